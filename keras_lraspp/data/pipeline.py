@@ -1,0 +1,132 @@
+"""From files to batches: the tf.data pipelines of training and evaluation."""
+
+import tensorflow as tf
+
+from keras_lraspp.data.dataset import Dataset
+from keras_lraspp.data.loading import label_dtype, load_sample
+from keras_lraspp.data.pairing import some
+from keras_lraspp.data.reading import open_image
+from keras_lraspp.data.run_time_errors import marked
+from keras_lraspp.data.transforms import Transform
+from keras_lraspp.errors import InputError
+
+_ORDER, _AUGMENTATION = 0, 1  # what a seed is for
+_PREFETCHED = 2  # batches; bounds the memory
+
+
+def training_batches(
+    dataset: Dataset,
+    *,
+    transform: Transform,
+    batch_size: int,
+    seed: int = 0,
+    start_step: int = 0,
+) -> tf.data.Dataset:
+    """Batches of augmented samples without end.
+
+    The stream follows from `seed` and `batch_size` alone: each sample's place in the
+    stream gives its file and the seed of its augmentation. So it is the same on any
+    machine and however many samples are read at a time, and starting at a later step
+    costs nothing. Each epoch has an order of its own; the last partial batch of an
+    epoch is dropped (a data set smaller than a batch fills it with several epochs).
+
+    Args:
+        dataset: Images with labels.
+        transform: Maps an image uint8 (height, width, 3), a label (height, width) and
+            an int32 seed (2,) to an image and a label of fixed size.
+        batch_size: Samples in a batch.
+        seed: Of order and augmentation.
+        start_step: Number of batches to leave out, to go on where a run stopped.
+
+    Returns:
+        Pairs of uint8 (batch_size, height, width, 3) and uint8 or int32
+        (batch_size, height, width).
+
+    Raises:
+        InputError: If the data set has no labels. Errors in files are raised while
+            iterating; `run_time_errors.input_errors` makes them readable.
+    """
+    load = _loader(dataset)
+    sample_of = _shuffled(len(dataset), batch_size, seed)
+
+    def sample(counter):
+        image, label = load(sample_of(counter))
+        own_seed = tf.random.fold_in([seed, _AUGMENTATION], counter)
+        return transform(image, label, own_seed)
+
+    batches = tf.data.Dataset.counter(start_step * batch_size)
+    batches = batches.map(sample, tf.data.AUTOTUNE, deterministic=True)
+    batches = batches.batch(batch_size, drop_remainder=True)
+    return batches.prefetch(_PREFETCHED)
+
+
+def evaluation_batches(dataset: Dataset, *, batch_size: int = 1) -> tf.data.Dataset:
+    """Every sample once, at full size, in the data set's order.
+
+    Args:
+        dataset: Images with labels.
+        batch_size: Samples in a batch; the last one may be smaller. More than one needs
+            images of one size.
+
+    Returns:
+        Pairs of uint8 (batch, height, width, 3) and uint8 or int32
+        (batch, height, width).
+
+    Raises:
+        InputError: If the data set has no labels, or sizes differ within a batch.
+    """
+    if batch_size > 1:
+        _check_one_size(dataset)
+    samples = tf.data.Dataset.range(len(dataset))
+    samples = samples.map(_loader(dataset), tf.data.AUTOTUNE, deterministic=True)
+    return samples.batch(batch_size).prefetch(_PREFETCHED)
+
+
+def _shuffled(count: int, batch_size: int, seed: int):
+    """Function from a sample's place in the stream to its index in the data set."""
+    per_epoch = count - count % batch_size if count >= batch_size else count
+
+    def sample_of(counter):
+        order_seed = tf.random.fold_in([seed, _ORDER], counter // per_epoch)
+        return tf.random.experimental.index_shuffle(
+            counter % per_epoch, order_seed, tf.constant(count - 1, tf.int64)
+        )
+
+    return sample_of
+
+
+def _loader(dataset: Dataset):
+    """Function from an index to image and label, for use inside tf.data."""
+    if not dataset.labels:
+        raise InputError(
+            f"{dataset.name} {dataset.split} has no labels; choose another split."
+        )
+
+    def load(index):
+        index = int(index)
+        try:
+            return load_sample(dataset.images[index], dataset.labels[index], dataset)
+        except InputError as error:
+            # TensorFlow keeps only the text of an error.
+            raise InputError(marked(str(error))) from None
+
+    # Python only decides how to read a file; decoding releases its lock, so files are
+    # read in parallel.
+    types = (
+        tf.TensorSpec((None, None, 3), tf.uint8),
+        tf.TensorSpec((None, None), tf.as_dtype(label_dtype(dataset))),
+    )
+    return lambda index: tf.py_function(load, [index], types)
+
+
+def _check_one_size(dataset: Dataset) -> None:
+    sizes = {}
+    for path in dataset.images:
+        with open_image(path) as image:
+            sizes.setdefault(image.size[::-1], path)
+    if len(sizes) > 1:
+        examples = (f"{path} {h}x{w}" for (h, w), path in sizes.items())
+        raise InputError(
+            f"Images of {dataset.name} {dataset.split} have {len(sizes)} sizes: "
+            f"{some(examples)}; evaluate with a batch size of 1."
+        )

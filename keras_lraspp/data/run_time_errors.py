@@ -1,0 +1,43 @@
+"""Errors that arise inside a running tf.data pipeline, as one sentence again."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+from keras_lraspp.errors import InputError
+
+_START, _END = "<input-error>", "</input-error>"
+_SENTENCE = re.compile(f"{_START}(.*?){_END}", re.DOTALL)
+
+
+def marked(sentence: str) -> str:
+    """Marks a sentence, so that `input_errors` finds it in TensorFlow's message."""
+    return f"{_START}{sentence}{_END}"
+
+
+def refuse_unless(condition: tf.Tensor | bool, sentence: str) -> None:
+    """Stops the pipeline with a sentence for the user if the condition is false."""
+    if condition is True:
+        return
+    tf.debugging.Assert(condition, [marked(sentence)])
+
+
+@contextlib.contextmanager
+def input_errors() -> Iterator[None]:
+    """Turns the pipeline's errors into `InputError`, wherever batches are consumed.
+
+    TensorFlow wraps what a pipeline raises, and the backends and `model.fit` each wrap
+    it again; the sentence for the user is in the innermost message.
+
+    Raises:
+        InputError: For an error that the pipeline raised about its input.
+    """
+    try:
+        yield
+    except Exception as error:
+        found = _SENTENCE.search(str(error))
+        if found is None or isinstance(error, InputError):
+            raise
+        raise InputError(found[1]) from error

@@ -1,0 +1,1 @@
+"""From metres to pixels: camera, light, canvas, and the developed photograph."""

@@ -1,0 +1,1 @@
+"""What can be drawn: vehicles, people, plants, furniture, buildings."""
