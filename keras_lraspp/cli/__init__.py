@@ -1,0 +1,1 @@
+"""The sub-commands of `keras-lraspp`: their flags, and what they call."""

@@ -1,0 +1,120 @@
+"""Where configuration files are, and what they include."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from keras_lraspp.errors import InputError
+
+_PACKAGE = Path(__file__).parent
+# Inside the package in a wheel; beside it in the tree.
+CONFIGS = next(
+    (
+        folder
+        for folder in (_PACKAGE / "gin_configs", _PACKAGE.parent / "gin_configs")
+        if folder.is_dir()
+    ),
+    _PACKAGE / "gin_configs",
+)
+
+_INCLUDE = re.compile(r"""include\s+(["'])(?P<name>.+?)\1\s*(#.*)?""")
+
+
+class Fragment(NamedTuple):
+    """Lines of a configuration file without its includes, or a `--gin_bindings`.
+
+    Attributes:
+        path: The file; `None` for a flag.
+        text: Its lines; those before the fragment are empty, so that they count.
+    """
+
+    path: Path | None
+    text: str
+
+    def place(self, line: int | None) -> str:
+        """Says where a line is; lines count from 1."""
+        if self.path is None:
+            return f'--gin_bindings="{self.text}"'
+        return f"{self.path} line {line}" if line else str(self.path)
+
+
+def find_config(name: str | Path, beside: Path = Path()) -> Path:
+    """Finds a configuration file.
+
+    Args:
+        name: A path, or the name of a configuration that comes with the package,
+            as "os8_global.gin" or "gin_configs/os8_global.gin".
+        beside: The folder where a relative path is looked for first.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        InputError: If there is none.
+    """
+    places = [beside, CONFIGS, CONFIGS.parent]
+    for place in places:
+        if (place / name).is_file():
+            return place / name
+    shipped = sorted(path.name for path in CONFIGS.glob("*.gin"))
+    raise InputError(
+        f"There is no configuration {name} in {beside.absolute()} or {CONFIGS}; give "
+        f"the path of a .gin file or one of {', '.join(shipped)}."
+    )
+
+
+def read_config(path: Path, parents: tuple[Path, ...] = ()) -> Iterator[Fragment]:
+    """Reads a configuration file and what it includes, in the order that counts.
+
+    A file is included relative to the one that includes it, else from the
+    configurations that come with the package, wherever the command is run.
+    (Gin itself looks in the working folder first.)
+
+    Args:
+        path: The file.
+        parents: The files that include it.
+
+    Yields:
+        Fragments; what comes later overrides.
+
+    Raises:
+        InputError: If a file is missing, unreadable, or includes itself.
+    """
+    lines = _read_lines(path)
+    start = 0
+    for number, line in enumerate(lines):
+        include = _INCLUDE.fullmatch(line.strip())
+        if include is None or line[0].isspace():
+            continue
+        yield _fragment(path, lines, start, number)
+        start = number + 1
+        try:
+            included = find_config(include["name"], path.parent)
+        except InputError as error:
+            raise InputError(f"{path} line {number + 1}: {error}") from error
+        chain = (*parents, path)
+        if included.resolve() in [parent.resolve() for parent in chain]:
+            raise InputError(
+                f"{path} line {number + 1}: {included} includes itself; remove the "
+                f"include."
+            )
+        yield from read_config(included, chain)
+    yield _fragment(path, lines, start, len(lines))
+
+
+def _read_lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise InputError(
+            f"Cannot read the configuration {path}: {error.strerror}; make it readable."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"The configuration {path} is not UTF-8 text; save it as such."
+        ) from error
+
+
+def _fragment(path: Path, lines: list[str], start: int, end: int) -> Fragment:
+    return Fragment(path, "\n" * start + "\n".join(lines[start:end]) + "\n")

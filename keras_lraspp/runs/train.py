@@ -1,0 +1,204 @@
+"""One training, from a configuration to the best model on disk."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+
+from keras_lraspp.data import check_dataset, training_batches
+from keras_lraspp.data.dataset import Dataset
+from keras_lraspp.data.run_time_errors import input_errors
+from keras_lraspp.errors import InputError
+from keras_lraspp.models.loading import load_weights
+from keras_lraspp.runs.datasets import open_dataset
+from keras_lraspp.runs.precision import precision_policy
+from keras_lraspp.runs.run_folder import run_folder, write_text, write_versions
+from keras_lraspp.runs.validation import BestModel, Validation
+from keras_lraspp.training.checkpoints import CheckpointFolder, TrainingState
+from keras_lraspp.training.journal import Journal
+from keras_lraspp.training.milestones import Intervals, Milestones
+from keras_lraspp.training.optimizer import exclude_backbone_batch_norm
+from keras_lraspp.training.progress import Progress
+from keras_lraspp.training.strategy import all_devices
+from keras_lraspp.training.watchdogs import StopOnDivergence, StopSignal
+
+
+class TrainingResult(NamedTuple):
+    """What a training came to."""
+
+    step: int  # steps done
+    best_step: int
+    best_miou: float | None  # in 0..1
+    best_path: Path
+    signal: int | None  # the signal that stopped it before its end
+
+
+def train(
+    *,
+    model: Callable[..., keras.Model],
+    dataset: Callable[..., Dataset],
+    transform: Callable[..., Callable],
+    loss: Callable[..., keras.losses.Loss],
+    optimizer: Callable[..., keras.optimizers.Optimizer],
+    schedule: Callable[..., keras.optimizers.schedules.LearningRateSchedule],
+    iterations: int,
+    batch_size: int,
+    learning_rate: float,
+    reference_batch: int,
+    eval_interval: int,
+    save_interval: int,
+    output_dir: str | Path,
+    data_root: str | Path | None = None,
+    resume: bool = False,
+    precision: str = "float32",
+    keep: int = 3,
+    log_interval: int = 10,
+    eval_batch_size: int = 1,
+    seed: int = 0,
+    devices: Sequence[str] | None = None,
+    corrupt: str = "fail",
+    operative_config: Callable[[], str] | None = None,
+) -> TrainingResult:
+    """Trains a model and keeps the one with the best validation mIoU.
+
+    Into `output_dir` go `best.keras` (no optimizer), `checkpoints/`, `log.csv`,
+    `tensorboard/`, `config.gin` and `versions.json`.
+
+    Args:
+        model: Called as `model(num_classes=...)`.
+        dataset: Called as `dataset(split=..., root=data_root)`; `root` only if given.
+        transform: Called as `transform(ignore_label=...)`; returns the augmentation
+            of one image and its labels.
+        loss: Called as `loss(ignore_label=...)`.
+        optimizer: Called as `optimizer(learning_rate=schedule)`.
+        schedule: Called as `schedule(learning_rate=..., iterations=...)`.
+        iterations: Training steps.
+        batch_size: Images per step and device.
+        learning_rate: Highest rate for a global batch of `reference_batch` images;
+            scaled linearly with the global batch.
+        reference_batch: See `learning_rate`.
+        eval_interval: Steps between evaluations on the validation set.
+        save_interval: Steps between checkpoints.
+        output_dir: Folder of this run.
+        data_root: Folder of the data set, if not the data set's default.
+        resume: Go on from the newest whole checkpoint in `output_dir`.
+        precision: `"float32"`, `"mixed_float16"` or `"mixed_bfloat16"`.
+        keep: Number of checkpoints kept.
+        log_interval: Steps between two lines of progress.
+        eval_batch_size: Images per evaluation step.
+        seed: Of initial weights, order and augmentation.
+        devices: Names of devices to use; `None` for all accelerators.
+        corrupt: `"fail"` or `"skip"` for images that cannot be read.
+        operative_config: Returns the text of `config.gin`, once all is built.
+
+    Returns:
+        What the training came to.
+
+    Raises:
+        InputError: For bad data or configuration.
+        StorageError: If `output_dir` cannot be written or is in use.
+        DivergedError: If the loss is no longer finite.
+    """
+    output_dir = Path(output_dir)
+    with contextlib.ExitStack() as stack:
+        checkpoints = stack.enter_context(
+            run_folder(output_dir, keep=keep, resume=resume)
+        )
+        training_set, validation_set = (
+            check_dataset(open_dataset(dataset, data_root, split), corrupt=corrupt)
+            for split in ("train", "val")
+        )
+        stack.enter_context(input_errors())
+        stack.enter_context(precision_policy(precision))
+        global_batch = batch_size * stack.enter_context(all_devices(devices))
+        keras.utils.set_random_seed(seed)
+        network = model(num_classes=training_set.num_classes)
+        rate = learning_rate * global_batch / reference_batch
+        _compile(
+            network,
+            loss(ignore_label=training_set.ignore_label),
+            optimizer(
+                learning_rate=schedule(learning_rate=rate, iterations=iterations)
+            ),
+        )
+        state = _restore(network, checkpoints) if resume else TrainingState()
+        batches = training_batches(
+            training_set,
+            transform=transform(ignore_label=training_set.ignore_label),
+            batch_size=global_batch,
+            seed=seed,
+            start_step=state.step,
+        )
+        _check_crop(network, batches.element_spec[0].shape)
+        if operative_config is not None:
+            write_text(output_dir / "config.gin", operative_config())
+        write_versions(output_dir / "versions.json")
+
+        stop = stack.enter_context(StopSignal())
+        journal = Journal(output_dir, state.step)
+        progress = Progress(
+            journal,
+            iterations=iterations,
+            batch_size=global_batch,
+            log_interval=log_interval,
+            start_step=state.step,
+        )
+        milestones = Milestones(
+            Intervals(iterations, eval_interval, save_interval),
+            state,
+            checkpoints,
+            evaluate=Validation(
+                network, validation_set, journal, eval_batch_size, stop
+            ),
+            save_best=BestModel(output_dir / "best.keras", validation_set),
+            stop=lambda: stop.received is not None,
+            paused=progress.paused,
+        )
+        divergence = StopOnDivergence(
+            start_step=state.step, on_diverged=checkpoints.discard_after
+        )
+        if state.step < iterations:
+            network.fit(
+                batches,
+                epochs=1,
+                steps_per_epoch=iterations - state.step,
+                shuffle=False,  # the pipeline has its own order
+                verbose=0,
+                callbacks=[divergence, progress, milestones],
+            )
+    return TrainingResult(
+        step=milestones.state.step,
+        best_step=milestones.state.best_step,
+        best_miou=milestones.state.best_miou,
+        best_path=output_dir / "best.keras",
+        signal=stop.received,
+    )
+
+
+def _compile(network, loss, optimizer) -> None:
+    exclude_backbone_batch_norm(optimizer, network)
+    # On TensorFlow "auto" would mean XLA: measured nine times slower on a CPU.
+    jit_compile = False if keras.backend.backend() == "tensorflow" else "auto"
+    network.compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile)
+    network.optimizer.build(network.trainable_variables)  # slots to restore into
+
+
+def _restore(network, checkpoints: CheckpointFolder) -> TrainingState:
+    state = checkpoints.restore(partial(load_weights, network))
+    if state is None:
+        print(f"nothing to resume in {checkpoints.folder}: starting from the beginning")
+        return TrainingState()
+    print(f"resuming after iteration {state.step}")
+    return state
+
+
+def _check_crop(network, shape) -> None:
+    smallest = getattr(network, "smallest_side", 1)
+    if min(shape[1:3]) < smallest:
+        raise InputError(
+            f"The crop of {shape[1]}x{shape[2]} is too small for this variant, whose "
+            f"smallest side is {smallest}; raise recipe_transform.crop_size."
+        )
