@@ -1,0 +1,22 @@
+"""What all tests share: a quiet TensorFlow, and a data set that is drawn once."""
+
+import os
+
+# Before Keras is imported.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import pytest
+
+SCENES = {"train_scenes": 8, "val_scenes": 4, "height": 64, "width": 128}
+
+
+@pytest.fixture(scope="session")
+def scenes_root(tmp_path_factory):
+    """A Cityscapes tree of 8 train and 4 val scenes of 64x128; not to be changed."""
+    from keras_lraspp.data import Scenes
+
+    root = tmp_path_factory.mktemp("scenes")
+    for split in ("train", "val"):
+        Scenes(root, split, **SCENES)
+    return root

@@ -1,0 +1,40 @@
+"""The legend names what is there, in its colour."""
+
+import numpy as np
+
+from keras_lraspp.inference import legend
+
+NAMES = ("road", "sky", "car", "tree")
+PALETTE = ((128, 64, 128), (70, 130, 180), (0, 0, 142), (107, 142, 35))
+
+
+def colors_in(strip):
+    return {tuple(color) for color in strip.reshape(-1, 3).tolist()}
+
+
+def test_only_classes_of_the_picture_are_shown():
+    strip = legend(np.array([0, 2, 255]), NAMES, PALETTE, width=300)
+    assert strip.dtype == np.uint8
+    assert strip.shape[1:] == (300, 3)
+    assert {PALETTE[0], PALETTE[2]} <= colors_in(strip)
+    assert not {PALETTE[1], PALETTE[3]} & colors_in(strip)
+
+
+def test_names_that_do_not_fit_go_to_another_row():
+    wide = legend(np.arange(4), NAMES, PALETTE, width=600)
+    narrow = legend(np.arange(4), NAMES, PALETTE, width=90)
+    assert narrow.shape[0] == 4 * wide.shape[0]
+    assert set(PALETTE) <= colors_in(narrow)
+
+
+def test_the_names_are_written():
+    named = legend(np.array([0]), NAMES, PALETTE, width=200)
+    other = legend(np.array([0]), ("edge",), PALETTE, width=200)
+    nameless = legend(np.array([0]), ("",), PALETTE, width=200)
+    assert (named != nameless).any(axis=-1).sum() > 20
+    assert (named != other).any()
+
+
+def test_no_class_no_strip():
+    strip = legend(np.array([255]), NAMES, PALETTE, width=50)
+    assert strip.shape == (0, 50, 3)

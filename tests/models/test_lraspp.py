@@ -1,0 +1,125 @@
+"""LRASPP against the reference's own logits, and as a Keras citizen."""
+
+import keras
+import numpy as np
+import pytest
+
+from harness import reference
+from keras_lraspp import LRASPP
+
+pytestmark = pytest.mark.backends
+
+SMALLEST = {"backbone": "small", "width": 0.35, "output_stride": 32}
+
+
+@pytest.fixture
+def pixels():
+    return reference.image(33, 47, batch=2)
+
+
+@pytest.mark.parametrize("variant", reference.VARIANTS)
+def test_logits_equal_the_reference(variant):
+    wanted = reference.expected("reference_forward.npz", variant)
+    height, width = wanted["size"]
+    model = reference.model(variant)
+    logits = model.predict_on_batch(reference.image(height, width))
+    step = int(wanted["stride"])
+    seen = logits[:, ::step, ::step]
+    error = np.linalg.norm(seen - wanted["logits"]) / np.linalg.norm(wanted["logits"])
+    assert error < 1e-4
+    step = -(-height // wanted["argmax"].shape[1])
+    agreement = logits.argmax(-1)[:, ::step, ::step] == wanted["argmax"]
+    assert agreement.mean() >= 0.9995
+
+
+@pytest.mark.parametrize("variant", reference.VARIANTS)
+def test_parameters_are_the_reference_less_three_biases(variant):
+    counted = sum(
+        int(np.prod(shape))
+        for name, shape in reference.names(variant).items()
+        if not name.endswith(("._mean", "._variance"))
+    )
+    model = LRASPP(**reference.VARIANTS[variant])
+    ours = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
+    assert ours == counted - 3 * 128
+
+
+def test_uint8_and_float_pixels_give_the_same_float32_logits(pixels):
+    model = LRASPP(num_classes=5, **SMALLEST)
+    logits = [
+        model.predict_on_batch(pixels.astype(dtype)) for dtype in ("uint8", "float32")
+    ]
+    assert logits[0].shape == (2, 33, 47, 5)
+    assert logits[0].dtype == "float32"
+    np.testing.assert_array_equal(*logits)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_keeps_float32_logits(policy, pixels):
+    keras.utils.set_random_seed(0)
+    exact = LRASPP(num_classes=5, **SMALLEST)
+    keras.config.set_dtype_policy(policy)
+    try:
+        mixed = LRASPP(num_classes=5, **SMALLEST)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    mixed.set_weights(exact.get_weights())
+    assert mixed.get_layer("head_mix_conv").compute_dtype == policy[6:]
+    logits = [model.predict_on_batch(pixels) for model in (exact, mixed)]
+    assert logits[1].dtype == "float32"
+    error = np.linalg.norm(logits[0] - logits[1]) / np.linalg.norm(logits[0])
+    assert error < (0.01 if policy == "mixed_float16" else 0.06)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (31, 33), (8, 400)])
+def test_odd_sizes_come_out_as_they_went_in(size):
+    model = LRASPP(num_classes=3, **SMALLEST)
+    logits = model.predict_on_batch(np.zeros((1, *size, 3), "uint8"))
+    assert logits.shape == (1, *size, 3)
+
+
+def test_one_step_reaches_every_weight(pixels):
+    model = LRASPP(num_classes=4, **SMALLEST)
+    model.compile(
+        keras.optimizers.SGD(0.1),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=keras.backend.backend() == "jax",  # op by op JAX takes a minute
+    )
+    before = [np.array(weight) for weight in model.get_weights()]
+    labels = np.arange(2 * 33 * 47).reshape(2, 33, 47) % 4
+    assert np.isfinite(model.train_on_batch(pixels, labels))
+    changed = [
+        np.any(old != new) for old, new in zip(before, model.get_weights(), strict=True)
+    ]
+    unchanged = [w.path for w, c in zip(model.weights, changed, strict=True) if not c]
+    assert unchanged == []
+
+
+def test_a_keras_file_comes_back_whole(tmp_path, pixels):
+    model = LRASPP(num_classes=7, output_stride=16, backbone="small", width=0.35)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert isinstance(again, LRASPP)
+    assert again.get_config() == model.get_config()
+    np.testing.assert_allclose(
+        *(network.predict_on_batch(pixels) for network in (model, again)), rtol=1e-6
+    )
+
+
+def test_the_large_kernel_says_its_smallest_side():
+    model = LRASPP(pooling="large_kernel", backbone="small", width=0.35)
+    assert model.smallest_side == 385
+    assert LRASPP(**SMALLEST).smallest_side == 1
+    with pytest.raises(ValueError, match="at least 385 pixels"):
+        model(np.zeros((1, 384, 500, 3), "uint8"))
+    logits = model.predict_on_batch(np.zeros((1, 385, 386, 3), "uint8"))
+    assert logits.shape == (1, 385, 386, 19)
+    with pytest.raises(ValueError, match="at least 385 pixels"):
+        LRASPP(pooling="large_kernel", input_shape=(256, 512, 3))
+
+
+def test_unknown_arguments_are_refused():
+    with pytest.raises(ValueError, match="pooling"):
+        LRASPP(pooling="local")
+    with pytest.raises(ValueError, match="num_classes"):
+        LRASPP(num_classes=0)

@@ -1,0 +1,298 @@
+"""The command: its flags, what it calls, and how it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+from keras_lraspp.__main__ import COMMANDS, main
+from keras_lraspp.cli.command import size, spelling
+from keras_lraspp.cli.quiet_import import _quiet
+from keras_lraspp.errors import DivergedError, InputError, StorageError
+from keras_lraspp.runs.train import TrainingResult
+
+TREE = Path(__file__).parents[1]
+RESULT = TrainingResult(10, 5, 0.5, Path("o/best.keras"), None)
+ENVIRONMENT = {key: os.environ[key] for key in os.environ if key != "PYTHONPATH"}
+
+# A module that Python imports first.
+NO_KERAS = """
+import sys
+class NoKeras:
+    def find_spec(name, path, target=None):
+        assert name not in ("keras", "tensorflow", "numpy"), name
+sys.meta_path.insert(0, NoKeras)
+"""
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Stands in for the runs; returns how they were called, by name."""
+    seen = {}
+
+    def call(run, **flags):
+        seen[run] = flags
+        return RESULT if run == "train" else None
+
+    monkeypatch.setattr("keras_lraspp.config.call", call)
+    return seen
+
+
+@pytest.fixture
+def fails(monkeypatch):
+    """Lets every run raise an error."""
+
+    def set_error(error):
+        def call(run, **flags):
+            raise error
+
+        monkeypatch.setattr("keras_lraspp.config.call", call)
+
+    return set_error
+
+
+def test_train_passes_its_flags_on(calls, capsys):
+    flags = ["--gin_file", "os8_global.gin", "--data_root=d", "--resume"]
+    assert main(["train", *flags]) == 0
+    given = calls["train"]
+    assert "# Parameters for train:" in given.pop("operative_config")()
+    assert given == {
+        "output_dir": Path("output/os8_global"),
+        "data_root": "d",
+        "resume": True,
+    }
+    printed = capsys.readouterr().out
+    assert "mIoU 0.5000, after iteration 5: o/best.keras" in printed
+    assert (
+        "keras-lraspp evaluate --gin_file=os8_global.gin --weights=o/best.keras "
+        "--data_root=d" in printed
+    )
+
+
+def test_a_stopped_training_says_how_to_go_on(monkeypatch, capsys):
+    stopped = RESULT._replace(signal=signal.SIGTERM)
+    monkeypatch.setattr("keras_lraspp.config.call", lambda run, **flags: stopped)
+    flags = ["--gin_file=camvid.gin", "--output_dir=o"]
+    assert main(["train", *flags]) == 128 + 15
+    assert (
+        "train --gin_file=camvid.gin --output_dir=o --resume" in capsys.readouterr().out
+    )
+
+
+def test_evaluate_passes_its_flags_on(calls):
+    flags = ["--weights", "w.keras", "--json=s.json", "--split=train"]
+    assert main(["evaluate", "--gin_file=os8_global.gin", *flags]) == 0
+    assert calls["evaluate"] == {
+        "weights": "w.keras",
+        "data_root": None,
+        "split": "train",
+        "json_path": "s.json",
+    }
+
+
+def test_predict_passes_its_flags_on(calls):
+    flags = ["--weights=w", "--input=i.png", "--output_dir=o", "--opacity=0.3"]
+    assert main(["predict", "--gin_file=os8_global.gin", *flags]) == 0
+    assert calls["predict"] == {
+        "weights": "w",
+        "input_path": "i.png",
+        "output_dir": "o",
+        "opacity": 0.3,
+    }
+
+
+def test_export_passes_its_flags_on(calls):
+    flags = ["--weights=w", "--output_dir=o", "--size=512x1024", "--version=3"]
+    assert main(["export", "--gin_file=os8_global.gin", *flags]) == 0
+    assert calls["export"] == {
+        "weights": "w",
+        "output_dir": "o",
+        "size": (512, 1024),
+        "version": 3,
+        "overwrite": None,
+    }
+
+
+def test_bindings_may_be_one_flag_or_many(calls):
+    from keras_lraspp import config
+
+    flags = ["--gin_bindings", "train.seed=1", "train.keep=2"]
+    more = ["--gin_bindings=train.log_interval = 3"]
+    assert main(["train", "--gin_file=camvid.gin", *flags, *more]) == 0
+    given = config.gin.get_bindings("train")
+    assert (given["seed"], given["keep"], given["log_interval"]) == (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "error, code, line",
+    [
+        (InputError("Wrong."), 2, "error: Wrong.\n"),
+        (StorageError("Full."), 3, "error: Full.\n"),
+        (DivergedError("Nan."), 4, "error: Nan.\n"),
+        (
+            PermissionError(13, "Permission denied", "a/b"),
+            3,
+            "error: Permission denied: a/b; check the path, its permissions and the "
+            "free space.\n",
+        ),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_an_error_is_one_sentence_and_an_exit_code(error, code, line, fails, capsys):
+    fails(error)
+    assert main(["evaluate", "--gin_file=camvid.gin", "--weights=w"]) == code
+    assert capsys.readouterr().err == line
+
+
+def test_a_bug_of_ours_is_a_traceback(fails):
+    fails(ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        main(["evaluate", "--gin_file=camvid.gin", "--weights=w"])
+
+
+def test_a_typo_in_a_binding_ends_with_2(capsys):
+    flags = ["--gin_file=camvid.gin", "--gin_bindings=train.iteration=1"]
+    assert main(["train", *flags]) == 2
+    assert "train has no parameter iteration; did you" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ([], "COMMAND"),
+        (["tarin"], "invalid choice: 'tarin'"),
+        (["train"], "required: --gin_file"),
+        (["train", "--gin_file=a.gin", "--resum"], "unrecognized arguments: --resum"),
+        (["predict", "--gin_file=a.gin"], "required: --weights, --input, --output_dir"),
+        (["data"], "TOOL"),
+        (["data", "scenes", "--root=r", "--train=x"], "invalid int value: 'x'"),
+    ],
+)
+def test_wrong_flags_end_with_2(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["512", "512x", "0x5", "ax5", "-1x5", "512x1024x3"])
+def test_a_size_is_height_and_width(text, capsys):
+    flags = ["--weights=w", "--output_dir=o", f"--size={text}"]
+    assert main(["export", "--gin_file=camvid.gin", *flags]) == 2
+    assert "--size is HEIGHTxWIDTH" in capsys.readouterr().err
+    assert size("33X47") == (33, 47)
+
+
+def test_scenes_are_drawn(tmp_path, capsys):
+    sides = ["--height=64", "--width=128"]
+    flags = [f"--root={tmp_path}", "--train=2", "--val=1", *sides]
+    assert main(["data", "scenes", *flags]) == 0
+    assert "2 train and 1 val scenes of 64x128" in capsys.readouterr().out
+    assert len(list(tmp_path.glob("leftImg8bit/train/*/*.png"))) == 2
+    assert main(["data", "scenes", f"--root={tmp_path}", "--val=0"]) == 2
+
+
+def test_next_commands_are_spelled_as_this_one_was(monkeypatch):
+    monkeypatch.setattr(sys, "argv", [str(TREE / "train.py")])
+    assert spelling("evaluate") == f"python {TREE / 'evaluate.py'}"
+    assert spelling("data scenes") == "keras-lraspp data scenes"
+    monkeypatch.setattr(sys, "argv", ["/x/keras_lraspp/__main__.py"])
+    assert spelling("data") == "python -m keras_lraspp data"
+    monkeypatch.setattr(sys, "argv", ["/bin/keras-lraspp"])
+    assert spelling("train") == "keras-lraspp train"
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "predict", "export"])
+def test_the_scripts_are_doors_to_the_commands(name, tmp_path):
+    # From anywhere, without installation, and before Keras is imported.
+    (tmp_path / "sitecustomize.py").write_text(NO_KERAS)
+    done = subprocess.run(
+        [sys.executable, TREE / f"{name}.py", "--help"],
+        cwd=tmp_path,
+        env={**ENVIRONMENT, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{name}.py [-h] --gin_file FILE" in done.stdout
+
+
+def test_every_command_explains_its_flags(capsys):
+    for command in COMMANDS:
+        with pytest.raises(SystemExit) as stopped:
+            main([command.name, "--help"])
+        assert stopped.value.code == 0
+        assert command.summary in capsys.readouterr().out
+
+
+def test_a_warning_to_the_user_is_one_line(monkeypatch):
+    shown = []
+
+    def call(run, **flags):  # pytest collects warnings: ask what would be shown
+        for kind in (UserWarning, DeprecationWarning):
+            shown.append(warnings.formatwarning("3 labels.", kind, "a.py", 3))
+
+    monkeypatch.setattr("keras_lraspp.config.call", call)
+    before = warnings.formatwarning
+    assert main(["evaluate", "--gin_file=camvid.gin", "--weights=w"]) == 0
+    assert shown[0] == "warning: 3 labels.\n"
+    assert shown[1].startswith("a.py:3: DeprecationWarning: 3 labels.")
+    assert warnings.formatwarning is before
+
+
+def test_tensorflow_is_quiet_about_itself_only(capfd):
+    said = [
+        b"WARNING: All log messages before absl::InitializeLog() is called are ...\n",
+        b"I0000 00:00:1 9174 port.cc:153] oneDNN custom operations are on.\n",
+        b"E0000 00:00:1 9174 cuda_platform.cc:52] failed call to cuInit: X (303)\n",
+        b"W0000 00:00:1 9174 gpu.cc:1] Cannot dlopen some GPU libraries.\n",
+    ]
+    with _quiet():
+        os.write(2, b"".join(said))
+    assert capfd.readouterr().err.encode() == said[-1]
+    with pytest.raises(ImportError), _quiet():
+        os.write(2, b"".join(said))
+        raise ImportError
+    assert capfd.readouterr().err.encode() == b"".join(said)
+
+
+def test_train_evaluate_predict_and_export_work_together(
+    scenes_root, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.gin").write_text(
+        'include "quickstart.gin"\n'
+        'LRASPP.backbone = "small"\n'
+        "LRASPP.width = 0.35\n"
+        "Scenes.train_scenes = 8\n"
+        "Scenes.val_scenes = 4\n"
+        "Scenes.height = 64\n"
+        "Scenes.width = 128\n"
+        "recipe_transform.crop_size = (32, 64)\n"
+        "WarmupPolynomial.warmup_steps = 1\n"
+        "train.iterations = 2\n"
+        "train.batch_size = 2\n"
+        "train.eval_interval = 2\n"
+        "train.save_interval = 2\n"
+    )
+    common = ["--gin_file=tiny.gin"]
+    data = [f"--data_root={scenes_root}"]
+    assert main(["train", *common, *data]) == 0
+    assert "best validation mIoU" in capsys.readouterr().out
+    weights = "output/tiny/best.keras"
+    saved = [
+        f"--gin_file={tmp_path / 'output/tiny/config.gin'}",
+        f"--weights={weights}",
+    ]
+    assert main(["evaluate", *saved, *data, "--json=scores.json"]) == 0
+    assert '"miou"' in (tmp_path / "scores.json").read_text()
+    image = next(scenes_root.glob("leftImg8bit/val/*/*.png"))
+    assert main(["predict", *saved, f"--input={image}", "--output_dir=p"]) == 0
+    assert len(list(tmp_path.glob("p/*.png"))) == 3
+    assert main(["export", *saved, "--output_dir=s"]) == 0
+    assert (tmp_path / "s/1/saved_model.pb").is_file()
+    assert main(["train", *common, *data]) == 2  # the folder holds a run

@@ -1,0 +1,104 @@
+"""What a person installs: the package's data, entry point, and what an import loads."""
+
+import importlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import keras_lraspp
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    tomllib = pytest.importorskip("tomli")  # pytest brings it on Python 3.10
+
+TREE = Path(__file__).parents[1]
+HEAVY = {"PIL", "gin", "h5py", "jax", "keras_cv", "matplotlib", "onnx", "tensorboard"}
+HEAVY |= {"tensorflow", "tensorflow_datasets", "tf2onnx", "torch", "tqdm"}
+
+
+@pytest.fixture(scope="module")
+def project():
+    with (TREE / "pyproject.toml").open("rb") as file:
+        return tomllib.load(file)
+
+
+def run(code):
+    """Runs code in a fresh Python; returns the last line that it printed, as JSON."""
+    command = [sys.executable, "-c", f"import json, sys\n{code}"]
+    done = subprocess.run(command, cwd=TREE, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("module", ["keras_lraspp", "keras_lraspp.__main__"])
+def test_the_package_and_its_command_line_load_nothing_heavy(module):
+    loaded = run(f"import {module}\nprint(json.dumps([*sys.modules]))")
+    assert not {*loaded} & (HEAVY | {"keras", "numpy"})
+
+
+def test_beside_keras_the_package_adds_only_its_networks(tmp_path):
+    path = tmp_path / "model.keras"
+    keras_lraspp.LRASPP(3, "small", 0.35, 32).save(path)
+    added, parameters = run(
+        "import keras; before = {*sys.modules}; import keras_lraspp\n"
+        "added = sorted({*sys.modules} - before)\n"
+        f"model = keras.saving.load_model({str(path)!r})\n"
+        "print(json.dumps([added, model.count_params()]))"
+    )
+    assert not {name.partition(".")[0] for name in added} & HEAVY
+    ours = [name for name in added if name.startswith("keras_lraspp.")]
+    assert {name.split(".")[1] for name in ours} <= {"errors", "layers", "models"}
+    assert parameters > 100_000  # and Keras knows its classes
+
+
+def test_public_names_exist():
+    for name in keras_lraspp.__all__:
+        assert getattr(keras_lraspp, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = keras_lraspp.nothing
+
+
+def test_the_entry_point_and_the_version_are_real(project):
+    module, _, name = project["project"]["scripts"]["keras-lraspp"].partition(":")
+    assert callable(getattr(importlib.import_module(module), name))
+    assert project["tool"]["hatch"]["version"]["path"] == "keras_lraspp/__init__.py"
+    assert re.fullmatch(r"\d+\.\d+\.\d+\w*", keras_lraspp.__version__)
+
+
+def test_a_wheel_carries_configs_and_type_marker(project):
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["force-include"] == {"gin_configs": "keras_lraspp/gin_configs"}
+    assert (TREE / "keras_lraspp/py.typed").is_file()
+
+
+def test_supported_pythons_agree(project):
+    supported = project["project"]["requires-python"]
+    assert supported == ">=3.10,<3.14"
+    listed = [
+        line.rpartition(" ")[2]
+        for line in project["project"]["classifiers"]
+        if line.startswith("Programming Language")
+    ]
+    assert listed == ["3.10", "3.11", "3.12", "3.13"]
+
+
+def test_all_that_the_package_imports_is_required(project):
+    names = {"gin": "gin_config", "PIL": "pillow"}
+    required = {
+        re.match(r"[\w-]+", line)[0].replace("-", "_")
+        for line in project["project"]["dependencies"]
+    }
+    optional = {"jax", "torch"}
+    imported = set()
+    for path in (TREE / "keras_lraspp").rglob("*.py"):
+        found = re.findall(r"^\s*(?:import|from) (\w+)", path.read_text(), flags=re.M)
+        imported |= set(found)
+    third_party = imported - set(sys.stdlib_module_names) - {"keras_lraspp"}
+    # A docstring's sentence may begin with one of these words, too.
+    modules = {name for name in third_party if importlib.util.find_spec(name)}
+    assert {names.get(name, name) for name in modules} - optional <= required

@@ -1,0 +1,140 @@
+"""The losses against the recipe written out in NumPy, in float64."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_lraspp.training.losses import CrossEntropy, OhemCrossEntropy
+
+pytestmark = pytest.mark.backends
+
+CLASSES = 5
+
+
+def numpy_loss(logits, labels, threshold=0.7, min_kept=None):
+    """Loss and number of kept pixels; `min_kept=None` is plain cross entropy."""
+    logits = logits.astype("float64").reshape(-1, CLASSES)
+    labels = labels.ravel().astype(int)
+    valid = labels != 255
+    shifted = logits - logits.max(-1, keepdims=True)
+    log_softmax = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+    losses = -log_softmax[np.arange(labels.size), np.where(valid, labels, 0)]
+    kept = valid
+    if min_kept is not None and valid.sum() > min_kept:
+        confidence = np.where(valid, np.exp(-losses), 2.0)
+        limit = max(np.sort(confidence)[min_kept - 1], threshold)
+        kept = valid & (confidence < limit)
+    return (losses * kept).sum() / (kept.sum() + 1e-5 * labels.size), kept.sum()
+
+
+def batch(seed, sharpness, ignored=0.1):
+    """Logits that favour the true class by `sharpness`, and labels."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, CLASSES, (2, 12, 16))
+    logits = rng.normal(size=(*labels.shape, CLASSES))
+    logits += sharpness * np.eye(CLASSES)[labels]
+    labels[rng.random(labels.shape) < ignored] = 255
+    return logits.astype("float32"), labels.astype("uint8")
+
+
+CASES = {
+    "many hard pixels: the threshold rules": (0.0, 50, 0.1),
+    "few hard pixels: the K-th smallest rules": (6.0, 300, 0.1),
+    "K is all there is": (2.0, 384, 0.0),
+    "fewer valid pixels than K": (6.0, 300, 0.5),
+    "a single pixel": (6.0, 2, 0.1),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_ohem_keeps_the_hard_pixels(case):
+    sharpness, min_kept, ignored = CASES[case]
+    logits, labels = batch(3, sharpness, ignored)
+    wanted, kept = numpy_loss(logits, labels, min_kept=min_kept)
+    assert 0 < kept <= (labels != 255).sum()
+    loss = OhemCrossEntropy(min_kept=min_kept)(labels, logits)
+    assert float(loss) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_the_cases_differ():
+    """The table above reaches each branch: all pixels, threshold, K-th smallest."""
+    kept = {}
+    for case, (sharpness, min_kept, ignored) in CASES.items():
+        logits, labels = batch(3, sharpness, ignored)
+        everything = (labels != 255).sum()
+        kept[case] = numpy_loss(logits, labels, min_kept=min_kept)[1] / everything
+    shares = list(kept.values())
+    assert 0.5 < shares[0] < 1  # beyond K = 50, below p = 0.7
+    assert shares[1] == pytest.approx(299 / (batch(3, 6.0)[1] != 255).sum())
+    assert shares[3] == 1
+
+
+def test_cross_entropy_is_the_mean_over_valid_pixels():
+    logits, labels = batch(4, 1.0)
+    wanted, _ = numpy_loss(logits, labels)
+    assert float(CrossEntropy()(labels, logits)) == pytest.approx(wanted, rel=1e-5)
+    keras_loss = keras.losses.SparseCategoricalCrossentropy(
+        from_logits=True, ignore_class=255
+    )
+    # The guard against 0 / 0 is 1e-5 of all pixels.
+    keras_value = float(keras_loss(labels.astype("int32"), logits))
+    assert float(CrossEntropy()(labels, logits)) == pytest.approx(keras_value, rel=2e-5)
+
+
+def test_without_an_ignore_label_255_is_a_class():
+    logits = np.random.default_rng(0).normal(size=(1, 4, 4, 256)).astype("float32")
+    labels = np.full((1, 4, 4), 255, "uint8")
+    wanted = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    assert float(CrossEntropy(ignore_label=None)(labels, logits)) == pytest.approx(
+        float(wanted(labels, logits)), rel=2e-5
+    )
+
+
+class Logits(keras.layers.Layer):
+    """A layer whose only weight is the logits: its change is the gradient."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def build(self, _):
+        self.logits = self.add_weight(shape=self.value.shape, initializer="zeros")
+        self.logits.assign(self.value)
+
+    def call(self, inputs):
+        return self.logits + 0 * keras.ops.sum(inputs)
+
+
+def gradient(loss, logits, labels):
+    model = keras.Sequential([keras.Input((1,)), Logits(logits)])
+    model.compile(keras.optimizers.SGD(1.0), loss, jit_compile=False)
+    value = model.train_on_batch(np.zeros((logits.shape[0], 1)), labels)
+    return value, logits - model.get_weights()[0]
+
+
+def test_no_gradient_flows_through_the_choice():
+    """Finite differences of the loss with the choice held fixed."""
+    logits, labels = batch(5, 6.0)
+    _, ours = gradient(OhemCrossEntropy(min_kept=300), logits, labels)
+    _, kept = numpy_loss(logits, labels, min_kept=300)
+    assert (np.abs(ours).sum(-1) > 0).sum() == kept
+    probabilities = np.exp(logits - logits.max(-1, keepdims=True))
+    probabilities /= probabilities.sum(-1, keepdims=True)
+    exact = probabilities - np.eye(CLASSES)[np.where(labels == 255, 0, labels)]
+    exact /= kept + 1e-5 * labels.size
+    chosen = np.abs(ours).sum(-1) > 0
+    np.testing.assert_allclose(ours[chosen], exact[chosen], atol=2e-6)
+
+
+@pytest.mark.parametrize("loss", [CrossEntropy(), OhemCrossEntropy(min_kept=10)])
+def test_a_batch_without_a_valid_pixel_has_loss_zero(loss):
+    logits, labels = batch(6, 0.0)
+    value, change = gradient(loss, logits, np.full_like(labels, 255))
+    assert value == 0
+    np.testing.assert_array_equal(change, 0)
+
+
+@pytest.mark.parametrize("loss", [CrossEntropy(7), OhemCrossEntropy(0.6, 99, None)])
+def test_the_config_makes_the_same_loss(loss):
+    again = type(loss).from_config(loss.get_config())
+    assert again.get_config() == loss.get_config()

@@ -1,0 +1,103 @@
+"""The lines a person watches, during a real `fit`."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_lraspp.training import progress as module
+from keras_lraspp.training.progress import Progress
+
+pytestmark = pytest.mark.backends
+
+
+class Notes:
+    """A journal that keeps its scalars."""
+
+    def __init__(self):
+        self.rows = []
+
+    def scalars(self, step, values):
+        self.rows.append((step, dict(values)))
+
+
+class Clock:
+    """Time that passes only when told."""
+
+    now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+
+class Passing(keras.callbacks.Callback):
+    """Lets a second pass with every step."""
+
+    def __init__(self, clock):
+        super().__init__()
+        self.clock = clock
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.clock.now += 1.0
+
+
+class Flat(keras.losses.Loss):
+    """A loss equal to the mean of the targets, whatever the prediction."""
+
+    def call(self, y_true, y_pred):
+        return y_true + 0 * y_pred
+
+
+@pytest.fixture
+def run(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    notes, lines = Notes(), []
+    callback = Progress(
+        notes,
+        iterations=9,
+        batch_size=4,
+        log_interval=3,
+        start_step=2,
+        write=lines.append,
+    )
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.25), Flat(), jit_compile=False)
+    targets = np.arange(3.0, 10.0).reshape(7, 1)  # the step itself is the loss
+    model.fit(
+        np.zeros((7, 1)),
+        targets,
+        batch_size=1,
+        shuffle=False,
+        verbose=0,
+        callbacks=[Passing(clock), callback],
+    )
+    return notes, lines, callback, clock
+
+
+def test_losses_are_means_since_the_line_before(run):
+    notes, lines, _, _ = run
+    steps = [step for step, _ in notes.rows]
+    losses = [values["loss"] for _, values in notes.rows]
+    assert steps == [3, 6, 9]
+    # The first step is step 3, whose line holds it alone.
+    assert losses == pytest.approx([3.0, (4 + 5 + 6) / 3, (7 + 8 + 9) / 3])
+    assert lines[0].startswith("first step after 1.0 s")
+    assert lines[2].startswith("iteration 6/9  loss 5.0000  lr 0.25")
+
+
+def test_the_rate_leaves_out_the_first_step(run):
+    notes, lines, _, _ = run
+    assert "images_per_second" not in notes.rows[0][1]
+    assert notes.rows[1][1]["images_per_second"] == pytest.approx(4.0)
+    assert "ETA 0:00:03" in lines[2]
+
+
+def test_pauses_do_not_count(run):
+    notes, _, callback, clock = run
+    callback.iterations = 12
+    clock.now += 2.0
+    with callback.paused():
+        clock.now += 100.0
+    clock.now += 1.0
+    callback.on_step(12, {"loss": 1.0})
+    assert notes.rows[-1][1]["images_per_second"] == pytest.approx(4.0)

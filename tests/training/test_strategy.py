@@ -1,0 +1,130 @@
+"""Several devices: none set up where there is one, and two that train as one."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+
+from keras_lraspp.training.strategy import all_devices
+
+
+@pytest.mark.backends
+def test_one_device_sets_nothing_up():
+    with all_devices() as count:
+        assert count == 1
+        assert keras.distribution.distribution() is None
+
+
+# Each replica sees its own half: batch norm in the backbone is per device, in the head
+# synchronised, losses are per device, gradients are averaged.
+TWO_DEVICES = """
+    import json, sys
+    import numpy as np
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(
+        cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+    )
+    import keras
+    from keras_lraspp.layers import BatchNorm
+    from keras_lraspp.training.losses import OhemCrossEntropy
+    from keras_lraspp.training.optimizer import SGD
+    from keras_lraspp.training.strategy import all_devices
+
+    data = np.load(sys.argv[1])
+    keras.config.set_dtype_policy(sys.argv[2])
+    with all_devices(["CPU:0", "CPU:1"]) as count:
+        own, shared = BatchNorm(name="own"), BatchNorm(name="shared", synchronized=True)
+        classes = keras.layers.Conv2D(3, 1, kernel_initializer="ones", dtype="float32")
+        model = keras.Sequential([keras.Input((4, 4, 2)), own, shared, classes])
+        model.compile(SGD(0.1), OhemCrossEntropy(min_kept=20), jit_compile=False)
+        batches = tf.data.Dataset.from_tensors((data["images"], data["labels"]))
+        history = model.fit(batches.repeat(), steps_per_epoch=1, verbose=0)
+    print(json.dumps({
+        "count": count,
+        "loss": history.history["loss"][0],
+        "kernel": classes.kernel.numpy().ravel().tolist(),
+        "own": own.moving_mean.numpy().tolist() + own.moving_variance.numpy().tolist(),
+        "shared": shared.moving_variance.numpy().tolist(),
+    }))
+"""
+
+
+def two_devices(path, policy):
+    program = textwrap.dedent(TWO_DEVICES)
+    child = subprocess.run(
+        [sys.executable, "-c", program, str(path), policy],
+        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
+        capture_output=True,
+        text=True,
+    )
+    assert child.returncode == 0, child.stderr[-2000:]
+    return json.loads(child.stdout.splitlines()[-1])
+
+
+def by_hand(images, labels):
+    """The same step for two replicas, in NumPy."""
+    halves, labels = images.reshape(2, -1, 2), labels.reshape(2, -1)
+    own = [(half.mean(0), half.var(0)) for half in halves]
+    x = np.stack(
+        [
+            (half - mean) / np.sqrt(variance + 1e-5)
+            for half, (mean, variance) in zip(halves, own, strict=True)
+        ]
+    )
+    shared = x.reshape(-1, 2)
+    shared_variance = shared.var(0)
+    x = (x - shared.mean(0)) / np.sqrt(shared_variance + 1e-5)
+    losses, gradients = [], []
+    for half, truth in zip(x, labels, strict=True):
+        logits = half @ np.ones((2, 3))
+        p = np.exp(logits - logits.max(-1, keepdims=True))
+        p /= p.sum(-1, keepdims=True)
+        pixel_losses = -np.log(p[np.arange(len(truth)), truth])
+        confidence = np.exp(-pixel_losses)
+        kept = confidence < max(np.sort(confidence)[19], 0.7)
+        divisor = kept.sum() + 1e-5 * len(truth)
+        losses.append((pixel_losses * kept).sum() / divisor)
+        gradients.append(half.T @ ((p - np.eye(3)[truth]) * kept[:, None]) / divisor)
+    kernel = np.ones((2, 3)) - 0.1 * (np.mean(gradients, 0) + 5e-4)
+    # What is saved are the first replica's statistics, as the reference's are.
+    mean, variance = own[0]
+    return {
+        "loss": np.mean(losses),
+        "kernel": kernel.ravel(),
+        "own": [*(0.1 * mean), *(0.9 + 0.1 * variance)],
+        "shared": 0.9 + 0.1 * shared_variance,
+    }
+
+
+@pytest.fixture
+def data(tmp_path):
+    rng = np.random.default_rng(0)
+    images = rng.normal(1, 2, (4, 4, 4, 2)).astype("float32")
+    images[2:] += 3  # the replicas' statistics differ
+    labels = rng.integers(0, 3, (4, 4, 4)).astype("uint8")
+    np.savez(tmp_path / "data.npz", images=images, labels=labels)
+    return tmp_path / "data.npz", images, labels
+
+
+def test_two_devices_take_the_step_of_the_recipe(data):
+    path, images, labels = data
+    seen = two_devices(path, "float32")
+    assert seen.pop("count") == 2
+    wanted = by_hand(images.astype("float64"), labels)
+    for name, value in seen.items():
+        np.testing.assert_allclose(value, wanted[name], rtol=1e-4, err_msg=name)
+
+
+def test_two_devices_in_half_precision(data):
+    path, images, labels = data
+    seen = two_devices(path, "mixed_float16")
+    wanted = by_hand(images.astype("float64"), labels)
+    assert seen["loss"] == pytest.approx(wanted["loss"], rel=0.01)
+    np.testing.assert_allclose(seen["kernel"], wanted["kernel"], rtol=0.01)
