@@ -1,0 +1,1 @@
+"""Loss, optimizer, schedule, metrics, checkpoints and what watches over a run."""
