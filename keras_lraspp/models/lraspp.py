@@ -24,6 +24,7 @@ class LRASPP(keras.Model):
             needs images whose sides are at least `smallest_side`.
         head_filters: Channels of the head.
         input_shape: (height, width, 3); `None` sides take any size.
+        zero_init_residual: See `MobileNetV3`.
         name: Name of the model.
         **kwargs: Arguments of `keras.Model`.
 
@@ -61,13 +62,19 @@ class LRASPP(keras.Model):
         pooling="global",
         head_filters=128,
         input_shape=(None, None, 3),
+        zero_init_residual=False,
         name="lraspp",
         **kwargs,
     ):
         if num_classes < 1:
             raise ValueError(f"num_classes is at least 1, not {num_classes!r}.")
         encoder = MobileNetV3(
-            backbone, width, output_stride, input_shape, name="backbone"
+            backbone,
+            width,
+            output_stride,
+            input_shape,
+            zero_init_residual,
+            name="backbone",
         )
         pixels = keras.Input(input_shape, name="image")
         finest, middle, _, deepest = encoder(pixels)
@@ -101,6 +108,7 @@ class LRASPP(keras.Model):
             "pooling": self.pooling,
             "head_filters": self.head_filters,
             "input_shape": tuple(self.input_shape[1:]),
+            "zero_init_residual": self.backbone.zero_init_residual,
             "name": self.name,
             "trainable": self.trainable,
         }
