@@ -38,10 +38,15 @@ def open_tree(root: Path, settings: Settings) -> None:
     """
     if root.exists() and not root.is_dir():
         raise InputError(f"{root} is a file; name a folder for the scenes.")
+    # First what is there, then whose it is: another process may begin in between, and
+    # it writes the manifest before anything else.
+    occupied = root.is_dir() and any(
+        not path.name.startswith(".") for path in root.iterdir()
+    )
     if (root / MANIFEST).exists():
         _check_settings(root, settings, _read(root))
         return
-    if root.is_dir() and any(not path.name.startswith(".") for path in root.iterdir()):
+    if occupied:
         raise InputError(
             f"{root} holds files but no {MANIFEST}, so they are not scenes that were "
             "drawn here; name an empty or a new folder for the scenes."

