@@ -88,9 +88,7 @@ def squeeze_excite(x, name):
     return keras.layers.Multiply(name=f"{name}_scale")([x, gate])
 
 
-def inverted_residual(
-    x, block: Block, name, *, strides, dilation, zero_init_residual=False
-):
+def inverted_residual(x, block: Block, name, *, strides, dilation):
     """One MobileNetV3 block: expand, depthwise, squeeze-excite, project.
 
     Source: Searching for MobileNetV3, section 5 and tables 1 and 2. The 1x1
@@ -102,7 +100,6 @@ def inverted_residual(
         name: Prefix of the layers' names.
         strides: Stride of the depthwise convolution.
         dilation: Its dilation.
-        zero_init_residual: See `MobileNetV3`.
 
     Returns:
         Tensor (B, ceil(H / strides), ceil(W / strides), block.filters).
@@ -122,13 +119,9 @@ def inverted_residual(
     x = _activation(block)(name=f"{name}_depthwise_activation")(x)
     if block.squeeze_excite:
         x = squeeze_excite(x, f"{name}_se")
-    residual = block.strides == 1 and shortcut.shape[-1] == block.filters
     x = conv(x, block.filters, f"{name}_project_conv")
-    x = BatchNorm(
-        gamma_initializer="zeros" if residual and zero_init_residual else "ones",
-        name=f"{name}_project_bn",
-    )(x)
-    if residual:
+    x = BatchNorm(name=f"{name}_project_bn")(x)
+    if block.strides == 1 and shortcut.shape[-1] == block.filters:
         x = keras.layers.Add(name=f"{name}_add")([shortcut, x])
     return x
 

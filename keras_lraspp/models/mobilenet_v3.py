@@ -26,10 +26,6 @@ class MobileNetV3(keras.Model):
         output_stride: 8, 16 or 32. Below 32 the last stages keep their
             resolution and are dilated instead.
         input_shape: (height, width, 3); `None` sides take any size.
-        zero_init_residual: Whether the last batch norm of each residual block starts
-            with a scale of 0, so that the block starts as the identity. The reference
-            starts with 1; a short training from random weights gets further with 0
-            (Goyal et al., https://arxiv.org/abs/1706.02677, section 5.1).
         name: Name of the model.
         **kwargs: Arguments of `keras.Model`.
 
@@ -63,7 +59,6 @@ class MobileNetV3(keras.Model):
         width=1.0,
         output_stride=32,
         input_shape=(None, None, 3),
-        zero_init_residual=False,
         name="mobilenet_v3",
         **kwargs,
     ):
@@ -94,12 +89,7 @@ class MobileNetV3(keras.Model):
             zip(table.blocks, layout, strict=True)
         ):
             x = blocks.inverted_residual(
-                x,
-                block,
-                f"block_{index}",
-                strides=strides,
-                dilation=dilation,
-                zero_init_residual=zero_init_residual,
+                x, block, f"block_{index}", strides=strides, dilation=dilation
             )
             stride *= strides
             if index in table.taps:
@@ -110,7 +100,6 @@ class MobileNetV3(keras.Model):
         self.variant = variant
         self.width = width
         self.output_stride = output_stride
-        self.zero_init_residual = zero_init_residual
         self.tap_strides = tuple(tap_strides)
         self.tap_channels = tuple(output.shape[-1] for output in outputs)
 
@@ -121,7 +110,6 @@ class MobileNetV3(keras.Model):
             "width": self.width,
             "output_stride": self.output_stride,
             "input_shape": tuple(self.input_shape[1:]),
-            "zero_init_residual": self.zero_init_residual,
             "name": self.name,
             "trainable": self.trainable,
         }

@@ -87,19 +87,3 @@ def test_unknown_arguments_are_refused():
         MobileNetV3("medium")
     with pytest.raises(ValueError, match="8, 16 or 32"):
         MobileNetV3(output_stride=4)
-
-
-def test_zero_init_residual_starts_residual_blocks_as_the_identity():
-    backbone = MobileNetV3("small", zero_init_residual=True)
-    # Blocks of the small network whose stride is 1 and whose width stays.
-    residual = {2, 4, 5, 7, 9, 10}
-    for index in range(11):
-        gamma = backbone.get_layer(f"block_{index}_project_bn").gamma
-        assert np.ptp(gamma) == 0 and float(gamma[0]) == (index not in residual)
-    inside = keras.Model(
-        backbone.input,
-        [backbone.get_layer(name).output for name in ("block_9_add", "block_10_add")],
-    )
-    before, after = inside(np.full((1, 64, 64, 3), 200.0))
-    np.testing.assert_array_equal(before, after)
-    assert MobileNetV3.from_config(backbone.get_config()).zero_init_residual
