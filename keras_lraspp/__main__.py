@@ -1,4 +1,4 @@
-"""The installed command: `keras-lraspp train|evaluate|predict|export|data`.
+"""The installed command: `keras-lraspp train|evaluate|predict|export|convert|data`.
 
 `train.py` and its siblings in the tree are doors to the same `main`. Nothing heavy is
 imported before the flags are read.
@@ -12,11 +12,12 @@ import warnings
 from collections.abc import Iterator, Sequence
 
 from keras_lraspp.cli.command import spelling
+from keras_lraspp.cli.convert import CONVERT_COMMAND
 from keras_lraspp.cli.data import DATA_COMMAND
 from keras_lraspp.cli.runs import RUN_COMMANDS
 from keras_lraspp.errors import StorageError, UserError
 
-COMMANDS = (*RUN_COMMANDS, DATA_COMMAND)
+COMMANDS = (*RUN_COMMANDS, CONVERT_COMMAND, DATA_COMMAND)
 
 INTERRUPTED = 130  # as a shell says of Ctrl-C
 

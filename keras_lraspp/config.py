@@ -31,6 +31,7 @@ class Configurable(NamedTuple):
 
 CONFIGURABLES = (
     Configurable("LRASPP", "keras_lraspp.models"),
+    Configurable("from_preset", "keras_lraspp.models.presets"),
     Configurable("Cityscapes", "keras_lraspp.data"),
     Configurable("FileList", "keras_lraspp.data"),
     Configurable("Scenes", "keras_lraspp.data"),

@@ -7,10 +7,10 @@ def initialize_for_scratch(model: keras.Model) -> None:
     """Draws initial weights that a few hundred steps get further from.
 
     The reference draws every kernel from N(0, sqrt(2 / fan_in)), which is meant to be
-    replaced by weights from ImageNet. Here kernels come from Glorot and Bengio's uniform
-    distribution. It is narrower where channels are widened, and behind a batch norm a
-    smaller kernel learns faster at the same rate. And each residual block starts as the
-    identity, by a scale of 0 in its last batch norm (Goyal et al.,
+    replaced by weights from ImageNet. Here kernels come from Glorot and Bengio's
+    uniform distribution. It is narrower where channels are widened, and behind a batch
+    norm a smaller kernel learns faster at the same rate. And each residual block starts
+    as the identity, by a scale of 0 in its last batch norm (Goyal et al.,
     https://arxiv.org/abs/1706.02677, section 5.1).
 
     Args:

@@ -4,23 +4,14 @@ Nothing in the file is executed: its tensors go into a model that we built, and 
 architecture it names is only read to explain a difference.
 """
 
-import json
-import zipfile
 from pathlib import Path
 
 import keras
 
 from keras_lraspp.errors import InputError
+from keras_lraspp.models.keras_config import read_arguments
 from keras_lraspp.models.lraspp import LRASPP
-
-_ARCHITECTURE = (
-    "num_classes",
-    "backbone",
-    "width",
-    "output_stride",
-    "pooling",
-    "head_filters",
-)
+from keras_lraspp.weights.keras_archive import check_hdf5, check_keras_archive
 
 
 def load_weights(model: keras.Model, path: str | Path) -> None:
@@ -41,9 +32,11 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
     if not path.is_file():
         raise InputError(f"There is no weights file {path}; check --weights.")
     if path.name.endswith(".keras"):
-        _check_archive(path)
+        check_keras_archive(path)
         _check_architecture(model, path)
-    elif not path.name.endswith(".weights.h5"):
+    elif path.name.endswith(".weights.h5"):
+        check_hdf5(path)
+    else:
         raise InputError(f"{path} is neither a .keras nor a .weights.h5 file.")
     try:
         model.load_weights(path)
@@ -52,44 +45,25 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
         raise InputError(f"{path} does not fit the model: {reason}") from error
 
 
-def _check_archive(path: Path) -> None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-    except Exception as error:  # flipped bits raise many kinds
-        raise InputError(f"{path} is damaged or no .keras file ({error}).") from error
-    if damaged is not None:
-        raise InputError(f"{path} is damaged: the checksum of {damaged} is wrong.")
-
-
 def _check_architecture(model: keras.Model, path: Path) -> None:
     """Compares the file's LRASPP arguments and, where they differ, the tensors."""
     if not isinstance(model, LRASPP):
         return
-    with zipfile.ZipFile(path) as archive:
-        saved = json.loads(archive.read("config.json"))
-    if saved.get("class_name") != "LRASPP":
-        raise InputError(f"{path} holds a {saved.get('class_name')}, not an LRASPP.")
-    theirs = {key: saved["config"].get(key) for key in _ARCHITECTURE}
-    ours = {key: model.get_config()[key] for key in _ARCHITECTURE}
-    if theirs == ours:
+    theirs = read_arguments(path)
+    config = model.get_config()
+    differing = [key for key in theirs if theirs[key] != config[key]]
+    if not differing:
         return
-    arguments = [
-        f"{key}={theirs[key]!r} in the file, {ours[key]!r} here"
-        for key in _ARCHITECTURE
-        if theirs[key] != ours[key]
-    ]
+    arguments = "; ".join(
+        f"{key}={theirs[key]!r} in the file, {config[key]!r} here" for key in differing
+    )
     raise InputError(
-        f"{path} is another variant: {'; '.join(arguments)}. "
-        f"{_tensor_differences(theirs, model)}"
+        f"{path} is another variant: {arguments}. {_tensor_differences(theirs, model)}"
     )
 
 
 def _tensor_differences(arguments: dict, model: keras.Model, most: int = 5) -> str:
-    try:
-        theirs = _shapes(LRASPP(**arguments))
-    except (TypeError, ValueError):
-        return "Its arguments are not those of an LRASPP."
+    theirs = _shapes(LRASPP(**arguments))
     ours = _shapes(model)
     names = sorted(theirs.keys() | ours.keys())
     rows = [

@@ -3,6 +3,7 @@
 import keras
 
 from keras_lraspp.layers import ResizeLike
+from keras_lraspp.models.initialization import initialize_for_scratch
 from keras_lraspp.models.lraspp_head import lraspp_head
 from keras_lraspp.models.mobilenet_v3 import MobileNetV3
 
@@ -24,7 +25,11 @@ class LRASPP(keras.Model):
             needs images whose sides are at least `smallest_side`.
         head_filters: Channels of the head.
         input_shape: (height, width, 3); `None` sides take any size.
-        zero_init_residual: See `MobileNetV3`.
+        initialization: `"reference"`, or `"scratch"` for a short training from random
+            weights, see `initialize_for_scratch`. A saved model does not note it.
+        backbone_weights: Weights to start the backbone from: `"imagenet_ssld"` for
+            the published ones of `"large"`, which are downloaded once, or a file, see
+            `import_weights`. A model that is saved does not ask for them again.
         name: Name of the model.
         **kwargs: Arguments of `keras.Model`.
 
@@ -41,6 +46,8 @@ class LRASPP(keras.Model):
     Raises:
         ValueError: For arguments out of range, or a fixed `input_shape` below
             `smallest_side`.
+        InputError: If `backbone_weights` do not fit.
+        StorageError: If they cannot be downloaded or read.
 
     Example:
         ```python
@@ -62,19 +69,19 @@ class LRASPP(keras.Model):
         pooling="global",
         head_filters=128,
         input_shape=(None, None, 3),
-        zero_init_residual=False,
+        initialization="reference",
+        backbone_weights=None,
         name="lraspp",
         **kwargs,
     ):
         if num_classes < 1:
             raise ValueError(f"num_classes is at least 1, not {num_classes!r}.")
+        if initialization not in ("reference", "scratch"):
+            raise ValueError(
+                f'initialization is "reference" or "scratch", not {initialization!r}.'
+            )
         encoder = MobileNetV3(
-            backbone,
-            width,
-            output_stride,
-            input_shape,
-            zero_init_residual,
-            name="backbone",
+            backbone, width, output_stride, input_shape, name="backbone"
         )
         pixels = keras.Input(input_shape, name="image")
         finest, middle, _, deepest = encoder(pixels)
@@ -92,6 +99,12 @@ class LRASPP(keras.Model):
         self.backbone = encoder
         self.pooling = pooling
         self.head_filters = head_filters
+        if initialization == "scratch":
+            initialize_for_scratch(self)
+        if backbone_weights is not None:
+            from keras_lraspp.models.importing import import_weights
+
+            import_weights(encoder, backbone_weights)
 
     @property
     def smallest_side(self) -> int:
@@ -108,7 +121,6 @@ class LRASPP(keras.Model):
             "pooling": self.pooling,
             "head_filters": self.head_filters,
             "input_shape": tuple(self.input_shape[1:]),
-            "zero_init_residual": self.backbone.zero_init_residual,
             "name": self.name,
             "trainable": self.trainable,
         }
@@ -117,3 +129,27 @@ class LRASPP(keras.Model):
     def from_config(cls, config, custom_objects=None):
         """Builds the model from `get_config`'s dictionary."""
         return cls(**config)
+
+    @classmethod
+    def from_preset(cls, preset, load_weights=True, num_classes=None, **kwargs):
+        """Builds a published network, or that of a file, with its weights.
+
+        Args:
+            preset: `"os8_global_cityscapes"`, `"os8_large_kernel_cityscapes"`,
+                `"os32_global_cityscapes"`, or a `.keras` or `.pdparams` file.
+            load_weights: Whether to load the weights; otherwise they are random.
+            num_classes: Number of classes; if not the file's, the last layer is
+                random and everything else is loaded.
+            **kwargs: As for `keras_lraspp.models.presets.from_preset`: `strict`,
+                `variant`, and arguments of `LRASPP`.
+
+        Returns:
+            An `LRASPP`.
+
+        Raises:
+            InputError: For an unknown preset or a file that does not fit.
+            StorageError: If the weights cannot be downloaded or read.
+        """
+        from keras_lraspp.models.presets import from_preset
+
+        return from_preset(preset, load_weights, num_classes, **kwargs)

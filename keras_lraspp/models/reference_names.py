@@ -55,12 +55,20 @@ class ReferenceTensor(NamedTuple):
     axes: tuple[int, ...] | None = None  # transposition from the reference's layout
     minus: str | None = None  # a tensor to subtract: a bias folded into the mean
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The tensor's shape in the reference."""
+        ours = tuple(self.variable.shape)
+        if self.axes is None:
+            return ours
+        return tuple(ours[self.axes.index(axis)] for axis in range(len(self.axes)))
+
     def value(self, tensors) -> np.ndarray:
         """Returns the variable's value from the reference's tensors by name."""
         value = np.asarray(tensors[self.name])
         if self.axes is not None and value.ndim == len(self.axes):
             value = value.transpose(self.axes)
-        if self.minus is not None:
+        if self.minus in tensors:
             value = value - tensors[self.minus]
         return value
 
@@ -82,6 +90,28 @@ def reference_tensors(model: keras.Model) -> Iterator[ReferenceTensor]:
     for layer in model.layers:
         if layer.name in _HEAD:
             yield from _layer_tensors(layer, f"lraspp_head.{_HEAD[layer.name]}")
+
+
+def canonical_name(name: str) -> str:
+    """Returns today's name of a tensor in a whole network's state dict.
+
+    A backbone's own checkpoint has no prefix, and PaddleSeg once counted a stem and
+    blocks as conv1, conv2, ..., which are now conv, blocks.0, ...
+
+    Args:
+        name: As in a file, e.g. `"conv2.linear_conv.bn.weight"`.
+
+    Returns:
+        E.g. `"backbone.blocks.0.linear_conv.bn.weight"`; a name that is none of the
+        network's as it was.
+    """
+    found = re.fullmatch(r"(?:backbone\.)?(?:conv(\d{0,2})|(blocks\.\d+))\.(.+)", name)
+    if found is None:
+        return name
+    number, block, rest = found.groups()
+    if block is None:
+        block = "conv" if number in ("", "1") else f"blocks.{int(number) - 2}"
+    return f"backbone.{block}.{rest}"
 
 
 def _backbone_name(layer_name: str) -> str:

@@ -1,8 +1,6 @@
 """Validation during training: the score, the pictures, the best model."""
 
-import json
 import time
-import zipfile
 from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
@@ -12,12 +10,11 @@ import numpy as np
 
 from keras_lraspp.data import evaluation_batches
 from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.files import replacing
 from keras_lraspp.inference.labels import label_function
 from keras_lraspp.inference.overlay import overlay
-from keras_lraspp.runs.classes import CARD
 from keras_lraspp.runs.evaluate import evaluate_model
 from keras_lraspp.runs.precision import precision_policy
+from keras_lraspp.runs.saving import save_network
 from keras_lraspp.training.journal import Journal
 from keras_lraspp.training.metrics import ConfusionMatrix
 from keras_lraspp.training.watchdogs import StopSignal
@@ -100,18 +97,14 @@ class BestModel:
         if self._copy is None:
             self._copy = _float32_copy(network)
         self._copy.set_weights(network.get_weights())
-        card = {
-            "classes": self.dataset.classes.names,
-            "palette": self.dataset.classes.palette,
-            "dataset": self.dataset.name,
-            "miou": miou,
-            "step": step,
-        }
-        with replacing(self.path) as temporary:
-            self._copy.save(temporary)
-            with zipfile.ZipFile(temporary, "a") as archive:
-                archive.writestr(CARD, json.dumps(card))
-        return self.path
+        return save_network(
+            self._copy,
+            self.path,
+            self.dataset.classes,
+            dataset=self.dataset.name,
+            miou=miou,
+            step=step,
+        )
 
 
 def _float32_copy(network: keras.Model) -> keras.Model:

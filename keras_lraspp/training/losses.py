@@ -101,8 +101,13 @@ class OhemCrossEntropy(CrossEntropy):
         return ops.cond(
             hard >= self.min_kept,
             lambda: easiest,
-            lambda: ops.sort(ops.reshape(confidence, (-1,)))[self.min_kept - 1],
+            lambda: self._smallest(ops.reshape(confidence, (-1,))),
         )
+
+    def _smallest(self, confidence):
+        # Not reached with fewer pixels, but TensorFlow looks at all branches.
+        last = ops.minimum(self.min_kept, ops.shape(confidence)[0]) - 1
+        return ops.sort(confidence)[last]
 
     def get_config(self):
         """Returns the constructor's arguments."""

@@ -1,5 +1,6 @@
 """Loading weights: right ones go in, wrong ones are named."""
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -69,7 +70,7 @@ def test_damage_is_refused_by_the_checksum(saved, tmp_path):
         ("empty.keras", b"", "damaged or no .keras"),
         ("page.keras", b"<html>", "damaged or no .keras"),
         ("weights.bin", b"1", "neither a .keras"),
-        ("text.weights.h5", b"text", "does not fit"),
+        ("text.weights.h5", b"text", "no readable weights"),
     ],
 )
 def test_other_files_get_one_sentence(tmp_path, name, content, says):
@@ -77,3 +78,12 @@ def test_other_files_get_one_sentence(tmp_path, name, content, says):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=says):
         load_weights(LRASPP(num_classes=5, **SMALLEST), tmp_path / name)
+
+
+def test_tensors_of_absurd_shape_are_refused(tmp_path):
+    path = tmp_path / "absurd.weights.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("vars/0", (1 << 40, 1 << 10), "f4", chunks=(1, 1))
+    assert path.stat().st_size < 1 << 16
+    with pytest.raises(InputError, match="absurd.weights.h5 is refused: its tensors"):
+        load_weights(LRASPP(num_classes=5, **SMALLEST), path)

@@ -1,5 +1,7 @@
 """The losses against the recipe written out in NumPy, in float64."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -9,11 +11,13 @@ from keras_lraspp.training.losses import CrossEntropy, OhemCrossEntropy
 pytestmark = pytest.mark.backends
 
 CLASSES = 5
+# What the reference itself computed; too large for the tree.
+REFERENCE = Path(__file__).parents[3] / "shared/reference/ohem_loss.npz"
 
 
 def numpy_loss(logits, labels, threshold=0.7, min_kept=None):
     """Loss and number of kept pixels; `min_kept=None` is plain cross entropy."""
-    logits = logits.astype("float64").reshape(-1, CLASSES)
+    logits = logits.astype("float64").reshape(-1, logits.shape[-1])
     labels = labels.ravel().astype(int)
     valid = labels != 255
     shifted = logits - logits.max(-1, keepdims=True)
@@ -91,39 +95,74 @@ def test_without_an_ignore_label_255_is_a_class():
 
 
 class Logits(keras.layers.Layer):
-    """A layer whose only weight is the logits: its change is the gradient."""
+    """A layer that adds its only weight, 0 at first, to the logits.
+
+    After a step of learning rate 1 the weight is the gradient, negated, unrounded.
+    """
 
     def __init__(self, value):
         super().__init__()
         self.value = value
 
     def build(self, _):
-        self.logits = self.add_weight(shape=self.value.shape, initializer="zeros")
-        self.logits.assign(self.value)
+        self.shift = self.add_weight(shape=self.value.shape, initializer="zeros")
 
     def call(self, inputs):
-        return self.logits + 0 * keras.ops.sum(inputs)
+        value = keras.ops.convert_to_tensor(self.value)
+        return value + self.shift + 0 * keras.ops.sum(inputs)
+
+    def compute_output_shape(self, _):
+        return self.value.shape
 
 
 def gradient(loss, logits, labels):
     model = keras.Sequential([keras.Input((1,)), Logits(logits)])
     model.compile(keras.optimizers.SGD(1.0), loss, jit_compile=False)
     value = model.train_on_batch(np.zeros((logits.shape[0], 1)), labels)
-    return value, logits - model.get_weights()[0]
+    return value, -model.get_weights()[0]
 
 
-def test_no_gradient_flows_through_the_choice():
-    """Finite differences of the loss with the choice held fixed."""
-    logits, labels = batch(5, 6.0)
-    _, ours = gradient(OhemCrossEntropy(min_kept=300), logits, labels)
-    _, kept = numpy_loss(logits, labels, min_kept=300)
+@pytest.mark.parametrize("min_kept", [384, 385, 130_000])
+def test_a_graph_may_have_fewer_pixels_than_are_kept(min_kept):
+    logits, labels = batch(3, 6.0)
+    assert labels.size == 384
+    value, _ = gradient(OhemCrossEntropy(min_kept=min_kept), logits, labels)
+    wanted, _ = numpy_loss(logits, labels, min_kept=min_kept)
+    assert value == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.skipif(not REFERENCE.is_file(), reason="the reference's files are away")
+@pytest.mark.parametrize("case", range(5))
+def test_ohem_is_the_reference(case):
+    with np.load(REFERENCE) as arrays:
+        logits, labels, min_kept, loss, norm, kept = (
+            arrays[f"{name}{case}"]
+            for name in ("logits", "labels", "min_kept", "loss", "grad_norm", "kept")
+        )
+    by_numpy = numpy_loss(logits, labels, min_kept=int(min_kept))
+    assert by_numpy == (pytest.approx(float(loss), rel=1e-5), kept)
+    value, ours = gradient(OhemCrossEntropy(min_kept=int(min_kept)), logits, labels)
+    assert value == pytest.approx(float(loss), rel=1e-5)
+    assert np.linalg.norm(ours.astype("float64")) == pytest.approx(norm, rel=1e-4)
     assert (np.abs(ours).sum(-1) > 0).sum() == kept
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_gradient_is_that_of_the_kept_pixels(case):
+    """None flows through the choice, and none into the pixels that are left out."""
+    sharpness, min_kept, ignored = CASES[case]
+    logits, labels = batch(3, sharpness, ignored)
+    _, ours = gradient(OhemCrossEntropy(min_kept=min_kept), logits, labels)
+    _, kept = numpy_loss(logits, labels, min_kept=min_kept)
+    chosen = np.abs(ours).sum(-1) > 0
+    assert chosen.sum() == kept
     probabilities = np.exp(logits - logits.max(-1, keepdims=True))
     probabilities /= probabilities.sum(-1, keepdims=True)
     exact = probabilities - np.eye(CLASSES)[np.where(labels == 255, 0, labels)]
-    exact /= kept + 1e-5 * labels.size
-    chosen = np.abs(ours).sum(-1) > 0
-    np.testing.assert_allclose(ours[chosen], exact[chosen], atol=2e-6)
+    exact = exact[chosen] / (kept + 1e-5 * labels.size)
+    np.testing.assert_allclose(ours[chosen], exact, rtol=1e-4, atol=1e-8)
+    norm = np.linalg.norm(exact)
+    assert np.linalg.norm(ours) == pytest.approx(norm, rel=1e-5)
 
 
 @pytest.mark.parametrize("loss", [CrossEntropy(), OhemCrossEntropy(min_kept=10)])

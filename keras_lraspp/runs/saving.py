@@ -1,0 +1,47 @@
+"""A network as one `.keras` file that says what its classes are."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import keras
+
+from keras_lraspp.data.label_maps import ClassSet
+from keras_lraspp.files import replacing
+from keras_lraspp.models import LRASPP
+from keras_lraspp.models.variants import variant_of
+from keras_lraspp.runs.classes import CARD
+
+
+def save_network(
+    network: keras.Model, path: Path, classes: ClassSet, **notes: object
+) -> Path:
+    """Writes a network without its optimizer, crash-safely.
+
+    `LRASPP.from_preset` and `load_weights` read the file; beside what Keras writes it
+    has a card, `CARD`, with the classes, the variant and the notes.
+
+    Args:
+        network: A model that is not compiled.
+        path: The `.keras` file to write or replace.
+        classes: Names and colours of its classes.
+        **notes: What else to put on the card: numbers and words.
+
+    Returns:
+        `path`.
+
+    Raises:
+        StorageError: If it cannot be written.
+    """
+    variant = variant_of(network) if isinstance(network, LRASPP) else None
+    card = {
+        "classes": classes.names,
+        "palette": classes.palette,
+        "variant": variant.name if variant else None,
+        **notes,
+    }
+    with replacing(path) as temporary:
+        network.save(temporary)
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(CARD, json.dumps(card))
+    return path

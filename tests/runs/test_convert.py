@@ -1,0 +1,73 @@
+"""PaddleSeg's weights as a Keras file that says what it is."""
+
+import json
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+from harness import reference
+from harness.paddle import write_pdparams
+from keras_lraspp import LRASPP
+from keras_lraspp.__main__ import main
+from keras_lraspp.errors import InputError, StorageError
+from keras_lraspp.runs.classes import CARD, find_classes
+from keras_lraspp.runs.convert import convert
+from keras_lraspp.runs.saving import save_network
+
+VARIANT = "small_x0_35_os32_global"
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    return write_pdparams(tmp_path / "model.pdparams", reference.state_dict(VARIANT))
+
+
+def card(path):
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read(CARD))
+
+
+def test_the_command_writes_a_file_that_comes_back(checkpoint, tmp_path, capsys):
+    output = tmp_path / "new" / "out.keras"
+    flags = [str(checkpoint), str(output), f"--variant={VARIANT}"]
+    assert main(["convert", *flags]) == 0
+    assert capsys.readouterr().out.endswith(f"wrote {output}\n")
+    wanted = reference.model(VARIANT).get_weights()
+    for model in (LRASPP.from_preset(output), keras.models.load_model(output)):
+        assert isinstance(model, LRASPP)
+        for ours, theirs in zip(model.get_weights(), wanted, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    assert find_classes(None, output) == find_classes("cityscapes", output)
+    noted = card(output)
+    assert noted["variant"] == VARIANT
+    assert noted["converted_from"] == "model.pdparams"
+
+
+def test_another_number_of_classes_gets_numbers(tmp_path):
+    tensors = reference.state_dict(VARIANT)
+    tensors["lraspp_head.conv_out.weight"] = np.ones((3, 128, 1, 1), "float32")
+    weights = write_pdparams(tmp_path / "model.pdparams", tensors)
+    output = convert(weights=weights, output=tmp_path / "out.keras")
+    assert find_classes(None, output) == find_classes(3, output)
+
+
+def test_what_cannot_be_converted(checkpoint, tmp_path, capsys):
+    assert main(["convert", str(checkpoint), str(tmp_path / "out.h5")]) == 2
+    assert "The output is a .keras file" in capsys.readouterr().err
+    with pytest.raises(InputError, match="tensors that differ"):
+        convert(weights=checkpoint, output=tmp_path / "out.keras", variant="os8_global")
+    assert not (tmp_path / "out.keras").exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError):
+        convert(weights=checkpoint, output=tmp_path / "file" / "out.keras")
+
+
+def test_a_network_that_is_no_variant_has_no_name(tmp_path):
+    path = tmp_path / "model.keras"
+    model = LRASPP(2, "small", 0.35, 16)
+    save_network(model, path, find_classes(2, path), miou=0.5)
+    assert card(path)["variant"] is None
+    assert card(path)["miou"] == 0.5
+    assert LRASPP.from_preset(path).get_config() == model.get_config()
