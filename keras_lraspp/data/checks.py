@@ -12,8 +12,9 @@ import tqdm
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.data.image_checks import check_image, size_mismatch
 from keras_lraspp.data.label_values import explain_illegal, illegal_values
+from keras_lraspp.data.opening import DamagedFileError
 from keras_lraspp.data.pairing import keep_labelled, some
-from keras_lraspp.data.reading import DamagedFileError, read_label
+from keras_lraspp.data.reading import read_label
 from keras_lraspp.errors import InputError
 
 MOST_SKIPPED = 0.01  # share of the data set

@@ -27,7 +27,7 @@ def random_color(
     Args:
         image: uint8 (height, width, 3), RGB.
         label: Returned as it is.
-        seed: int32 (2,).
+        seed: int32 or int64 (2,).
         probability: Of each of the four.
         factors: Range of the uniform factor of the first three; 1 changes nothing.
         hue: The shift is uniform in -hue..hue, on a hue circle of 256.

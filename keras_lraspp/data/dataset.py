@@ -55,8 +55,8 @@ class Dataset:
             )
         if self.ignore_label is not None and self.ignore_label < self.num_classes:
             raise InputError(
-                f"ignore_label {self.ignore_label} of {self.name} is one of its classes"
-                f" 0..{self.num_classes - 1}; choose a value outside them, or None."
+                f"ignore_label {self.ignore_label} of {self.name} is not above its "
+                f"classes 0..{self.num_classes - 1}; choose a larger value, or None."
             )
 
     @property

@@ -81,7 +81,7 @@ def FileList(  # named as the other data sets are
         classes=_class_set(classes, num_classes),
         ignore_label=ignore_label,
         label_lookup=_lookup(label_lookup, ignore_label),
-        color_map=color_map and tuple(ColorClass(*row) for row in color_map),
+        color_map=_color_map(color_map),
     )
 
 
@@ -147,13 +147,13 @@ def _class_set(classes: str | Sequence[str] | None, num_classes: int | None):
 def _lookup(lookup, ignore_label: int | None) -> tuple[int, ...] | None:
     if lookup is None:
         return None
-    if lookup == "cityscapes":
-        lookup = cityscapes_lookup().tolist()
-    elif isinstance(lookup, str):
+    if isinstance(lookup, str):
+        if lookup == "cityscapes":
+            return tuple(cityscapes_lookup().tolist())
         raise InputError(
             f'label_lookup is "cityscapes", a mapping or a sequence, not {lookup!r}.'
         )
-    elif isinstance(lookup, Mapping):
+    if isinstance(lookup, Mapping):
         if ignore_label is None:
             raise InputError(
                 "A label_lookup mapping leaves out values, which are then ignored; set "
@@ -162,3 +162,13 @@ def _lookup(lookup, ignore_label: int | None) -> tuple[int, ...] | None:
         size = max([255, *lookup]) + 1
         lookup = [lookup.get(value, ignore_label) for value in range(size)]
     return tuple(int(label) for label in lookup)
+
+
+def _color_map(rows: Sequence[Sequence[int]] | None) -> tuple[ColorClass, ...] | None:
+    wrong = [row for row in rows or () if len(row) != 4]
+    if wrong:
+        raise InputError(
+            "Rows of FileList.color_map are (red, green, blue, class), not "
+            f"{some(wrong)}; correct them."
+        )
+    return tuple(ColorClass(*row) for row in rows) if rows else None

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from keras_lraspp.data.reading import open_image, orientation, read_image
+from keras_lraspp.data.opening import open_image, orientation
+from keras_lraspp.data.reading import read_image
 
 # The last bytes of a whole file.
 _ENDS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}

@@ -13,7 +13,8 @@ from keras_lraspp.data.label_values import (
     explain_illegal,
     illegal_values,
 )
-from keras_lraspp.data.reading import open_image, read_image, read_label
+from keras_lraspp.data.opening import open_image
+from keras_lraspp.data.reading import read_image, read_label
 from keras_lraspp.errors import InputError
 
 

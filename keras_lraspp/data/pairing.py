@@ -66,21 +66,25 @@ def check_names(
     """Refuses pairs whose file names disagree, as in lists shuffled by mistake.
 
     A beginning and an end that all images share (`_leftImg8bit`), or all labels, do
-    not count. A name that contains the other one agrees with it.
+    not count. A name that contains the other one agrees with it, unless it is the name
+    of another pair (1 and 12).
 
     Raises:
         InputError: If the names of a pair disagree.
     """
     image_keys = _without_shared_ends([image.stem for image in images])
     label_keys = _without_shared_ends([label.stem for label in labels])
+    others = set(image_keys)
     wrong = [
         f"{image.name} with {label.name}"
         for image, label, image_key, label_key in zip(
             images, labels, image_keys, label_keys, strict=True
         )
         if image_key != label_key
-        and image.stem not in label.stem
-        and label.stem not in image.stem
+        and (
+            label_key in others
+            or (image.stem not in label.stem and label.stem not in image.stem)
+        )
     ]
     if wrong:
         raise InputError(

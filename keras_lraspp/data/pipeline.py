@@ -4,8 +4,8 @@ import tensorflow as tf
 
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.data.loading import label_dtype, load_sample
+from keras_lraspp.data.opening import open_image
 from keras_lraspp.data.pairing import some
-from keras_lraspp.data.reading import open_image
 from keras_lraspp.data.run_time_errors import marked
 from keras_lraspp.data.transforms import Transform
 from keras_lraspp.errors import InputError
@@ -33,7 +33,7 @@ def training_batches(
     Args:
         dataset: Images with labels.
         transform: Maps an image uint8 (height, width, 3), a label (height, width) and
-            an int32 seed (2,) to an image and a label of fixed size.
+            an integer seed (2,) to an image and a label of fixed size.
         batch_size: Samples in a batch.
         seed: Of order and augmentation.
         start_step: Number of batches to leave out, to go on where a run stopped.
@@ -87,7 +87,10 @@ def _shuffled(count: int, batch_size: int, seed: int):
     per_epoch = count - count % batch_size if count >= batch_size else count
 
     def sample_of(counter):
-        order_seed = tf.random.fold_in([seed, _ORDER], counter // per_epoch)
+        epoch_seed = tf.random.fold_in([seed, _ORDER], counter // per_epoch)
+        # Of a small number index_shuffle takes one byte: every 256th epoch would be
+        # the same.
+        order_seed = tf.random.stateless_uniform([2], epoch_seed, None, None, tf.int64)
         return tf.random.experimental.index_shuffle(
             counter % per_epoch, order_seed, tf.constant(count - 1, tf.int64)
         )

@@ -4,56 +4,24 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.data.label_values import classes_of_colors, classes_of_values
+from keras_lraspp.data.opening import decode, open_image, orientation
 from keras_lraspp.errors import InputError
 
-MAX_PIXELS = 2**26  # 8192 x 8192; a small file can claim any size
-_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
-_ORIENTATION = 0x0112  # EXIF tag; 1 is upright
 _WITH_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
 _ALPHA_WARNED: list[Path] = []
-
-
-class DamagedFileError(InputError):
-    """A file that is cut off, empty, garbled or no image at all."""
-
-
-def open_image(path: str | Path) -> Image.Image:
-    """Reads a file's header, and refuses what should not be decoded.
-
-    Returns:
-        A Pillow image that is not decoded yet. Close it, or use it in a `with`.
-
-    Raises:
-        DamagedFileError: If the file is no image or its header is broken.
-        InputError: If the file cannot be opened, has more than `MAX_PIXELS` pixels or
-            more than one frame.
-    """
-    try:
-        image = Image.open(path, formats=_FORMATS)
-        # A phone's MPO is a JPEG with a second picture behind it, not an animation.
-        animated = image.format != "MPO" and getattr(image, "is_animated", False)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(_too_large(path, "too many")) from error
-    except Image.UnidentifiedImageError as error:
-        raise DamagedFileError(
-            f"{path} is not an image ({_first_bytes(path)}); replace it with a PNG or "
-            "JPEG file."
-        ) from error
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except Exception as error:  # Pillow lets many types through for a broken header
-        raise DamagedFileError(_broken(path, error)) from error
-    if image.width * image.height > MAX_PIXELS:
-        image.close()
-        raise InputError(_too_large(path, f"{image.width}x{image.height}"))
-    if animated:
-        image.close()
-        raise InputError(f"{path} is animated; give a file with a single picture.")
-    return image
+_TURNS = {  # EXIF orientation: what makes the image upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def read_image(path: str | Path, *, apply_exif: bool = True) -> np.ndarray:
@@ -75,19 +43,10 @@ def read_image(path: str | Path, *, apply_exif: bool = True) -> np.ndarray:
             floats or 32-bit integers.
     """
     with open_image(path) as image:
-        _decode(path, image)
-        if apply_exif:
-            ImageOps.exif_transpose(image, in_place=True)
-        if _depth_is_16(image):
-            return np.repeat(_integers(image)[..., None] >> 8, 3, -1).astype(np.uint8)
-        if image.mode in ("I", "F"):
-            raise InputError(
-                f"{path} has 32 bits per channel; convert it to 8 or 16 bits."
-            )
-        if image.mode in _WITH_ALPHA or "transparency" in image.info:
-            image.info.pop("transparency", None)
-            _warn_alpha_once(Path(path))
-        return np.asarray(image.convert("RGB"))
+        decode(path, image)
+        turn = _TURNS.get(orientation(image)) if apply_exif else None
+        rgb = _as_rgb(path, image)
+        return np.asarray(rgb if turn is None else rgb.transpose(turn))
 
 
 def read_label(path: str | Path, dataset: Dataset) -> np.ndarray:
@@ -113,7 +72,7 @@ def read_label(path: str | Path, dataset: Dataset) -> np.ndarray:
             raise InputError(
                 f"The label {path} is a JPEG, which blurs labels; save it as a PNG."
             )
-        _decode(path, image)
+        decode(path, image)
         if image.mode in _WITH_ALPHA:
             raise InputError(
                 f"The label {path} has an alpha channel; save it with one channel that "
@@ -124,19 +83,15 @@ def read_label(path: str | Path, dataset: Dataset) -> np.ndarray:
         return classes_of_values(path, _integers(image, path), dataset)
 
 
-def orientation(image: Image.Image) -> int:
-    """EXIF orientation of an opened image; 1 is upright."""
-    # Asking a PNG for its EXIF decodes it, as the chunk may follow the pixels.
-    if image.format == "PNG" and "exif" not in image.info:
-        return 1
-    return image.getexif().get(_ORIENTATION, 1)
-
-
-def _decode(path: str | Path, image: Image.Image) -> None:
-    try:
-        image.load()
-    except Exception as error:  # which one depends on the format and the damage
-        raise DamagedFileError(_broken(path, error)) from error
+def _as_rgb(path: str | Path, image: Image.Image) -> Image.Image:
+    if _depth_is_16(image):
+        return Image.fromarray((_integers(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise InputError(f"{path} has 32 bits per channel; convert it to 8 or 16 bits.")
+    if image.mode in _WITH_ALPHA or "transparency" in image.info:
+        image.info.pop("transparency", None)
+        _warn_alpha_once(Path(path))
+    return image.convert("RGB")
 
 
 def _depth_is_16(image: Image.Image) -> bool:
@@ -170,22 +125,5 @@ def _warn_alpha_once(path: Path) -> None:
     if not _ALPHA_WARNED:
         _ALPHA_WARNED.append(path)
         warnings.warn(
-            f"{path} has an alpha channel, which is dropped (said once).", stacklevel=3
+            f"{path} has an alpha channel, which is dropped (said once).", stacklevel=4
         )
-
-
-def _first_bytes(path: str | Path) -> str:
-    with open(path, "rb") as file:
-        start = file.read(16)
-    return f"it starts with {start!r}" if start else "it has zero bytes"
-
-
-def _too_large(path: str | Path, size: str) -> str:
-    return (
-        f"{path} claims {size} pixels, more than the limit of {MAX_PIXELS}; cut it "
-        "into smaller images."
-    )
-
-
-def _broken(path: str | Path, error: Exception) -> str:
-    return f"{path} is damaged ({error}); replace it, or leave it out."

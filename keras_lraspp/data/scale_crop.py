@@ -40,7 +40,7 @@ def random_scale_crop(
     Args:
         image: uint8 (height, width, 3).
         label: Integers (height, width).
-        seed: int32 (2,).
+        seed: int32 or int64 (2,).
         crop_size: Height and width of the crop.
         scales: Scales, each as likely.
         ignore_label: Fills up the labels; `None` refuses to.
@@ -103,7 +103,11 @@ def crop_scaled_label(label: tf.Tensor, rows: Span, columns: Span) -> tf.Tensor:
 
     def sources(span: Span) -> tf.Tensor:
         places = tf.range(span.offset, span.offset + span.length)
-        return places * span.side // span.scaled
+        # In int32 the product of two sides above 32767 overflows.
+        places, side, scaled = (
+            tf.cast(number, tf.int64) for number in (places, span.side, span.scaled)
+        )
+        return places * side // scaled
 
     return tf.gather(tf.gather(label, sources(rows)), sources(columns), axis=1)
 

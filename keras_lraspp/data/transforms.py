@@ -11,7 +11,7 @@ from keras_lraspp.errors import InputError
 
 Transform = Callable[
     [tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]
-]  # (uint8 image, label, int32 seed of shape (2,)) -> (uint8 image, label)
+]  # (uint8 image, label, integer seed of shape (2,)) -> (uint8 image, label)
 
 
 def recipe_transform(
@@ -76,7 +76,7 @@ def random_flip(
     Args:
         image: (height, width, 3).
         label: (height, width).
-        seed: int32 (2,).
+        seed: int32 or int64 (2,).
         probability: Of mirroring.
 
     Returns:
@@ -91,16 +91,21 @@ def random_flip(
 
 
 def _check(crop_size, scales, flip, color, color_factors) -> None:
-    if len(crop_size) != 2 or min(crop_size) < 1:
+    if not _several(crop_size, 2) or min(crop_size) < 1:
         raise InputError(
             f"crop_size is (height, width), both positive, not {crop_size!r}."
         )
-    if not scales or min(scales) < 0.01:
+    if not _several(scales) or min(scales) < 0.01:
         raise InputError(f"scales are numbers of at least 0.01, not {scales!r}.")
     for name, value in (("flip", flip), ("color", color)):
         if not 0 <= value <= 1:
             raise InputError(f"{name} is a probability 0..1, not {value!r}.")
-    if len(color_factors) != 2 or not 0 <= color_factors[0] <= color_factors[1]:
+    if not _several(color_factors, 2) or not 0 <= color_factors[0] <= color_factors[1]:
         raise InputError(
             f"color_factors are (lowest, highest) from 0 up, not {color_factors!r}."
         )
+
+
+def _several(values, count: int | None = None) -> bool:
+    """Whether it is a tuple or list, of that length; a lone number is a usual slip."""
+    return isinstance(values, Sequence) and len(values) == (count or len(values)) > 0

@@ -86,10 +86,11 @@ def png_bytes(width, height, depth, color_type, rows: bytes) -> bytes:
     )
 
 
-def encoded(pixels: np.ndarray, kind: str, **options) -> bytes:
+def encoded(pixels: np.ndarray | Image.Image, kind: str, **options) -> bytes:
     """An image file's bytes."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind, **options)
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
@@ -142,7 +143,7 @@ FAULTY = (
     Faulty(
         16,
         "cut_in_the_palette.png",
-        lambda: encoded(noise(6, 8)[..., 0], "PNG")[:40],
+        lambda: encoded(palette_image(classes(6, 8)), "PNG")[:100],
         "is damaged .*; replace it",
         True,
     ),

@@ -1,0 +1,94 @@
+"""The tables of classes against the official one, written down a second time."""
+
+import numpy as np
+import pytest
+
+from keras_lraspp.data.label_maps import (
+    CITYSCAPES,
+    CLASS_SETS,
+    cityscapes_lookup,
+    cityscapes_train_to_id,
+    generic_class_set,
+)
+
+# labelId, trainId, name, colour: cityscapesscripts/helpers/labels.py.
+TRAINED = (
+    (7, 0, "road", (128, 64, 128)),
+    (8, 1, "sidewalk", (244, 35, 232)),
+    (11, 2, "building", (70, 70, 70)),
+    (12, 3, "wall", (102, 102, 156)),
+    (13, 4, "fence", (190, 153, 153)),
+    (17, 5, "pole", (153, 153, 153)),
+    (19, 6, "traffic light", (250, 170, 30)),
+    (20, 7, "traffic sign", (220, 220, 0)),
+    (21, 8, "vegetation", (107, 142, 35)),
+    (22, 9, "terrain", (152, 251, 152)),
+    (23, 10, "sky", (70, 130, 180)),
+    (24, 11, "person", (220, 20, 60)),
+    (25, 12, "rider", (255, 0, 0)),
+    (26, 13, "car", (0, 0, 142)),
+    (27, 14, "truck", (0, 0, 70)),
+    (28, 15, "bus", (0, 60, 100)),
+    (31, 16, "train", (0, 80, 100)),
+    (32, 17, "motorcycle", (0, 0, 230)),
+    (33, 18, "bicycle", (119, 11, 32)),
+)
+IGNORED = (0, 1, 2, 3, 4, 5, 6, 9, 10, 14, 15, 16, 18, 29, 30, 34, 100, 255)
+
+
+def test_lookup_is_the_official_map():
+    table = cityscapes_lookup()
+    assert (table.shape, table.dtype) == ((256,), np.uint8)
+    assert [table[row[0]] for row in TRAINED] == list(range(19))
+    assert {int(table[value]) for value in IGNORED} == {255}
+    assert (table != 255).sum() == 19
+
+
+def test_train_ids_go_back_to_label_ids():
+    table = cityscapes_train_to_id()
+    assert [table[row[1]] for row in TRAINED] == [row[0] for row in TRAINED]
+    assert not table[19:].any()
+
+
+def test_class_set_has_the_official_names_and_colours():
+    classes = CLASS_SETS["cityscapes"]
+    assert classes.names == tuple(row[2] for row in TRAINED)
+    assert classes.palette == tuple(row[3] for row in TRAINED)
+
+
+def test_table_has_all_35_rows():
+    assert [row.id for row in CITYSCAPES] == [*range(34), -1]
+    assert CITYSCAPES[-1].name == "license plate"
+
+
+def test_camvid_has_11_classes_with_colours_of_their_own():
+    classes = CLASS_SETS["camvid"]
+    assert " ".join(classes.names) == (
+        "sky building pole road pavement tree sign fence car pedestrian bicyclist"
+    )
+    assert len(set(classes.palette)) == 11
+
+
+# The first colours of PASCAL VOC's devkit, and the one of its void label.
+@pytest.mark.parametrize(
+    ("label", "color"),
+    [
+        (0, (0, 0, 0)),
+        (1, (128, 0, 0)),
+        (2, (0, 128, 0)),
+        (3, (128, 128, 0)),
+        (4, (0, 0, 128)),
+        (8, (64, 0, 0)),
+        (15, (192, 128, 128)),
+        (20, (0, 64, 128)),
+        (255, (224, 224, 192)),
+    ],
+)
+def test_generic_colours_are_those_of_voc(label, color):
+    assert generic_class_set(256).palette[label] == color
+
+
+def test_generic_classes_differ():
+    classes = generic_class_set(256)
+    assert len(set(classes.palette)) == len(set(classes.names)) == 256
+    assert generic_class_set(2).names == ("class 0", "class 1")

@@ -1,0 +1,212 @@
+"""Every kind of image and label file, and its rows of the table of faults."""
+
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from harness.image_files import (
+    classes,
+    dataset_of,
+    exif_with,
+    noise,
+    palette_image,
+    png_bytes,
+    save,
+    write,
+)
+from keras_lraspp.data import reading
+from keras_lraspp.data.dataset import ColorClass
+from keras_lraspp.data.loading import load_sample
+from keras_lraspp.data.reading import read_image, read_label
+from keras_lraspp.errors import InputError
+
+
+@pytest.fixture
+def alpha_not_yet_said(monkeypatch):
+    monkeypatch.setattr(reading, "_ALPHA_WARNED", [])
+
+
+def loaded_label(path, dataset):
+    """The label as the training pipeline reads it, with an image of its size."""
+    with Image.open(path) as label:
+        image = save(path.with_name("image.png"), noise(*label.size[::-1]))
+    return load_sample(image, path, dataset)[1]
+
+
+@pytest.mark.parametrize("read", [read_label, loaded_label])
+@pytest.mark.parametrize("bits", [8, 4])
+def test_row_8_a_palette_png_gives_its_indices(tmp_path, bits, read):
+    indices = classes(7, 9, num_classes=1 << bits)
+    path = tmp_path / "label.png"
+    palette_image(indices).save(path, bits=bits)
+    dataset = dataset_of([], num_classes=255)
+    np.testing.assert_array_equal(read(path, dataset), indices)
+
+
+@pytest.mark.parametrize("read", [read_label, loaded_label])
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_grey_labels_of_few_bits_are_not_stretched(tmp_path, bits, read):
+    values = classes(5, 8, num_classes=min(1 << bits, 19))
+    shifts = 8 - bits - np.arange(0, 8, bits)
+    packed = (values.reshape(5, -1, 8 // bits) << shifts).sum(-1).astype(np.uint8)
+    rows = b"".join(b"\0" + row.tobytes() for row in packed)
+    path = write(tmp_path / "label.png", png_bytes(8, 5, bits, 0, rows))
+    np.testing.assert_array_equal(read(path, dataset_of([], num_classes=19)), values)
+
+
+@pytest.mark.parametrize("read", [read_label, loaded_label])
+def test_row_9_a_16_bit_label_is_read_whole(tmp_path, read):
+    values = np.array([[0, 1, 255], [256, 299, 65535]], np.uint16)
+    path = save(tmp_path / "label.png", values)
+    dataset = dataset_of([], num_classes=300, ignore_label=65535)
+    label = read(path, dataset)
+    assert label.dtype == np.int32
+    np.testing.assert_array_equal(label, values)
+
+
+def test_row_9_a_16_bit_label_is_never_cut_to_a_byte(tmp_path):
+    path = save(tmp_path / "label.png", np.array([[0, 256]], np.uint16))
+    with pytest.raises(InputError, match=r"Label values 256 .* class \(0\.\.4\)"):
+        loaded_label(path, dataset_of([]))
+
+
+def test_row_10_of_16_bit_images_the_high_byte_is_kept(tmp_path):
+    grey = np.array([[0, 255, 256, 65535, 0x1234]], np.uint16)
+    wanted = np.repeat((grey // 256)[..., None], 3, -1)
+    np.testing.assert_array_equal(read_image(save(tmp_path / "grey.png", grey)), wanted)
+    rgb = np.random.default_rng(0).integers(0, 65536, (3, 4, 3)).astype(">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in rgb)
+    path = write(tmp_path / "rgb.png", png_bytes(4, 3, 16, 2, rows))
+    np.testing.assert_array_equal(read_image(path), rgb // 256)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+def test_row_10_32_bits_are_refused(tmp_path, dtype):
+    path = save(tmp_path / "deep.tiff", np.ones((2, 3), dtype))
+    with pytest.raises(
+        InputError, match="deep.tiff has 32 bits.*convert it to 8 or 16"
+    ):
+        read_image(path)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_row_13_alpha_of_an_image_is_dropped_with_one_warning(
+    tmp_path, mode, alpha_not_yet_said
+):
+    pixels = noise(4, 5) if mode == "RGBA" else np.repeat(noise(4, 5)[..., :1], 3, -1)
+    alpha = noise(4, 5, seed=1)[..., 0]
+    first, second = (tmp_path / f"{name}.png" for name in "ab")
+    for path in (first, second):
+        image = Image.fromarray(pixels)
+        image.putalpha(Image.fromarray(alpha))
+        image.convert(mode).save(path)
+    with pytest.warns(UserWarning, match="a.png has an alpha channel.*dropped") as seen:
+        for path in (first, second):
+            np.testing.assert_array_equal(read_image(path), pixels)
+    assert len(seen) == 1 and seen[0].filename == __file__
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+@pytest.mark.parametrize("read", [read_label, loaded_label])
+def test_row_13_alpha_of_a_label_is_an_error(tmp_path, mode, read):
+    path = save(tmp_path / "label.png", noise(4, 5), mode)
+    with pytest.raises(
+        InputError, match="label.png has an alpha channel; save it with"
+    ):
+        read(path, dataset_of([]))
+
+
+@pytest.mark.parametrize("name", ["grey.png", "grey.jpg"])
+def test_row_14_grey_becomes_three_equal_channels(tmp_path, name):
+    path = save(tmp_path / name, noise(8, 9)[..., 0])
+    with Image.open(path) as image:
+        stored = np.asarray(image)
+    assert stored.ndim == 2
+    np.testing.assert_array_equal(read_image(path), np.stack([stored] * 3, -1))
+
+
+@pytest.mark.parametrize(
+    ("ink", "color"),
+    [
+        ((255, 0, 0, 0), (0, 255, 255)),
+        ((0, 255, 255, 0), (255, 0, 0)),
+        ((0, 0, 0, 255), (0, 0, 0)),
+        ((0, 0, 0, 0), (255, 255, 255)),
+        ((51, 0, 102, 128), (102, 127, 76)),  # (1 - ink) * (1 - black)
+    ],
+)
+def test_row_14_cmyk_becomes_rgb(tmp_path, ink, color):
+    path = tmp_path / "print.jpg"
+    Image.new("CMYK", (16, 8), ink).save(path, quality=100)
+    pixels = read_image(path)
+    assert pixels.shape == (8, 16, 3)
+    assert np.abs(pixels.astype(int) - color).max() <= 3  # JPEG is lossy
+
+
+def test_a_palette_image_gives_its_colors(tmp_path):
+    indices = classes(4, 5, num_classes=256)
+    path = tmp_path / "image.png"
+    image = palette_image(indices)
+    image.save(path)
+    colors = np.array(image.getpalette()).reshape(-1, 3)
+    np.testing.assert_array_equal(read_image(path), colors[indices])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["rgb.png", "rgb.jpg", "grey16.png"])
+def test_row_15_orientation_is_applied_where_asked(tmp_path, orientation, kind):
+    pixels = noise(16, 24)
+    if kind == "grey16.png":
+        pixels = pixels[..., 0].astype(np.uint16) * 256
+    path = save(tmp_path / kind, pixels, exif=exif_with(orientation))
+    stored = read_image(path, apply_exif=False)
+    upright = ImageOps.exif_transpose(Image.open(path))
+    assert upright.size == ((24, 16) if orientation < 5 else (16, 24))
+    if kind == "grey16.png":
+        upright = Image.fromarray((np.asarray(upright) // 256).astype(np.uint8))
+    np.testing.assert_array_equal(read_image(path), upright.convert("RGB"))
+    assert stored.shape == (16, 24, 3)
+
+
+def test_row_15_an_exif_block_that_makes_no_sense_is_no_obstacle(tmp_path):
+    """A resolution that is text: Pillow stumbles when it writes such a block anew."""
+    row = struct.pack(">HHI4s", 0x011A, 2, 4, b"abc\0")
+    path = save(tmp_path / "odd.jpg", noise(16, 24), exif=exif_with(6, row))
+    with Image.open(path) as image, pytest.raises(TypeError):
+        ImageOps.exif_transpose(image)
+    stored = read_image(path, apply_exif=False)
+    np.testing.assert_array_equal(read_image(path), np.rot90(stored, -1))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.parametrize("exif", [b"Exif\0\0MM\0*", b"Exif\0\0" + bytes(30), b"Exif"])
+def test_row_15_a_broken_exif_block_counts_as_upright(tmp_path, exif):
+    path = save(tmp_path / "odd.jpg", noise(16, 24), exif=exif)
+    wanted = read_image(path, apply_exif=False)
+    np.testing.assert_array_equal(read_image(path), wanted)
+
+
+def test_a_jpeg_label_is_refused(tmp_path):
+    path = save(tmp_path / "label.jpg", classes(8, 8))
+    with pytest.raises(InputError, match="label.jpg is a JPEG.*save it as a PNG"):
+        read_label(path, dataset_of([]))
+
+
+def test_a_label_of_another_pixel_format_is_refused(tmp_path):
+    path = save(tmp_path / "label.tiff", np.ones((2, 3), np.float32))
+    with pytest.raises(InputError, match="pixel format F; save it with one channel"):
+        read_label(path, dataset_of([]))
+
+
+def test_row_7_an_rgb_mask_is_read_by_its_color_map(tmp_path):
+    wanted = classes(6, 7, num_classes=3)
+    wanted[wanted == 2] = 255
+    colors = {0: (128, 64, 128), 1: (0, 0, 1), 255: (0, 0, 0)}
+    mask = np.array([[colors[value] for value in row] for row in wanted], np.uint8)
+    path = save(tmp_path / "mask.png", mask)
+    rows = tuple(ColorClass(*colors[value], value) for value in (0, 1, 255))
+    label = read_label(path, dataset_of([], color_map=rows))
+    assert label.dtype == np.uint8
+    np.testing.assert_array_equal(label, wanted)
