@@ -44,7 +44,6 @@ def test_a_whole_network(tmp_path, tensors, filled):
     assert str(report) == f"{len(tensors)} tensors loaded"
 
 
-@pytest.mark.backends
 def test_the_logits_are_those_of_the_reference(tmp_path):
     wanted = reference.expected("reference_forward.npz", VARIANT)
     height, width = wanted["size"]
