@@ -1,5 +1,10 @@
 """Checkpoints: everything comes back, damage is seen, the old ones go."""
 
+import os
+import subprocess
+import sys
+import textwrap
+
 import keras
 import numpy as np
 import pytest
@@ -141,3 +146,68 @@ def test_what_came_after_a_step_is_discarded_unless_nothing_is_left(tmp_path, ne
 def test_keep_is_at_least_one(tmp_path):
     with pytest.raises(InputError, match="at least 1"):
         CheckpointFolder(tmp_path, keep=0)
+
+
+# The children are forked before any thread exists, hence Keras's NumPy backend: nothing
+# is imported a hundred times. Each saves without pause until it is killed.
+KILLED = """
+    import os, pathlib, random, signal, sys, time
+    import keras
+    import numpy as np
+    from keras_lraspp.training.checkpoints import CheckpointFolder, TrainingState
+
+    def make():
+        return keras.Sequential([keras.Input((3,)), keras.layers.Dense(500)])
+
+    def fill(value):
+        model.set_weights([np.full(w.shape, value, "float32") for w in model.weights])
+
+    model, other = make(), make()
+    folder = CheckpointFolder(pathlib.Path(sys.argv[1]), keep=2)
+    step = 0
+    fill(step)
+    folder.save(model, TrainingState(step))
+    random.seed(0)
+    for kill in range(100):
+        child = os.fork()
+        if child == 0:
+            while True:
+                step += 1
+                fill(step)
+                folder.save(model, TrainingState(step))
+        time.sleep(random.uniform(0.0, 0.1))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        state = folder.restore(other.load_weights)
+        # Not less than the last one that was whole: there was no falling back.
+        assert state is not None and state.step >= step
+        for weight in other.get_weights():
+            assert (weight == state.step).all()
+        step = state.step
+    print(step, len(list(folder.folder.glob(".tmp-*"))))
+"""
+
+
+def test_a_checkpoint_loads_after_each_of_100_kills_while_saving(tmp_path):
+    """Row 25 of the faults: each has the weights of its own step, and none is lost."""
+    child = subprocess.run(
+        [
+            sys.executable,
+            "-W",
+            "error:Falling",
+            "-c",
+            textwrap.dedent(KILLED),
+            str(tmp_path),
+        ],
+        env={
+            **os.environ,
+            "KERAS_BACKEND": "numpy",
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert child.returncode == 0, child.stderr[-2000:]
+    steps, leftovers = map(int, child.stdout.split())
+    assert steps > 20  # they did get to save
+    assert leftovers > 20  # and were killed while saving
