@@ -5,7 +5,7 @@ import sys
 
 __version__ = "0.1.0"
 
-__all__ = ["LRASPP", "MobileNetV3", "Segmenter", "data", "import_weights"]
+__all__ = ["LRASPP", "MobileNetV3", "Segmenter", "data", "import_weights", "metrics"]
 
 # Loaded when first asked for, so that `keras-lraspp --help` needs no Keras.
 _LAZY = {
@@ -14,6 +14,7 @@ _LAZY = {
     "Segmenter": ("keras_lraspp.segmenter", "Segmenter"),
     "data": ("keras_lraspp.data", None),
     "import_weights": ("keras_lraspp.models.importing", "import_weights"),
+    "metrics": ("keras_lraspp.metrics", None),
 }
 
 

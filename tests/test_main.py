@@ -84,13 +84,14 @@ def test_a_stopped_training_says_how_to_go_on(monkeypatch, capsys):
 
 
 def test_evaluate_passes_its_flags_on(calls):
-    flags = ["--weights", "w.keras", "--json=s.json", "--split=train"]
+    flags = ["--weights", "w.keras", "--json=s.json", "--split=train", "--confusion=c"]
     assert main(["evaluate", "--gin_file=os8_global.gin", *flags]) == 0
     assert calls["evaluate"] == {
         "weights": "w.keras",
         "data_root": None,
         "split": "train",
         "json_path": "s.json",
+        "confusion_path": "c",
     }
 
 

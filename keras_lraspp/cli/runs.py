@@ -77,6 +77,11 @@ def _add_evaluate_flags(parser: argparse.ArgumentParser) -> None:
     add_weights_flag(parser)
     parser.add_argument("--split", help="split to score on (default: val)")
     parser.add_argument("--json", metavar="FILE", help="write the scores there too")
+    parser.add_argument(
+        "--confusion",
+        metavar="PREFIX",
+        help="write the confusion matrix to PREFIX.csv and PREFIX.png",
+    )
 
 
 def _evaluate(flags: argparse.Namespace) -> int:
@@ -89,6 +94,7 @@ def _evaluate(flags: argparse.Namespace) -> int:
         data_root=flags.data_root,
         split=flags.split,
         json_path=flags.json,
+        confusion_path=flags.confusion,
     )
     return 0
 

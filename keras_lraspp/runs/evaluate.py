@@ -1,7 +1,6 @@
 """One evaluation: a model's score on a whole split of a data set."""
 
 import json
-import math
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +17,13 @@ from keras_lraspp.errors import InputError
 from keras_lraspp.files import replacing
 from keras_lraspp.inference.labels import LabelFunction, label_function
 from keras_lraspp.models.loading import load_weights
+from keras_lraspp.runs.confusion_files import write_confusion
 from keras_lraspp.runs.datasets import open_dataset
 from keras_lraspp.runs.precision import precision_policy
-from keras_lraspp.training.metrics import ABSENT, ConfusionMatrix
+from keras_lraspp.runs.scores import report, score_dictionary
+from keras_lraspp.training.bootstrap import ImageConfusion
+from keras_lraspp.training.metrics import ConfusionMatrix
+from keras_lraspp.training.scores import check_absent
 
 
 def evaluate(
@@ -33,6 +36,7 @@ def evaluate(
     batch_size: int = 1,
     absent: str = "omit",
     json_path: str | Path | None = None,
+    confusion_path: str | Path | None = None,
     precision: str = "float32",
 ) -> dict:
     """Scores a model on whole images at full size, and prints a table.
@@ -47,19 +51,19 @@ def evaluate(
         absent: What becomes of classes that are neither in the labels nor in the
             predictions: `"omit"` leaves them out of the mean, `"one"` counts them as 1.
         json_path: File for the returned dictionary; `None` for none.
+        confusion_path: Prefix of two files for the confusion matrix, a table `.csv`
+            and a picture `.png`; `None` for none.
         precision: `"float32"`, `"mixed_float16"` or `"mixed_bfloat16"`.
 
     Returns:
-        `miou`, `pixel_accuracy` and `class_iou` (by name; `None` where absent), all in
-        0..1; `num_images`, `seconds_per_image`, `absent_classes` (as `absent`),
-        `weights`, `dataset` and `split`.
+        The scores as `score_dictionary` gives them, among them `miou`, and
+        `num_images`, `seconds_per_image`, `weights`, `dataset` and `split`.
 
     Raises:
         InputError: For bad data, weights or arguments.
-        StorageError: If `json_path` cannot be written.
+        StorageError: If `json_path` or `confusion_path` cannot be written.
     """
-    if absent not in ABSENT:
-        raise InputError(f"absent is one of {tuple(ABSENT)}, not {absent!r}.")
+    check_absent(absent)
     listed = open_dataset(dataset, data_root, split)
     if not listed.labels:
         raise InputError(
@@ -71,15 +75,16 @@ def evaluate(
     load_weights(network, weights)
     images = check_dataset(listed)  # last: it may take minutes
 
-    confusion = ConfusionMatrix(images.num_classes, images.ignore_label)
+    confusion = ImageConfusion(images.num_classes, images.ignore_label)
     batches = evaluation_batches(images, batch_size=batch_size)
     started = time.perf_counter()
     with tqdm(total=len(images), unit="image", desc=f"{images.name} {split}") as bar:
         evaluate_model(label_function(network), batches, confusion, bar.update)
+    seconds = time.perf_counter() - started
     scores = {
-        **_scores(confusion, images.classes.names, absent),
+        **score_dictionary(confusion, images.classes, absent),
         "num_images": len(images),
-        "seconds_per_image": (time.perf_counter() - started) / len(images),
+        "seconds_per_image": seconds / len(images),
         "weights": str(weights),
         "dataset": images.name,
         "split": split,
@@ -88,6 +93,10 @@ def evaluate(
     if json_path is not None:
         with replacing(Path(json_path)) as temporary:
             temporary.write_text(json.dumps(scores, indent=2) + "\n")
+    if confusion_path is not None:
+        names = images.classes.names
+        written = write_confusion(confusion.counts, names, confusion_path)
+        print(f"{'confusion matrix':<24}{' and '.join(map(str, written))}")
     return scores
 
 
@@ -123,41 +132,3 @@ def evaluate_model(
                 progress(len(predictions))
         if counted is not None:
             counted.result()
-
-
-def report(scores: dict) -> str:
-    """Writes the dictionary of `evaluate` as a table for people."""
-    width = max(len(name) for name in scores["class_iou"])
-    rows = [f"{'class':<{width}}     IoU"]
-    for name, iou in scores["class_iou"].items():
-        rows.append(f"{name:<{width}}  {'absent' if iou is None else f'{iou:.4f}'}")
-    classes = scores["class_iou"].values()
-    present = sum(iou is not None for iou in classes)
-    miou, accuracy = (
-        "undefined" if scores[key] is None else f"{scores[key]:.4f}"
-        for key in ("miou", "pixel_accuracy")
-    )
-    rows += [
-        "",
-        f"mIoU            {miou}",
-        f"pixel accuracy  {accuracy}",
-        f"images          {scores['num_images']} of {scores['dataset']} "
-        f"{scores['split']}, {scores['seconds_per_image']:.3f} s per image",
-        f"classes         {present} of {len(classes)} present; absent ones are "
-        f"{ABSENT[scores['absent_classes']]}",
-    ]
-    return "\n".join(rows)
-
-
-def _scores(confusion: ConfusionMatrix, names: tuple[str, ...], absent: str) -> dict:
-    class_iou = map(_number, confusion.class_iou())
-    return {
-        "miou": _number(confusion.miou(absent)),
-        "pixel_accuracy": _number(confusion.pixel_accuracy()),
-        "class_iou": dict(zip(names, class_iou, strict=True)),
-        "absent_classes": absent,
-    }
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)  # JSON has no nan

@@ -5,12 +5,7 @@ import dataclasses
 import numpy as np
 
 from keras_lraspp.errors import InputError
-
-# What becomes of a class that is neither in the labels nor in the predictions.
-ABSENT = {
-    "omit": "left out of the mean, as the official Cityscapes script does",
-    "one": "counted as IoU 1, as PaddleSeg does",
-}
+from keras_lraspp.training import scores
 
 
 @dataclasses.dataclass(eq=False)
@@ -93,10 +88,7 @@ class ConfusionMatrix:
         Intersection over union, I / (P + L - I). A class is absent if it is neither
         in the labels nor in the predictions.
         """
-        intersection = np.diag(self.counts)
-        union = self.counts.sum(0) + self.counts.sum(1) - intersection
-        iou = np.full(self.num_classes, np.nan)
-        return np.divide(intersection, union, out=iou, where=union > 0)
+        return scores.class_iou(self.counts)
 
     def miou(self, absent: str = "omit") -> float:
         """Returns the mean of the classes' IoU, in 0..1.
@@ -112,20 +104,11 @@ class ConfusionMatrix:
         Raises:
             InputError: For another value of `absent`.
         """
-        if absent not in ABSENT:
-            raise InputError(f"absent is one of {tuple(ABSENT)}, not {absent!r}.")
-        iou = self.class_iou()
-        missing = np.isnan(iou)
-        if absent == "one":
-            iou[missing] = 1.0
-        elif missing.all():
-            return float("nan")
-        return float(np.nanmean(iou))
+        return float(scores.mean_of_classes(self.class_iou(), absent))
 
     def pixel_accuracy(self) -> float:
         """Returns the share of pixels with the right class; nan if there are none."""
-        total = int(self.counts.sum())
-        return int(np.trace(self.counts)) / total if total else float("nan")
+        return float(scores.pixel_accuracy(self.counts))
 
     def _in_range(self, values: np.ndarray) -> np.ndarray:
         return (values >= 0) & (values < self.num_classes)

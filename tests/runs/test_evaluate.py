@@ -61,7 +61,8 @@ def run(root, **arguments):
 
 def test_scores_table_and_json(toy, capsys):
     root, (labels, guess) = toy
-    scores = run(root, json_path=root / "deep" / "scores.json")
+    paths = {"json_path": root / "deep" / "scores.json", "confusion_path": root / "cm"}
+    scores = run(root, **paths)
     valid = labels != 255
     ious = {}
     for label, name in enumerate(NAMES[:4]):
@@ -77,10 +78,20 @@ def test_scores_table_and_json(toy, capsys):
 
     printed = capsys.readouterr().out
     for name, iou in ious.items():
-        assert f"{name:<5}  {iou:.4f}" in printed
-    assert "ghost  absent" in printed
-    assert f"{scores['miou']:.4f}" in printed
+        assert f"{name:<5}{iou:>11.4f}" in printed
+    assert "ghost     absent          -          -" in printed
+    low, high = scores["miou_interval"]
+    assert low <= scores["miou"] <= high
+    assert f"{scores['miou']:.4f}  (95 % interval over images {low:.4f} to" in printed
     assert "4 of 5 present; absent ones are left out" in printed
+
+    rows = (root / "cm.csv").read_text().splitlines()
+    assert rows[0] == "true class,road,sky,car,tree,ghost"
+    counts = [[int(n) for n in row.split(",")[1:]] for row in rows[1:]]
+    assert np.sum(counts) == valid.sum()
+    assert np.trace(counts) == (labels == guess)[valid].sum()
+    with Image.open(root / "cm.png") as picture:
+        assert picture.mode == "RGB"
 
 
 def test_absent_classes_may_count_as_one(toy):
@@ -119,6 +130,8 @@ def test_faults(toy):
         run(root, absent="zero")
     with pytest.raises(StorageError, match="scores.json"):
         run(root, json_path=root / "val.txt" / "scores.json")
+    with pytest.raises(StorageError, match="cm.csv"):
+        run(root, confusion_path=root / "val.txt" / "cm")
     Image.fromarray(np.full((20, 30), 7, np.uint8)).save(root / "1_label.png")
     with pytest.raises(InputError, match="7"):
         run(root)
