@@ -148,24 +148,30 @@ def test_keep_is_at_least_one(tmp_path):
         CheckpointFolder(tmp_path, keep=0)
 
 
-# The children are forked before any thread exists, hence Keras's NumPy backend: nothing
-# is imported a hundred times. Each saves without pause until it is killed.
+# Forked, so that nothing is imported a hundred times. A forked TensorFlow may hang, so
+# a stand-in for the model writes and reads an archive as Keras does. Each child saves
+# without pause until it is killed.
 KILLED = """
-    import os, pathlib, random, signal, sys, time
-    import keras
-    import numpy as np
+    import os, pathlib, random, signal, sys, time, zipfile
     from keras_lraspp.training.checkpoints import CheckpointFolder, TrainingState
 
-    def make():
-        return keras.Sequential([keras.Input((3,)), keras.layers.Dense(500)])
+    class Model:
+        def save(self, path):
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("config.json", "{}")
+                for part in ("metadata.json", "model.weights.h5"):
+                    archive.writestr(part, f"{self.step:08d}" * 50_000)
 
-    def fill(value):
-        model.set_weights([np.full(w.shape, value, "float32") for w in model.weights])
+        def load_weights(self, path):
+            with zipfile.ZipFile(path) as archive:
+                for part in ("metadata.json", "model.weights.h5"):
+                    content = archive.read(part).decode()
+                    self.step = int(content[:8])
+                    assert content == f"{self.step:08d}" * 50_000
 
-    model, other = make(), make()
+    model, other = Model(), Model()
     folder = CheckpointFolder(pathlib.Path(sys.argv[1]), keep=2)
-    step = 0
-    fill(step)
+    step = model.step = 0
     folder.save(model, TrainingState(step))
     random.seed(0)
     for kill in range(100):
@@ -173,7 +179,7 @@ KILLED = """
         if child == 0:
             while True:
                 step += 1
-                fill(step)
+                model.step = step
                 folder.save(model, TrainingState(step))
         time.sleep(random.uniform(0.0, 0.1))
         os.kill(child, signal.SIGKILL)
@@ -181,8 +187,7 @@ KILLED = """
         state = folder.restore(other.load_weights)
         # Not less than the last one that was whole: there was no falling back.
         assert state is not None and state.step >= step
-        for weight in other.get_weights():
-            assert (weight == state.step).all()
+        assert other.step == state.step
         step = state.step
     print(step, len(list(folder.folder.glob(".tmp-*"))))
 """
@@ -201,7 +206,6 @@ def test_a_checkpoint_loads_after_each_of_100_kills_while_saving(tmp_path):
         ],
         env={
             **os.environ,
-            "KERAS_BACKEND": "numpy",
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         },
         capture_output=True,
