@@ -14,10 +14,20 @@ from collections.abc import Iterator, Sequence
 from keras_lraspp.cli.command import spelling
 from keras_lraspp.cli.convert import CONVERT_COMMAND
 from keras_lraspp.cli.data import DATA_COMMAND
-from keras_lraspp.cli.runs import RUN_COMMANDS
+from keras_lraspp.cli.evaluate import EVALUATE_COMMAND
+from keras_lraspp.cli.export import EXPORT_COMMAND
+from keras_lraspp.cli.predict import PREDICT_COMMAND
+from keras_lraspp.cli.train import TRAIN_COMMAND
 from keras_lraspp.errors import StorageError, UserError
 
-COMMANDS = (*RUN_COMMANDS, CONVERT_COMMAND, DATA_COMMAND)
+COMMANDS = (
+    TRAIN_COMMAND,
+    EVALUATE_COMMAND,
+    PREDICT_COMMAND,
+    EXPORT_COMMAND,
+    CONVERT_COMMAND,
+    DATA_COMMAND,
+)
 
 INTERRUPTED = 130  # as a shell says of Ctrl-C
 

@@ -1,0 +1,44 @@
+"""The command that scores a network on a data set."""
+
+import argparse
+
+from keras_lraspp.cli.command import (
+    Command,
+    add_config_flags,
+    add_data_root_flag,
+    add_weights_flag,
+    load_flags,
+)
+
+
+def _add_evaluate_flags(parser: argparse.ArgumentParser) -> None:
+    add_config_flags(parser)
+    add_data_root_flag(parser)
+    add_weights_flag(parser)
+    parser.add_argument("--split", help="split to score on (default: val)")
+    parser.add_argument("--json", metavar="FILE", help="write the scores there too")
+    parser.add_argument(
+        "--confusion",
+        metavar="PREFIX",
+        help="write the confusion matrix to PREFIX.csv and PREFIX.png",
+    )
+
+
+def _evaluate(flags: argparse.Namespace) -> int:
+    load_flags(flags)
+    from keras_lraspp.config import call
+
+    call(
+        "evaluate",
+        weights=flags.weights,
+        data_root=flags.data_root,
+        split=flags.split,
+        json_path=flags.json,
+        confusion_path=flags.confusion,
+    )
+    return 0
+
+
+EVALUATE_COMMAND = Command(
+    "evaluate", "score it on a data set", _add_evaluate_flags, _evaluate
+)

@@ -1,0 +1,72 @@
+"""The command that trains a network."""
+
+import argparse
+from pathlib import Path
+
+from keras_lraspp.cli.command import (
+    Command,
+    add_config_flags,
+    add_data_root_flag,
+    load_flags,
+    spelling,
+)
+
+
+def _add_train_flags(parser: argparse.ArgumentParser) -> None:
+    add_config_flags(parser)
+    add_data_root_flag(parser)
+    parser.add_argument(
+        "--output_dir",
+        metavar="DIR",
+        help="folder of this run (default: output/<name of the configuration>)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from the newest checkpoint in the output folder",
+    )
+
+
+def _train(flags: argparse.Namespace) -> int:
+    load_flags(flags)
+    from keras_lraspp.config import call, operative_config
+
+    stem = Path(flags.gin_file[-1]).stem
+    output_dir = Path(flags.output_dir or Path("output") / stem)
+    result = call(
+        "train",
+        output_dir=output_dir,
+        data_root=flags.data_root,
+        resume=flags.resume or None,
+        operative_config=operative_config,
+    )
+    print(_summary(result, flags, output_dir))
+    return 128 + result.signal if result.signal else 0
+
+
+def _summary(result, flags: argparse.Namespace, output_dir: Path) -> str:
+    """Says what a training came to and what to type next."""
+    same = " ".join(f"--gin_file={name}" for name in flags.gin_file)
+    root = f" --data_root={flags.data_root}" if flags.data_root else ""
+    lines = []
+    if result.best_miou is not None:
+        lines.append(
+            f"best validation mIoU {result.best_miou:.4f}, after iteration "
+            f"{result.best_step}: {result.best_path}"
+        )
+    if result.signal:
+        again = f"{same}{root} --output_dir={output_dir} --resume"
+        lines.append(f"stopped after iteration {result.step}; to go on:")
+        lines.append(f"  {spelling('train')} {again}")
+    elif result.best_miou is not None:
+        weights = f"{same} --weights={result.best_path}"
+        pictures = f"--output_dir={output_dir / 'predictions'}"
+        lines.append("next:")
+        lines.append(f"  {spelling('evaluate')} {weights}{root}")
+        lines.append(
+            f"  {spelling('predict')} {weights} --input=IMAGE_OR_FOLDER {pictures}"
+        )
+    return "\n".join(lines)
+
+
+TRAIN_COMMAND = Command("train", "train a network", _add_train_flags, _train)
