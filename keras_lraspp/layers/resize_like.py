@@ -25,17 +25,10 @@ class ResizeLike(keras.layers.Layer):
         if inputs.shape[1:3] == reference.shape[1:3] and None not in inputs.shape[1:3]:
             return inputs
         if keras.backend.backend() != "tensorflow":
-            return keras.ops.image.resize(
-                inputs,
-                reference.shape[1:3],
-                interpolation="bilinear",
-                data_format="channels_last",
-            )
-        # keras.ops.image.resize compares the size in Python, which a symbolic
-        # size does not allow.
+            return resize_bilinear(inputs, reference.shape[1:3])
         import tensorflow as tf
 
-        resized = tf.image.resize(inputs, tf.shape(reference)[1:3], method="bilinear")
+        resized = resize_bilinear(inputs, tf.shape(reference)[1:3])
         resized = tf.cast(resized, self.compute_dtype)
         resized.set_shape(self.compute_output_shape(inputs.shape, reference.shape))
         return resized
@@ -44,3 +37,24 @@ class ResizeLike(keras.layers.Layer):
         """Returns (B, H, W, C)."""
         batch, _, _, channels = inputs_shape
         return (batch, *reference_shape[1:3], channels)
+
+
+def resize_bilinear(inputs, size):
+    """Resizes bilinearly: half-pixel centres, no antialiasing.
+
+    Args:
+        inputs: Float tensor (B, h, w, C).
+        size: (height, width); on TensorFlow each may be a tensor.
+
+    Returns:
+        Tensor (B, *size, C); on TensorFlow float32, else of the inputs' dtype.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return keras.ops.image.resize(
+            inputs, size, interpolation="bilinear", data_format="channels_last"
+        )
+    # keras.ops.image.resize compares the size in Python, which a symbolic size does
+    # not allow.
+    import tensorflow as tf
+
+    return tf.image.resize(inputs, size, method="bilinear")

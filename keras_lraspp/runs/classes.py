@@ -1,16 +1,13 @@
-"""What a model's classes are called, without the data set that it was trained on."""
+"""The classes of a run without a data set: as configured, or as training noted them."""
 
-import json
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_lraspp.data.label_maps import CLASS_SETS, ClassSet, generic_class_set
+from keras_lraspp.data.label_maps import ClassSet
 from keras_lraspp.errors import InputError
+from keras_lraspp.model_card import CARD, named_classes, noted_classes
 
-# Member of a `.keras` file, written by training, with "classes" and "palette".
-CARD = "keras_lraspp.json"
-_LARGEST_CARD = 1 << 20  # bytes; 256 classes take about 10 000
+__all__ = ["CARD", "find_classes"]
 
 
 def find_classes(
@@ -19,8 +16,8 @@ def find_classes(
     """Finds names and colours of classes.
 
     Args:
-        classes: `"cityscapes"` or `"camvid"`, a list of names, or a number of classes;
-            `None` for what training noted in `weights`.
+        classes: `"cityscapes"`, `"camvid"` or another name of `CLASS_SETS`, a list of
+            names, or a number of classes; `None` for what training noted in `weights`.
         weights: The model's weights file.
 
     Returns:
@@ -29,37 +26,8 @@ def find_classes(
     Raises:
         InputError: For an unknown name, or if nothing is noted.
     """
-    if classes is None:
-        return _noted(Path(weights))
-    if isinstance(classes, int):
-        return generic_class_set(classes)
-    if not isinstance(classes, str):
-        return ClassSet(tuple(classes), generic_class_set(len(classes)).palette)
-    if classes not in CLASS_SETS:
-        raise InputError(
-            f"There are no classes named {classes!r}; give one of "
-            f"{sorted(CLASS_SETS)}, a list of names, or a number of classes."
-        )
-    return CLASS_SETS[classes]
-
-
-def _noted(weights: Path) -> ClassSet:
-    if not weights.is_file():
+    if classes is not None:
+        return named_classes(classes)
+    if not Path(weights).is_file():
         raise InputError(f"There is no weights file {weights}; check --weights.")
-    try:
-        with zipfile.ZipFile(weights) as archive:
-            if archive.getinfo(CARD).file_size > _LARGEST_CARD:
-                raise ValueError(f"{CARD} is larger than {_LARGEST_CARD} bytes")
-            card = json.loads(archive.read(CARD))
-        names = tuple(str(name) for name in card["classes"])
-        palette = tuple(
-            (int(red), int(green), int(blue)) for red, green, blue in card["palette"]
-        )
-        if not names or len(names) != len(palette):
-            raise ValueError(f"{len(names)} names, {len(palette)} colours")
-    except Exception as error:  # a damaged archive raises many kinds
-        raise InputError(
-            f"{weights} does not say what its classes are ({error}); set the classes: "
-            f"one of {sorted(CLASS_SETS)}, a list of names, or a number."
-        ) from error
-    return ClassSet(names, palette)
+    return noted_classes(Path(weights))

@@ -1,0 +1,96 @@
+"""A network and its classes, from a model, a name or a file."""
+
+import numpy as np
+import pytest
+
+from harness import reference
+from harness.paddle import write_pdparams
+from harness.pixel_model import pixel_model
+from keras_lraspp import LRASPP
+from keras_lraspp.data.label_maps import CLASS_SETS, ClassSet
+from keras_lraspp.errors import InputError
+from keras_lraspp.inference import InferenceOptions
+from keras_lraspp.inference.options import DEFAULT
+from keras_lraspp.predictors import open_predictor
+from keras_lraspp.runs.saving import save_network
+
+CLASSES = ClassSet(("cat", "dog"), ((1, 2, 3), (4, 5, 6)))
+FLIP = InferenceOptions(flip=True)
+
+
+def tiny(num_classes=2):
+    return LRASPP(num_classes, "small", 0.35, 32)
+
+
+def test_a_model_is_used_as_it_is():
+    model = pixel_model(4)
+    predictor, classes = open_predictor(model, FLIP)
+    assert predictor.model is model and classes is None
+    assert (predictor.num_classes, predictor.smallest_side) == (4, 1)
+    assert predictor.options is FLIP
+
+
+def test_a_keras_file_of_a_training_and_another(tmp_path):
+    model, path = tiny(), tmp_path / "best.keras"
+    save_network(model, path, CLASSES)
+    predictor, classes = open_predictor(path, FLIP)
+    assert classes == CLASSES
+    assert predictor.options is FLIP
+    loaded = predictor.model.get_weights()
+    for ours, theirs in zip(model.get_weights(), loaded, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    model.save(path)
+    assert open_predictor(str(path)).classes is None
+
+
+def test_a_name_means_cityscapes(monkeypatch):
+    asked = []
+
+    def from_preset(*args, **kwargs):
+        asked.append((args, kwargs))
+        return tiny(19)
+
+    monkeypatch.setattr(LRASPP, "from_preset", from_preset)
+    _, classes = open_predictor("os8_global_cityscapes")
+    assert classes is CLASS_SETS["cityscapes"]
+    assert asked == [(("os8_global_cityscapes",), {"variant": None})]
+
+
+def test_weights_of_paddleseg(tmp_path):
+    tensors = reference.state_dict("small_os8_global")
+    path = write_pdparams(tmp_path / "model.pdparams", tensors)
+    with pytest.raises(InputError, match="say which with variant="):
+        open_predictor(path)
+    predictor, classes = open_predictor(path, variant="small_os32_global")
+    assert classes is CLASS_SETS["cityscapes"]
+    assert predictor.model.backbone.output_stride == 32
+
+
+def test_what_names_no_network(tmp_path):
+    with pytest.raises(InputError, match="no preset or file nowhere.keras"):
+        open_predictor("nowhere.keras")
+    (tmp_path / "model.weights.h5").write_bytes(b"\x89HDF")
+    with pytest.raises(InputError, match="is no preset"):
+        open_predictor(tmp_path / "model.weights.h5")
+    with pytest.raises(InputError, match="keras.Model, .* not ndarray"):
+        open_predictor(np.zeros(3))
+
+
+class Constant:
+    """A runtime of its own."""
+
+    num_classes, smallest_side, options = 2, 1, FLIP
+
+    def labels(self, images):
+        return np.ones(images.shape[:3], np.uint8)
+
+    def probabilities(self, images):
+        return np.full((*images.shape[:3], 2), 0.5, np.float32)
+
+
+def test_another_runtime_brings_its_own_options():
+    constant = Constant()
+    for options in (DEFAULT, FLIP):
+        assert open_predictor(constant, options) == (constant, None)
+    with pytest.raises(InputError, match="Constant has its own options"):
+        open_predictor(constant, InferenceOptions(scales=(0.5,)))
