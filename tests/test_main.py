@@ -83,29 +83,6 @@ def test_a_stopped_training_says_how_to_go_on(monkeypatch, capsys):
     )
 
 
-def test_evaluate_passes_its_flags_on(calls):
-    flags = ["--weights", "w.keras", "--json=s.json", "--split=train", "--confusion=c"]
-    assert main(["evaluate", "--gin_file=os8_global.gin", *flags]) == 0
-    assert calls["evaluate"] == {
-        "weights": "w.keras",
-        "data_root": None,
-        "split": "train",
-        "json_path": "s.json",
-        "confusion_path": "c",
-    }
-
-
-def test_predict_passes_its_flags_on(calls):
-    flags = ["--weights=w", "--input=i.png", "--output_dir=o", "--opacity=0.3"]
-    assert main(["predict", "--gin_file=os8_global.gin", *flags]) == 0
-    assert calls["predict"] == {
-        "weights": "w",
-        "input_path": "i.png",
-        "output_dir": "o",
-        "opacity": 0.3,
-    }
-
-
 def test_export_passes_its_flags_on(calls):
     flags = ["--weights=w", "--output_dir=o", "--size=512x1024", "--version=3"]
     assert main(["export", "--gin_file=os8_global.gin", *flags]) == 0

@@ -8,23 +8,51 @@ from keras_lraspp.cli.command import (
     add_weights_flag,
     load_flags,
 )
+from keras_lraspp.cli.inference_flags import add_inference_flags, inference_arguments
 
 
 def _add_predict_flags(parser: argparse.ArgumentParser) -> None:
     add_config_flags(parser)
     add_weights_flag(parser)
     parser.add_argument(
-        "--input", required=True, metavar="IMAGE_OR_FOLDER", help="what to segment"
+        "--input",
+        required=True,
+        metavar="PATH",
+        help="what to segment: an image, a folder, a quoted pattern as "
+        '"photos/**/*.jpg", a .txt file with an image per line, or a video',
     )
     parser.add_argument(
-        "--output_dir", required=True, metavar="DIR", help="folder of the pictures"
+        "--output_dir", required=True, metavar="DIR", help="folder of the results"
+    )
+    parser.add_argument(
+        "--outputs",
+        metavar="KIND,KIND,...",
+        help="some of labels, color, overlay, probabilities (default: the first three; "
+        "of a video the overlay)",
+    )
+    parser.add_argument(
+        "--label_ids",
+        action="store_true",
+        default=None,
+        help="write Cityscapes' labelIds, 7 to 33, as labels, not trainIds, 0 to 18",
+    )
+    parser.add_argument(
+        "--palette", metavar="FILE", help="other colours, as JSON or text"
     )
     parser.add_argument(
         "--opacity", type=float, help="of the colours in overlays, 0 to 1"
     )
+    parser.add_argument(
+        "--legend",
+        action="store_true",
+        default=None,
+        help="name the colours in a strip under each overlay",
+    )
+    add_inference_flags(parser)
 
 
 def _predict(flags: argparse.Namespace) -> int:
+    options = inference_arguments(flags)
     load_flags(flags)
     from keras_lraspp.config import call
 
@@ -33,9 +61,16 @@ def _predict(flags: argparse.Namespace) -> int:
         weights=flags.weights,
         input_path=flags.input,
         output_dir=flags.output_dir,
+        outputs=flags.outputs and [part.strip() for part in flags.outputs.split(",")],
+        label_ids=flags.label_ids,
+        palette=flags.palette,
         opacity=flags.opacity,
+        legend=flags.legend,
+        **options,
     )
     return 0
 
 
-PREDICT_COMMAND = Command("predict", "segment images", _add_predict_flags, _predict)
+PREDICT_COMMAND = Command(
+    "predict", "segment images or a video", _add_predict_flags, _predict
+)

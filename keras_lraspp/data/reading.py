@@ -1,18 +1,23 @@
 """One image or label file, from disk to pixels, whatever kind it is."""
 
 import warnings
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.data.label_values import classes_of_colors, classes_of_values
-from keras_lraspp.data.opening import decode, open_image, orientation
+from keras_lraspp.data.opening import (
+    ImageFile,
+    decode,
+    first_bytes,
+    open_image,
+    orientation,
+)
 from keras_lraspp.errors import InputError
 
 _WITH_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
-_ALPHA_WARNED: list[Path] = []
+_ALPHA_WARNED: list[ImageFile] = []
 _TURNS = {  # EXIF orientation: what makes the image upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -24,7 +29,7 @@ _TURNS = {  # EXIF orientation: what makes the image upright
 }
 
 
-def read_image(path: str | Path, *, apply_exif: bool = True) -> np.ndarray:
+def read_image(path: ImageFile, *, apply_exif: bool = True) -> np.ndarray:
     """Reads an image of any usual kind as RGB.
 
     Grey, palette and CMYK images become RGB; an alpha channel is dropped with one
@@ -49,7 +54,7 @@ def read_image(path: str | Path, *, apply_exif: bool = True) -> np.ndarray:
         return np.asarray(rgb if turn is None else rgb.transpose(turn))
 
 
-def read_label(path: str | Path, dataset: Dataset) -> np.ndarray:
+def read_label(path: ImageFile, dataset: Dataset) -> np.ndarray:
     """Reads a label file as classes.
 
     Palette images give their indices, 16-bit images their whole values; RGB masks are
@@ -83,29 +88,30 @@ def read_label(path: str | Path, dataset: Dataset) -> np.ndarray:
         return classes_of_values(path, _integers(image, path), dataset)
 
 
-def _as_rgb(path: str | Path, image: Image.Image) -> Image.Image:
+def _as_rgb(path: ImageFile, image: Image.Image) -> Image.Image:
     if _depth_is_16(image):
         return Image.fromarray((_integers(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
         raise InputError(f"{path} has 32 bits per channel; convert it to 8 or 16 bits.")
     if image.mode in _WITH_ALPHA or "transparency" in image.info:
         image.info.pop("transparency", None)
-        _warn_alpha_once(Path(path))
-    return image.convert("RGB")
+        _warn_alpha_once(path)
+    # Converting RGB to RGB would copy it.
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _depth_is_16(image: Image.Image) -> bool:
     return image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PNG")
 
 
-def _integers(image: Image.Image, path: str | Path = "") -> np.ndarray:
+def _integers(image: Image.Image, path: ImageFile = "") -> np.ndarray:
     """Values of a single-channel image as the file holds them: (height, width)."""
     values = np.asarray(image)
     if image.mode in ("P", "1"):
         return values.astype(np.uint8)
     if image.mode == "L":
         # Pillow stretches grey of 2 and 4 bits to 0..255.
-        return values // {2: 85, 4: 17}.get(_png_bit_depth(image), 1)
+        return values // {2: 85, 4: 17}.get(_png_bit_depth(image, path), 1)
     if _depth_is_16(image):
         return values.astype(np.int32)
     raise InputError(
@@ -114,14 +120,13 @@ def _integers(image: Image.Image, path: str | Path = "") -> np.ndarray:
     )
 
 
-def _png_bit_depth(image: Image.Image) -> int:
-    if image.format != "PNG" or image.filename is None:
+def _png_bit_depth(image: Image.Image, path: ImageFile) -> int:
+    if image.format != "PNG" or not path:
         return 8
-    with open(image.filename, "rb") as file:
-        return file.read(25)[24]
+    return first_bytes(path, 25)[24]
 
 
-def _warn_alpha_once(path: Path) -> None:
+def _warn_alpha_once(path: ImageFile) -> None:
     if not _ALPHA_WARNED:
         _ALPHA_WARNED.append(path)
         warnings.warn(

@@ -1,101 +1,138 @@
-"""Which images a prediction reads, and which files it writes for them."""
+"""Which images a prediction reads: a file, a folder, a pattern or a list of files."""
 
-import tempfile
-from collections import Counter
+import glob
+import itertools
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from keras_lraspp.errors import InputError, StorageError
+from keras_lraspp.errors import InputError
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+SUFFIXES = (
+    ".bmp",
+    ".gif",
+    ".jpeg",
+    ".jpg",
+    ".png",
+    ".ppm",
+    ".tif",
+    ".tiff",
+    ".webp",
+)
+VIDEO_SUFFIXES = (
+    ".3gp",
+    ".avi",
+    ".m4v",
+    ".mkv",
+    ".mov",
+    ".mp4",
+    ".mpeg",
+    ".mpg",
+    ".ts",
+    ".webm",
+    ".wmv",
+)
 
 
-class Job(NamedTuple):
-    """One image and the pictures to be made of it."""
+class Images(NamedTuple):
+    """Images, and the folder that their results mirror."""
 
-    image: Path
-    labels: Path
-    color: Path
-    overlay: Path
+    root: Path
+    paths: list[Path]
 
 
-def list_jobs(input_path: Path, output_dir: Path) -> list[Job]:
-    """Finds the images and names their results.
+def is_video(path: Path) -> bool:
+    """Says whether a file is a video, by its name."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
 
-    A folder is searched with its sub-folders, which `output_dir` mirrors. Hidden files
-    and what lies in an `output_dir` inside the folder are left out. Results are named
-    after the image, `<stem>_labels.png`; after its full name where two images of one
-    folder differ only in the suffix.
+
+def find_images(source: Path, output_dir: Path) -> Images:
+    """Finds the images that `source` names.
+
+    A folder is searched with its sub-folders, in the order of their paths. A pattern
+    such as `photos/**/*.jpg` is one where no file has that name; `**` stands for any
+    sub-folders. Of both only files named as images count; hidden ones, and those in an
+    `output_dir` inside the folder, are left out.
+
+    A list is a `.txt` file with one image per line, absolute or relative to the list;
+    blank lines and lines that begin with `#` are skipped. Its order is kept, a second
+    mention is not. Its files are not looked for here: a missing one is an image that
+    cannot be read.
 
     Args:
-        input_path: An image, or a folder.
+        source: An image, a folder, a pattern or a list.
         output_dir: Where results go.
 
     Returns:
-        Jobs, in the order of their paths.
+        The images. Their `root` is the folder; the part of a pattern before its first
+        wildcard; or the lowest folder that holds all files of a list.
 
     Raises:
-        InputError: If there is no image, or a result would overwrite an image.
+        InputError: If there is no image.
     """
-    if input_path.is_dir():
-        root, images = input_path, _search(input_path, output_dir)
-    elif input_path.is_file():
-        root, images = input_path.parent, [input_path]
-    else:
-        raise InputError(f"There is no image or folder {input_path}; check --input.")
-    stems = Counter(image.with_suffix("") for image in images)
-    jobs = []
-    for image in images:
-        unique = stems[image.with_suffix("")] == 1
-        base = output_dir / image.relative_to(root).parent
-        name = image.stem if unique else image.name
-        results = [base / f"{name}_{kind}.png" for kind in Job._fields[1:]]
-        jobs.append(Job(image, *results))
-    _keep_inputs(jobs)
-    return jobs
+    if source.is_dir():
+        found = _searched(source.rglob("*"), source, output_dir)
+        return Images(source, found or _none_in(source))
+    if source.suffix.lower() == ".txt" and source.is_file():
+        return _listed(source)
+    if source.is_file():
+        return Images(source.parent, [source])
+    if not glob.has_magic(str(source)):
+        raise InputError(f"There is no image or folder {source}; check --input.")
+    root = Path(
+        *itertools.takewhile(lambda part: not glob.has_magic(part), source.parts)
+    )
+    matches = map(Path, glob.iglob(str(source), recursive=True))
+    found = _searched(matches, root, output_dir)
+    if not found:
+        raise InputError(
+            f"No image matches {source}; looked for {', '.join(SUFFIXES)}. Quote the "
+            f"pattern, and write ** for any sub-folders."
+        )
+    return Images(root, found)
 
 
-def check_writable(folder: Path) -> None:
-    """Makes a folder, if missing, and makes sure that files can be put there.
-
-    Raises:
-        StorageError: If not.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise StorageError(
-            f"Cannot write to the output folder {folder}: {error.strerror or error}. "
-            f"Choose another --output_dir."
-        ) from error
-
-
-def _search(folder: Path, output_dir: Path) -> list[Path]:
+def _searched(paths: Iterable[Path], folder: Path, output_dir: Path) -> list[Path]:
     own = output_dir.resolve()
     inside = own != folder.resolve()
-    images = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and not path.name.startswith(".")
-        and not (inside and own in path.resolve().parents)
-        and path.is_file()
+    return sorted(
+        {
+            path
+            for path in paths
+            if path.suffix.lower() in SUFFIXES
+            and not path.name.startswith(".")
+            and not (inside and own in path.resolve().parents)
+            and path.is_file()
+        }
     )
-    if not images:
+
+
+def _none_in(folder: Path) -> list[Path]:
+    video = next((path for path in sorted(folder.rglob("*")) if is_video(path)), None)
+    hint = f" A video is segmented by itself: --input={video}." if video else ""
+    raise InputError(
+        f"There is no image in {folder} or below; looked for {', '.join(SUFFIXES)}."
+        f"{hint}"
+    )
+
+
+def _listed(path: Path) -> Images:
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except OSError as error:
         raise InputError(
-            f"There is no image in {folder} or below; looked for {', '.join(SUFFIXES)}."
-        )
-    return images
-
-
-def _keep_inputs(jobs: list[Job]) -> None:
-    inputs = {job.image.resolve() for job in jobs}
-    for job in jobs:
-        for result in job[1:]:
-            if result.resolve() in inputs:
-                raise InputError(
-                    f"The result {result} would overwrite an image of the input; "
-                    f"choose another --output_dir."
-                )
+            f"Cannot read the list {path}: {error.strerror}; check its permissions."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"The list {path} is not UTF-8 text; write one image per line."
+        ) from error
+    names = (line.strip() for line in lines)
+    chosen = [name for name in names if name and not name.startswith("#")]
+    # Links are not resolved: a result is named after the one that was listed.
+    images = [Path(os.path.abspath(path.parent / name)) for name in chosen]
+    if not images:
+        raise InputError(f"The list {path} names no image; write one per line.")
+    root = Path(os.path.commonpath([image.parent for image in images]))
+    return Images(root, list(dict.fromkeys(images)))

@@ -1,24 +1,35 @@
-"""One prediction: label, colour and overlay pictures of photographs."""
+"""One prediction: label, colour and overlay pictures of photographs or of a video."""
 
-import sys
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import keras
-import numpy as np
-from PIL import Image
-from tqdm import tqdm
 
-from keras_lraspp.data.reading import read_image
+from keras_lraspp.data.label_maps import CLASS_SETS, ClassSet, cityscapes_train_to_id
 from keras_lraspp.errors import InputError
-from keras_lraspp.files import replacing
-from keras_lraspp.inference.overlay import overlay
-from keras_lraspp.inference.palette import Palette, colorize
+from keras_lraspp.inference.options import InferenceOptions
+from keras_lraspp.inference.palette_files import read_palette
 from keras_lraspp.models.loading import load_weights
 from keras_lraspp.runs.classes import find_classes
-from keras_lraspp.runs.image_files import Job, check_writable, list_jobs
+from keras_lraspp.runs.image_files import find_images, is_video
+from keras_lraspp.runs.pictures import Style
 from keras_lraspp.runs.precision import precision_policy
+from keras_lraspp.runs.predict_images import predict_images
+from keras_lraspp.runs.predict_video import predict_video
+from keras_lraspp.runs.result_files import (
+    Job,
+    check_outputs,
+    check_writable,
+    image_jobs,
+    video_job,
+)
+from keras_lraspp.runs.video_reading import read_video
 from keras_lraspp.segmenter import Segmenter
+
+IMAGE_OUTPUTS = ("labels", "color", "overlay")
+VIDEO_OUTPUTS = ("overlay",)
 
 
 def predict(
@@ -27,80 +38,96 @@ def predict(
     weights: str | Path,
     input_path: str | Path,
     output_dir: str | Path,
+    outputs: Sequence[str] | None = None,
     classes: str | int | Sequence[str] | None = None,
+    palette: str | Path | None = None,
+    label_ids: bool = False,
     opacity: float = 0.5,
+    legend: bool = False,
+    flip: bool = False,
+    scales: tuple[float, ...] = (1.0,),
+    sliding_window: tuple[int, int] | None = None,
+    stride: tuple[int, int] | None = None,
     precision: str = "float32",
 ) -> list[Job]:
-    """Segments an image, or all images in a folder and below.
+    """Segments images, or the frames of a video.
 
-    For each image three PNGs of its size are written: `<name>_labels.png`, in grey,
-    holds the class of each pixel; `<name>_color.png` shows them in the palette;
-    `<name>_overlay.png` shows them over the image. An image that cannot be read is
-    reported on stderr, and the others are done.
+    For each image as many files are written as there are `outputs`, all of the
+    upright image's size: `<name>_labels.png`, in grey, holds the class of each pixel;
+    `<name>_color.png` shows them in the palette; `<name>_overlay.png` shows them over
+    the image; `<name>_probabilities.npz` has `probabilities`, float16 (H, W, classes),
+    `classes`, their names, and `palette`. An image that cannot be read is reported on
+    stderr, and the others are done.
+
+    Of a video `overlay` and `color` are MP4s, `labels` and `probabilities` folders
+    with a file for each frame.
 
     Args:
         model: Called as `model(num_classes=...)`.
         weights: `.keras` or `.weights.h5` file of the model.
-        input_path: An image, or a folder.
-        output_dir: Gets the pictures; sub-folders as in the input.
+        input_path: An image, a folder, a pattern (`photos/**/*.jpg`), a `.txt` file
+            with an image per line, or a video.
+        output_dir: Gets the results; sub-folders as in the input.
+        outputs: Some of `"labels"`, `"color"`, `"overlay"` and `"probabilities"`;
+            `None` for the first three, and for a video the overlay.
         classes: Names and number of the classes: `"cityscapes"`, `"camvid"`, a list of
             names, or a number; `None` for what training noted in `weights`.
+        palette: File with other colours, as `read_palette` takes it.
+        label_ids: Whether label PNGs hold Cityscapes' labelIds instead of trainIds.
         opacity: Weight of the colours in overlays, 0 to 1.
+        legend: Whether overlays get a strip with the classes' names below.
+        flip: As in `InferenceOptions`, like the next three.
+        scales: Factors of the image's sides.
+        sliding_window: Height and width of the windows; `None` for none.
+        stride: Pixels from window to window; `None` for two thirds of them.
         precision: `"float32"`, `"mixed_float16"` or `"mixed_bfloat16"`.
 
     Returns:
-        The images and what was written for them.
+        The images, or the one video, and what was written for them.
 
     Raises:
         InputError: For bad weights or arguments, if there is no image, or, at the end,
-            if images could not be read.
+            if images could not be read or the video is damaged.
         StorageError: If `output_dir` cannot be written.
     """
-    if not 0 <= opacity <= 1:
-        raise InputError(f"predict.opacity is 0..1, not {opacity!r}.")
-    jobs = list_jobs(Path(input_path), Path(output_dir))
-    check_writable(Path(output_dir))
+    options = InferenceOptions(
+        flip=flip, scales=scales, sliding_window=sliding_window, stride=stride
+    )
+    source, target = Path(input_path).expanduser(), Path(output_dir).expanduser()
+    video = read_video(source) if is_video(source) and source.is_file() else None
+    kinds = check_outputs(outputs or (VIDEO_OUTPUTS if video else IMAGE_OUTPUTS))
     class_set = find_classes(classes, weights)
+    if palette is not None:
+        class_set = ClassSet(class_set.names, read_palette(palette, class_set.names))
+    style = Style(
+        classes=class_set,
+        opacity=opacity,
+        legend=legend,
+        values=_label_ids(class_set) if label_ids else None,
+    )
+    if video:
+        jobs = [video_job(source, target, kinds)]
+    else:
+        jobs = image_jobs(find_images(source, target), target, kinds)
+    check_writable(target)
+
     with precision_policy(precision):
         network = model(num_classes=len(class_set.names))
     load_weights(network, weights)
-    segmenter = Segmenter(network, class_set)
+    segmenter = Segmenter(network, class_set, **asdict(options))
+    if video:
+        return [predict_video(jobs[0], video, segmenter, style)]
+    with warnings.catch_warnings():
+        # Pillow's remarks on odd metadata name no file, and the pixels are whole.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        return predict_images(jobs, segmenter, style, target)
 
-    done = []
-    for job in tqdm(jobs, unit="image", desc="predict"):
-        try:
-            pixels = read_image(job.image, apply_exif=True)
-            labels = segmenter(pixels)
-        except InputError as error:
-            tqdm.write(str(error), file=sys.stderr)
-            continue
-        _write_pictures(job, pixels, labels, class_set.palette, opacity)
-        done.append(job)
-    if len(done) < len(jobs):
+
+def _label_ids(classes: ClassSet):
+    if classes.names != CLASS_SETS["cityscapes"].names:
         raise InputError(
-            f"{len(jobs) - len(done)} of {len(jobs)} images failed, each named above; "
-            f"the other {len(done)} are in {output_dir}."
+            f"predict.label_ids is for Cityscapes' 19 classes; of these "
+            f"{len(classes.names)} the first is {classes.names[0]!r}: leave out "
+            f"--label_ids."
         )
-    print(f"{len(done)} images: labels, colours and overlays are in {output_dir}")
-    return done
-
-
-def _write_pictures(
-    job: Job, pixels: np.ndarray, labels: np.ndarray, palette: Palette, opacity: float
-) -> None:
-    narrow = labels.dtype == np.uint8
-    _write(job.labels, Image.fromarray(labels if narrow else labels.astype(np.uint16)))
-    if narrow:  # a palette PNG: smaller and faster than RGB, and the same to the eye
-        color = Image.fromarray(labels)
-        color.putpalette(colorize(np.arange(256, dtype=np.uint8), palette).tobytes())
-    else:
-        color = Image.fromarray(colorize(labels, palette))
-    _write(job.color, color)
-    _write(job.overlay, Image.fromarray(overlay(pixels, labels, palette, opacity)))
-
-
-def _write(path: Path, picture: Image.Image) -> None:
-    with replacing(path) as temporary:
-        # The fastest compression: four times as fast as the default on an overlay,
-        # and a fifth larger.
-        picture.save(temporary, "PNG", compress_level=1)
+    return cityscapes_train_to_id()

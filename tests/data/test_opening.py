@@ -9,6 +9,7 @@ from PIL import Image
 
 from harness.image_files import (
     FAULTY,
+    claiming_jpeg,
     dataset_of,
     encoded,
     noise,
@@ -109,13 +110,11 @@ print(peak() - before)
 
 
 def test_row_18_image_bombs_take_no_memory(tmp_path):
-    jpeg = bytearray(encoded(noise(16, 16), "JPEG"))
-    size = jpeg.index(b"\xff\xc0") + 5
-    jpeg[size : size + 4] = b"\xff\x00\xff\x00"  # 65280 x 65280
     bombs = {
         "bomb.png": png_bytes(60_000, 60_000, 8, 2, bytes(1000)),
         "just_above.png": png_bytes(8192, 8193, 8, 2, bytes(1000)),
-        "bomb.jpg": bytes(jpeg),
+        "bomb.jpg": claiming_jpeg(65280, 65280),
+        "just_below.jpg": claiming_jpeg(8192, 8191),
     }
     paths = [str(write(tmp_path / name, content)) for name, content in bombs.items()]
     assert all(len(content) < 2000 for content in bombs.values())
@@ -143,6 +142,14 @@ def test_what_cannot_be_opened_is_no_damage(tmp_path, name):
     ) as caught:
         open_image(tmp_path / name)
     assert not isinstance(caught.value, DamagedFileError)
+
+
+def test_an_empty_photograph_is_no_bomb(tmp_path):
+    """The fewest bytes that a JPEG of this size can have, near enough."""
+    path = tmp_path / "white.jpg"
+    Image.new("L", (2000, 2000), 255).save(path, quality=1, optimize=True)
+    assert path.stat().st_size < 2000 * 2000 / 200
+    assert (read_image(path) == 255).all()
 
 
 def test_a_still_gif_is_no_animation(tmp_path):

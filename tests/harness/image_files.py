@@ -94,6 +94,14 @@ def encoded(pixels: np.ndarray | Image.Image, kind: str, **options) -> bytes:
     return buffer.getvalue()
 
 
+def claiming_jpeg(height: int, width: int) -> bytes:
+    """A JPEG of 16x16 pixels whose header claims more; libjpeg makes the rest grey."""
+    content = bytearray(encoded(noise(16, 16), "JPEG"))
+    size = content.index(b"\xff\xc0") + 5
+    content[size : size + 4] = struct.pack(">HH", height, width)
+    return bytes(content)
+
+
 def exif_with(orientation: int, *rows: bytes) -> bytes:
     """An EXIF block with an orientation and further raw 12-byte rows of its table."""
     table = struct.pack(">HHIHH", 0x0112, 3, 1, orientation, 0) + b"".join(rows)
@@ -170,6 +178,13 @@ FAULTY = (
         lambda: png_bytes(9000, 9000, 8, 0, bytes(1000)),
         "claims 9000x9000 pixels, more than the limit of 67108864; cut it",
         False,
+    ),
+    Faulty(
+        18,
+        "claim.jpg",
+        lambda: claiming_jpeg(8000, 8000),
+        "is damaged .*it claims 8000x8000 pixels in [0-9]{3} bytes.*; replace it",
+        True,
     ),
     Faulty(
         19,

@@ -1,14 +1,17 @@
 """The prediction run: which files come out, and what is in them."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from harness.pixel_model import expected_labels, pixel_model, random_images
-from keras_lraspp.data.label_maps import CLASS_SETS
+from keras_lraspp.data.label_maps import CITYSCAPES, CLASS_SETS
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.inference import overlay
+from keras_lraspp.inference import overlay, with_legend
 from keras_lraspp.runs.predict import predict
+from keras_lraspp.segmenter import Segmenter
 
 PALETTE = CLASS_SETS["camvid"].palette
 KINDS = ("color", "labels", "overlay")
@@ -139,9 +142,152 @@ def test_a_folder_that_cannot_be_written(trained, tmp_path):
 
 @pytest.mark.parametrize(
     "arguments, said",
-    [({"opacity": 2}, "opacity"), ({"precision": "float8"}, "float8")],
+    [
+        ({"opacity": 2}, "opacity"),
+        ({"precision": "float8"}, "float8"),
+        ({"outputs": ["colors"]}, "predict.outputs .* not 'colors'"),
+        ({"palette": "gone.json"}, "Cannot read the palette gone.json"),
+        ({"label_ids": True}, "Cityscapes' 19 classes; of these 11 the first is 'sky'"),
+        ({"scales": ()}, "scales"),
+    ],
 )
 def test_bad_arguments(trained, tmp_path, arguments, said):
     put(tmp_path / "a.png")
     with pytest.raises(InputError, match=said):
         run(trained, tmp_path / "a.png", tmp_path / "out", **arguments)
+
+
+def test_a_list_with_a_missing_image(trained, tmp_path, capsys):
+    put(tmp_path / "photos" / "a.png")
+    (tmp_path / "list.txt").write_text("photos/a.png\nphotos/gone.png\n")
+    with pytest.raises(InputError, match="1 of 2 images failed.*other 1"):
+        run(trained, tmp_path / "list.txt", tmp_path / "out", outputs=["labels"])
+    assert "photos/gone.png: No such file" in capsys.readouterr().err
+    assert files_below(tmp_path / "out") == ["a_labels.png"]
+
+
+def test_a_pattern(trained, tmp_path):
+    for name in ("a/x.png", "b/x.png", "b/y.bmp"):
+        put(tmp_path / "in" / name)
+    run(trained, tmp_path / "in" / "**" / "*.png", tmp_path / "out", outputs=["color"])
+    assert files_below(tmp_path / "out") == ["a/x_color.png", "b/x_color.png"]
+
+
+def test_probabilities(trained, tmp_path):
+    image = put(tmp_path / "street.png")
+    outputs = ["labels", "probabilities"]
+    (job,) = run(trained, tmp_path / "street.png", tmp_path / "out", outputs=outputs)
+    kernel, bias = trained[0].get_weights()
+    logits = (image @ kernel[0, 0] + bias).astype(np.float64)
+    soft = np.exp(logits - logits.max(-1, keepdims=True))
+    soft /= soft.sum(-1, keepdims=True)
+    with np.load(job.probabilities, allow_pickle=False) as archive:
+        assert sorted(archive) == ["classes", "palette", "probabilities"]
+        probabilities = archive["probabilities"]
+        assert archive["classes"].tolist() == [*CLASS_SETS["camvid"].names]
+        assert archive["palette"].dtype == np.uint8
+        assert archive["palette"].tolist() == [list(color) for color in PALETTE]
+    assert probabilities.dtype == np.float16
+    assert probabilities.shape == (12, 18, 11)
+    np.testing.assert_allclose(probabilities, soft, atol=6e-4)
+    with Image.open(job.labels) as picture:
+        np.testing.assert_array_equal(picture, expected_labels(trained[0], image))
+
+
+def test_label_ids(tmp_path):
+    model = pixel_model(19, seed=3)
+    model.save(tmp_path / "best.keras")
+    image = put(tmp_path / "street.png")
+    (job,) = run(
+        (model, tmp_path / "best.keras"),
+        tmp_path / "street.png",
+        tmp_path / "out",
+        classes="cityscapes",
+        label_ids=True,
+    )
+    ids = {row.train_id: row.id for row in CITYSCAPES if 0 <= row.train_id < 19}
+    train_ids = expected_labels(model, image)
+    with Image.open(job.labels) as picture:
+        labels = np.array(picture)
+    np.testing.assert_array_equal(labels, np.vectorize(ids.get)(train_ids))
+    with Image.open(job.color) as picture:  # colours belong to the class as before
+        np.testing.assert_array_equal(
+            np.array(picture.convert("RGB")),
+            np.array(CLASS_SETS["cityscapes"].palette)[train_ids],
+        )
+
+
+def test_a_palette_of_ones_own_and_a_legend(trained, tmp_path):
+    image = put(tmp_path / "street.png", size=(31, 400))
+    colors = [(index, 99, 255 - index) for index in range(11)]
+    (tmp_path / "p.json").write_text(json.dumps(colors))
+    (job,) = run(
+        trained,
+        tmp_path / "street.png",
+        tmp_path / "out",
+        palette=tmp_path / "p.json",
+        legend=True,
+    )
+    labels = expected_labels(trained[0], image)
+    with Image.open(job.color) as picture:
+        np.testing.assert_array_equal(
+            np.array(picture.convert("RGB")), np.array(colors)[labels]
+        )
+    with Image.open(job.overlay) as picture:
+        pixels = np.array(picture)
+    laid = overlay(image, labels.astype(np.uint8), colors)
+    np.testing.assert_array_equal(pixels[:31], laid)
+    np.testing.assert_array_equal(
+        pixels, with_legend(laid, labels, CLASS_SETS["camvid"].names, colors)
+    )
+    assert pixels.shape[1] == 400 and len(pixels) > 50
+
+
+def test_the_options_of_inference_are_passed_on(trained, tmp_path):
+    """A window of the image's upper left, of a 1x1 network, changes nothing."""
+    image = put(tmp_path / "street.png")
+    (job,) = run(
+        trained,
+        tmp_path / "street.png",
+        tmp_path / "out",
+        outputs=["labels"],
+        flip=True,
+        sliding_window=(8, 8),
+        stride=(5, 7),
+    )
+    with Image.open(job.labels) as picture:
+        np.testing.assert_array_equal(picture, expected_labels(trained[0], image))
+
+
+def test_a_full_disk_stops_it(trained, tmp_path, monkeypatch):
+    for name in "abc":
+        put(tmp_path / "in" / f"{name}.png")
+
+    def full(self, *arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(StorageError, match="_labels.png: No space left on device"):
+        run(trained, tmp_path / "in", tmp_path / "out")
+    assert files_below(tmp_path / "out") == []
+
+
+def test_ctrl_c_leaves_whole_files_only(trained, tmp_path, monkeypatch):
+    for name in "abcdefgh":
+        put(tmp_path / "in" / f"{name}.png")
+    calls = []
+
+    def interrupted(self, pixels):
+        calls.append(pixels)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return np.zeros(pixels.shape[:2], np.uint8)
+
+    monkeypatch.setattr(Segmenter, "__call__", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(trained, tmp_path / "in", tmp_path / "out")
+    files = [tmp_path / "out" / name for name in files_below(tmp_path / "out")]
+    assert not [path for path in files if path.name.startswith(".")]
+    for path in files:
+        with Image.open(path) as picture:
+            picture.load()

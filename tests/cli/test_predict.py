@@ -1,0 +1,64 @@
+"""The flags of `keras-lraspp predict` reach the run."""
+
+import pytest
+
+from keras_lraspp.__main__ import main
+
+COMMON = {"weights": "w", "input_path": "i.png", "output_dir": "o"}
+FLAGS = ["predict", "--gin_file=os8_global.gin", "--weights=w", "--input=i.png"]
+
+
+@pytest.fixture
+def given(monkeypatch):
+    calls = {}
+    monkeypatch.setattr(
+        "keras_lraspp.config.call", lambda run, **flags: calls.update({run: flags})
+    )
+    monkeypatch.setattr("keras_lraspp.cli.predict.load_flags", lambda flags: None)
+
+    def call(*flags):
+        assert main([*FLAGS, "--output_dir=o", *flags]) == 0
+        return {k: v for k, v in calls["predict"].items() if v is not None}
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("flag", "argument"),
+    [
+        ("--outputs=labels, probabilities", {"outputs": ["labels", "probabilities"]}),
+        ("--label_ids", {"label_ids": True}),
+        ("--palette=p.json", {"palette": "p.json"}),
+        ("--opacity=0.3", {"opacity": 0.3}),
+        ("--legend", {"legend": True}),
+        ("--flip", {"flip": True}),
+        ("--scales=0.75,1.5", {"scales": (0.75, 1.5)}),
+        ("--sliding_window=64,128", {"sliding_window": (64, 128)}),
+        ("--stride=32,64", {"stride": (32, 64)}),
+    ],
+)
+def test_each_flag_is_passed_on(given, flag, argument):
+    assert given(flag) == {**COMMON, **argument}
+
+
+def test_what_is_not_typed_is_left_to_the_configuration(given):
+    assert given() == COMMON
+
+
+def test_the_configuration_may_give_the_same():
+    from keras_lraspp import config
+    from keras_lraspp.config_arguments import check_arguments
+    from keras_lraspp.runs.predict import predict
+
+    bindings = [
+        "predict.outputs = ('labels', 'overlay')",
+        "predict.label_ids = True",
+        "predict.palette = 'p.json'",
+        "predict.legend = True",
+        "predict.flip = True",
+        "predict.scales = (0.75, 1)",
+        "predict.sliding_window = (512, 1024)",
+        "predict.stride = (256, 512)",
+    ]
+    config.load_config(["os8_global.gin"], bindings)
+    check_arguments(predict, COMMON, config.gin.get_bindings("predict"))
