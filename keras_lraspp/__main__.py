@@ -17,6 +17,7 @@ from keras_lraspp.cli.data import DATA_COMMAND
 from keras_lraspp.cli.evaluate import EVALUATE_COMMAND
 from keras_lraspp.cli.export import EXPORT_COMMAND
 from keras_lraspp.cli.predict import PREDICT_COMMAND
+from keras_lraspp.cli.report import REPORT_COMMAND
 from keras_lraspp.cli.train import TRAIN_COMMAND
 from keras_lraspp.errors import StorageError, UserError
 
@@ -26,6 +27,7 @@ COMMANDS = (
     PREDICT_COMMAND,
     EXPORT_COMMAND,
     CONVERT_COMMAND,
+    REPORT_COMMAND,
     DATA_COMMAND,
 )
 

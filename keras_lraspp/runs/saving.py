@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
@@ -14,7 +15,11 @@ from keras_lraspp.runs.classes import CARD
 
 
 def save_network(
-    network: keras.Model, path: Path, classes: ClassSet, **notes: object
+    network: keras.Model,
+    path: Path,
+    classes: ClassSet,
+    members: Mapping[str, bytes] | None = None,
+    **notes: object,
 ) -> Path:
     """Writes a network without its optimizer, crash-safely.
 
@@ -25,6 +30,7 @@ def save_network(
         network: A model that is not compiled.
         path: The `.keras` file to write or replace.
         classes: Names and colours of its classes.
+        members: Content of further files in the archive, by name.
         **notes: What else to put on the card: numbers and words.
 
     Returns:
@@ -43,5 +49,6 @@ def save_network(
     with replacing(path) as temporary:
         network.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
-            archive.writestr(CARD, json.dumps(card))
+            for name, content in {CARD: json.dumps(card), **(members or {})}.items():
+                archive.writestr(name, content)
     return path

@@ -11,19 +11,18 @@ import keras
 from keras_lraspp.data import check_dataset, training_batches
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.data.run_time_errors import input_errors
-from keras_lraspp.errors import InputError
+from keras_lraspp.errors import DivergedError, InputError
 from keras_lraspp.models.loading import load_weights
+from keras_lraspp.runs.best_model import BEST
 from keras_lraspp.runs.datasets import open_dataset
+from keras_lraspp.runs.notes import NOTES, note_run, write_notes
 from keras_lraspp.runs.precision import precision_policy
 from keras_lraspp.runs.run_folder import run_folder, write_text, write_versions
-from keras_lraspp.runs.validation import BestModel, Validation
+from keras_lraspp.runs.training_callbacks import Course, make_callbacks
 from keras_lraspp.training.checkpoints import CheckpointFolder, TrainingState
-from keras_lraspp.training.journal import Journal
-from keras_lraspp.training.milestones import Intervals, Milestones
 from keras_lraspp.training.optimizer import exclude_backbone_batch_norm
-from keras_lraspp.training.progress import Progress
 from keras_lraspp.training.strategy import all_devices
-from keras_lraspp.training.watchdogs import StopOnDivergence, StopSignal
+from keras_lraspp.training.watchdogs import StopSignal
 
 
 class TrainingResult(NamedTuple):
@@ -64,8 +63,8 @@ def train(
 ) -> TrainingResult:
     """Trains a model and keeps the one with the best validation mIoU.
 
-    Into `output_dir` go `best.keras` (no optimizer), `checkpoints/`, `log.csv`,
-    `tensorboard/`, `config.gin` and `versions.json`.
+    Into `output_dir` go `best.keras` (no optimizer), `report.html`, `checkpoints/`,
+    `log.csv`, `tensorboard/`, `config.gin`, `run.json` and `versions.json`.
 
     Args:
         model: Called as `model(num_classes=...)`.
@@ -104,9 +103,7 @@ def train(
     """
     output_dir = Path(output_dir)
     with contextlib.ExitStack() as stack:
-        checkpoints = stack.enter_context(
-            run_folder(output_dir, keep=keep, resume=resume)
-        )
+        folder = stack.enter_context(run_folder(output_dir, keep=keep, resume=resume))
         training_set, validation_set = (
             check_dataset(open_dataset(dataset, data_root, split), corrupt=corrupt)
             for split in ("train", "val")
@@ -116,18 +113,16 @@ def train(
         global_batch = batch_size * stack.enter_context(all_devices(devices))
         keras.utils.set_random_seed(seed)
         network = model(num_classes=training_set.num_classes)
-        rate = learning_rate * global_batch / reference_batch
-        _compile(
-            network,
-            loss(ignore_label=training_set.ignore_label),
-            optimizer(
-                learning_rate=schedule(learning_rate=rate, iterations=iterations)
-            ),
+        ignored = {"ignore_label": training_set.ignore_label}
+        rate = schedule(
+            learning_rate=learning_rate * global_batch / reference_batch,
+            iterations=iterations,
         )
-        state = _restore(network, checkpoints) if resume else TrainingState()
+        _compile(network, loss(**ignored), optimizer(learning_rate=rate))
+        state = _restore(network, folder) if resume else TrainingState()
         batches = training_batches(
             training_set,
-            transform=transform(ignore_label=training_set.ignore_label),
+            transform=transform(**ignored),
             batch_size=global_batch,
             seed=seed,
             start_step=state.step,
@@ -136,46 +131,29 @@ def train(
         if operative_config is not None:
             write_text(output_dir / "config.gin", operative_config())
         write_versions(output_dir / "versions.json")
+        sets = training_set, validation_set
+        lengths = {"iterations": iterations, "batch_size": global_batch}
+        notes = note_run(network, *sets, **lengths, data_root=data_root)
+        write_notes(notes, output_dir / NOTES, resumed=resume)
 
         stop = stack.enter_context(StopSignal())
-        journal = Journal(output_dir, state.step)
-        progress = Progress(
-            journal,
-            iterations=iterations,
-            batch_size=global_batch,
+        course = Course(
+            **lengths,
+            eval_interval=eval_interval,
+            save_interval=save_interval,
             log_interval=log_interval,
-            start_step=state.step,
+            eval_batch_size=eval_batch_size,
         )
-        milestones = Milestones(
-            Intervals(iterations, eval_interval, save_interval),
-            state,
-            checkpoints,
-            evaluate=Validation(
-                network, validation_set, journal, eval_batch_size, stop
-            ),
-            save_best=BestModel(output_dir / "best.keras", validation_set),
-            stop=lambda: stop.received is not None,
-            paused=progress.paused,
-        )
-        divergence = StopOnDivergence(
-            start_step=state.step, on_diverged=checkpoints.discard_after
-        )
-        if state.step < iterations:
-            network.fit(
-                batches,
-                epochs=1,
-                steps_per_epoch=iterations - state.step,
-                shuffle=False,  # the pipeline has its own order
-                verbose=0,
-                callbacks=[divergence, progress, milestones],
-            )
-    return TrainingResult(
-        step=milestones.state.step,
-        best_step=milestones.state.best_step,
-        best_miou=milestones.state.best_miou,
-        best_path=output_dir / "best.keras",
-        signal=stop.received,
-    )
+        callbacks = make_callbacks(network, validation_set, folder, state, course, stop)
+        try:
+            _fit(network, batches, iterations - state.step, callbacks)
+        except DivergedError:
+            callbacks.report.finish()  # its curves show when
+            raise
+        callbacks.report.finish()
+    state = callbacks.milestones.state
+    best = state.best_step, state.best_miou, output_dir / BEST
+    return TrainingResult(state.step, *best, signal=stop.received)
 
 
 def _compile(network, loss, optimizer) -> None:
@@ -184,6 +162,19 @@ def _compile(network, loss, optimizer) -> None:
     jit_compile = False if keras.backend.backend() == "tensorflow" else "auto"
     network.compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile)
     network.optimizer.build(network.trainable_variables)  # slots to restore into
+
+
+def _fit(network, batches, steps: int, callbacks) -> None:
+    if steps <= 0:  # a finished run that was resumed
+        return
+    network.fit(
+        batches,
+        epochs=1,
+        steps_per_epoch=steps,
+        shuffle=False,  # the pipeline has its own order
+        verbose=0,
+        callbacks=list(callbacks),
+    )
 
 
 def _restore(network, checkpoints: CheckpointFolder) -> TrainingState:

@@ -1,9 +1,8 @@
-"""Validation during training: the score, the pictures, the best model."""
+"""Validation during training: the score and the pictures."""
 
 import time
 from collections.abc import Iterator
 from itertools import takewhile
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,11 +11,9 @@ from keras_lraspp.data import evaluation_batches
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.inference.labels import label_function
 from keras_lraspp.inference.overlay import overlay
-from keras_lraspp.runs.evaluate import evaluate_model
-from keras_lraspp.runs.precision import precision_policy
-from keras_lraspp.runs.saving import save_network
+from keras_lraspp.runs.counting import evaluate_model
+from keras_lraspp.training.bootstrap import ImageConfusion
 from keras_lraspp.training.journal import Journal
-from keras_lraspp.training.metrics import ConfusionMatrix
 from keras_lraspp.training.watchdogs import StopSignal
 
 
@@ -30,6 +27,9 @@ class Validation:
         batch_size: Images per evaluation step.
         stop: Breaks an evaluation off when a signal has come.
         pictures: How many images are shown (image, truth, prediction).
+
+    Attributes:
+        confusion: The counts of the newest whole evaluation.
     """
 
     def __init__(
@@ -45,17 +45,19 @@ class Validation:
         self.journal = journal
         self.stop = stop
         self.pictures = pictures
+        self.confusion = self._nothing_counted()
         self.predict = label_function(network)
         self.batches = evaluation_batches(dataset, batch_size=batch_size)
 
     def __call__(self, step: int) -> float | None:
         """Returns the mIoU in 0..1, or `None` if a signal broke it off."""
         started = time.perf_counter()
-        confusion = ConfusionMatrix(self.dataset.num_classes, self.dataset.ignore_label)
+        confusion = self._nothing_counted()
         batches = takewhile(lambda _: self.stop.received is None, self.batches)
         evaluate_model(self.predict, batches, confusion)
         if self.stop.received is not None:
             return None
+        self.confusion = confusion
         scores = {
             "miou": confusion.miou(),
             "pixel_accuracy": confusion.pixel_accuracy(),
@@ -69,6 +71,9 @@ class Validation:
         )
         return scores["miou"]
 
+    def _nothing_counted(self) -> ImageConfusion:
+        return ImageConfusion(self.dataset.num_classes, self.dataset.ignore_label)
+
     def _pictures(self) -> Iterator[np.ndarray]:
         """Yields image, truth and prediction side by side, uint8 RGB."""
         palette = self.dataset.classes.palette
@@ -77,36 +82,3 @@ class Validation:
             guess = self.predict(images.numpy())[0]
             painted = [overlay(image, mask, palette) for mask in (truth, guess)]
             yield np.concatenate([image, *painted], axis=1)
-
-
-class BestModel:
-    """Saves the network without its optimizer, in float32, with its classes' names.
-
-    Args:
-        path: The `.keras` file to write.
-        dataset: Whose classes the network predicts.
-    """
-
-    def __init__(self, path: Path, dataset: Dataset):
-        self.path = path
-        self.dataset = dataset
-        self._copy = None  # built once: building takes longer than saving
-
-    def __call__(self, network: keras.Model, step: int, miou: float) -> Path:
-        """Writes the file crash-safely and returns its path."""
-        if self._copy is None:
-            self._copy = _float32_copy(network)
-        self._copy.set_weights(network.get_weights())
-        return save_network(
-            self._copy,
-            self.path,
-            self.dataset.classes,
-            dataset=self.dataset.name,
-            miou=miou,
-            step=step,
-        )
-
-
-def _float32_copy(network: keras.Model) -> keras.Model:
-    with precision_policy("float32"):
-        return type(network).from_config(network.get_config())

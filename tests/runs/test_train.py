@@ -63,6 +63,8 @@ def test_a_training_leaves_all_that_it_promises(finished):
         "checkpoints",
         "config.gin",
         "log.csv",
+        "report.html",
+        "run.json",
         "tensorboard",
         "versions.json",
     }

@@ -1,0 +1,1 @@
+"""The page that a training leaves: its log, curves and pictures as one HTML file."""

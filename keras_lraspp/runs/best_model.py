@@ -1,0 +1,152 @@
+"""The best model of a run, and the counts that it was chosen by, in one file.
+
+The counts are a member of `best.keras` itself. So they become visible in the same
+rename as the weights, and belong to them however a run ends.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from keras_lraspp.data.dataset import Dataset
+from keras_lraspp.data.label_maps import ClassSet
+from keras_lraspp.errors import InputError
+from keras_lraspp.models.loading import load_weights
+from keras_lraspp.runs.classes import CARD, find_classes
+from keras_lraspp.runs.precision import precision_policy
+from keras_lraspp.runs.saving import save_network
+from keras_lraspp.training.bootstrap import ImageConfusion
+
+BEST = "best.keras"  # in the folder of a run
+SCORES = "validation_scores.npz"  # member of `best.keras`: counts and areas
+_LARGEST = 256 << 20  # bytes, unpacked; 500 images of 19 classes take 152 000
+
+
+class BestScores(NamedTuple):
+    """What `best.keras` says of itself.
+
+    Attributes:
+        step: Training steps that it had.
+        miou: Its validation mIoU, 0..1.
+        classes: Names and colours of its classes.
+        confusion: The counts of its evaluation; `None` if it was saved without.
+    """
+
+    step: int
+    miou: float
+    classes: ClassSet
+    confusion: ImageConfusion | None
+
+
+class BestModel:
+    """Keeps the network without its optimizer, in float32, with classes and counts.
+
+    Args:
+        path: The `.keras` file to write.
+        dataset: The validation set, whose classes the network predicts.
+        confusion: Returns the counts of the newest evaluation.
+    """
+
+    def __init__(
+        self, path: Path, dataset: Dataset, confusion: Callable[[], ImageConfusion]
+    ):
+        self.path = path
+        self.dataset = dataset
+        self.confusion = confusion
+        self._copy = None  # built once: building takes longer than saving
+        self._filled = False  # whether it has the weights of the file
+
+    def __call__(self, network: keras.Model, step: int, miou: float) -> Path:
+        """Writes the file crash-safely and returns its path."""
+        copy = self._float32_copy(network)
+        self._filled = False
+        copy.set_weights(network.get_weights())
+        save_network(
+            copy,
+            self.path,
+            self.dataset.classes,
+            members={SCORES: _pack(self.confusion())},
+            dataset=self.dataset.name,
+            miou=miou,
+            step=step,
+        )
+        self._filled = True
+        return self.path
+
+    def network(self, like: keras.Model) -> keras.Model:
+        """Returns the network that the file holds.
+
+        Args:
+            like: The model in training, whose architecture it has.
+
+        Raises:
+            InputError: If the file is missing or damaged.
+        """
+        copy = self._float32_copy(like)
+        if not self._filled:
+            load_weights(copy, self.path)
+            self._filled = True
+        return copy
+
+    def _float32_copy(self, network: keras.Model) -> keras.Model:
+        if self._copy is None:
+            with precision_policy("float32"):
+                self._copy = type(network).from_config(network.get_config())
+        return self._copy
+
+
+def read_best(path: Path) -> BestScores | None:
+    """Reads what a `best.keras` says of itself; `None` if there is no such file.
+
+    Raises:
+        InputError: If it is damaged, or was not written by a training.
+    """
+    if not path.is_file():
+        return None
+    classes = find_classes(None, path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            card = json.loads(archive.read(CARD))
+            step, miou = int(card["step"]), float(card["miou"])
+            confusion = None
+            if SCORES in archive.namelist():
+                _check_size(archive, SCORES)
+                confusion = _unpack(archive.read(SCORES), len(classes.names))
+    except Exception as error:  # a damaged archive raises many kinds
+        raise InputError(
+            f"{path} does not say how it was scored ({error}); give the folder of a "
+            f"training."
+        ) from error
+    return BestScores(step, miou, classes, confusion)
+
+
+def _pack(confusion: ImageConfusion) -> bytes:
+    content = io.BytesIO()
+    areas = np.array(confusion.areas).reshape(-1, 2, confusion.num_classes)
+    np.savez_compressed(content, counts=confusion.counts, areas=areas)
+    return content.getvalue()
+
+
+def _unpack(content: bytes, num_classes: int) -> ImageConfusion:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for member in archive.namelist():
+            _check_size(archive, member)
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        counts, areas = arrays["counts"], arrays["areas"]
+    expected = (num_classes, num_classes), (2, num_classes)
+    if (counts.shape, areas.shape[1:]) != expected:
+        raise ValueError(f"counts {counts.shape} and areas {areas.shape}")
+    confusion = ImageConfusion(num_classes, ignore_label=None)
+    confusion.counts, confusion.areas = counts.astype(np.int64), [*areas]
+    return confusion
+
+
+def _check_size(archive: zipfile.ZipFile, member: str) -> None:
+    if archive.getinfo(member).file_size > _LARGEST:
+        raise ValueError(f"{member} has more than {_LARGEST} bytes")

@@ -1,0 +1,159 @@
+"""What a training notes of itself beside its log: its data, its network, its start."""
+
+import dataclasses
+import json
+import math
+from datetime import datetime
+from pathlib import Path
+
+import keras
+
+from keras_lraspp.data.dataset import ColorClass, Dataset
+from keras_lraspp.data.label_maps import ClassSet
+from keras_lraspp.data.samples import Samples
+from keras_lraspp.errors import InputError
+from keras_lraspp.models import LRASPP
+from keras_lraspp.models.multiply_adds import multiply_adds
+from keras_lraspp.runs.run_folder import write_text
+
+NOTES = "run.json"  # in the folder of a run
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunNotes:
+    """What a report needs beside the log and the best model.
+
+    Attributes:
+        started: When the run began, ISO 8601; a resume keeps it.
+        iterations: Steps of the whole training.
+        batch_size: Images per step, over all devices.
+        training_images: Size of the training set.
+        parameters: Trainable ones.
+        image_size: Height and width of the first validation image.
+        multiply_adds: For one image of that size; `None` if it cannot be counted.
+        data_root: The folder of the data as it was given; `None` for the default.
+        validation: The validation set, as it was evaluated. Records in shards
+            stand there by name; a report shows their scores, but not their pictures.
+    """
+
+    started: str
+    iterations: int
+    batch_size: int
+    training_images: int
+    parameters: int
+    image_size: tuple[int, int]
+    multiply_adds: int | None
+    data_root: str | None
+    validation: Dataset
+
+
+def note_run(
+    network: keras.Model,
+    training_set: Samples,
+    validation_set: Samples,
+    *,
+    iterations: int,
+    batch_size: int,
+    data_root: str | Path | None,
+) -> RunNotes:
+    """Notes a run that begins now; see `RunNotes` for the arguments."""
+    size = validation_set.size(0)
+    return RunNotes(
+        started=datetime.now().astimezone().isoformat(timespec="seconds"),
+        iterations=iterations,
+        batch_size=batch_size,
+        training_images=len(training_set),
+        parameters=sum(math.prod(v.shape) for v in network.trainable_variables),
+        image_size=size,
+        multiply_adds=_multiply_adds(network, size),
+        data_root=None if data_root is None else str(data_root),
+        validation=_listed(validation_set),
+    )
+
+
+def write_notes(notes: RunNotes, path: Path, *, resumed: bool) -> None:
+    """Writes the notes as JSON, crash-safely.
+
+    Args:
+        notes: What to write.
+        path: The file.
+        resumed: Whether the run goes on; it then keeps the start that is noted there.
+    """
+    before = read_notes(path) if resumed else None
+    if before is not None:
+        notes = dataclasses.replace(notes, started=before.started)
+    fields = {**vars(notes), "validation": _as_json(notes.validation)}
+    # default: somebody's own data set may hold integers of NumPy.
+    write_text(path, json.dumps(fields, indent=1, default=int) + "\n")
+
+
+def read_notes(path: Path) -> RunNotes | None:
+    """Reads what `write_notes` wrote; `None` if there is nothing readable."""
+    try:
+        fields = json.loads(path.read_text())
+        fields["image_size"] = tuple(fields["image_size"])
+        fields["validation"] = _from_json(fields["validation"])
+        return RunNotes(**fields)
+    except (OSError, ValueError, TypeError, KeyError, InputError):
+        return None
+
+
+def _listed(samples: Samples) -> Dataset:
+    if isinstance(samples, Dataset):
+        return samples
+    names = tuple(Path(samples.where(index)) for index in range(len(samples)))
+    return Dataset(
+        name=samples.name,
+        root=samples.root,
+        split=samples.split,
+        images=names,
+        labels=names,
+        classes=samples.classes,
+        ignore_label=samples.ignore_label,
+    )
+
+
+def _as_json(dataset: Dataset) -> dict:
+    """Lists a data set; its files relative to its folder, which may be moved."""
+    root = dataset.root.absolute()
+
+    def relative(path: Path) -> str:
+        path = path.absolute()
+        return (
+            path.relative_to(root) if path.is_relative_to(root) else path
+        ).as_posix()
+
+    return {
+        **vars(dataset),
+        "root": str(root),
+        "images": [*map(relative, dataset.images)],
+        "labels": [*map(relative, dataset.labels)],
+        "classes": dataset.classes._asdict(),
+    }
+
+
+def _from_json(fields: dict) -> Dataset:
+    root = Path(fields["root"])
+    names, palette = fields["classes"]["names"], fields["classes"]["palette"]
+    lookup, colors = fields["label_lookup"], fields["color_map"]
+    return Dataset(
+        **{
+            **fields,
+            "root": root,
+            "images": tuple(root / name for name in fields["images"]),
+            "labels": tuple(root / name for name in fields["labels"]),
+            "classes": ClassSet(tuple(names), tuple(map(tuple, palette))),
+            "label_lookup": None if lookup is None else tuple(lookup),
+            "color_map": colors and tuple(ColorClass(*row) for row in colors),
+        }
+    )
+
+
+def _multiply_adds(network: keras.Model, size: tuple[int, int]) -> int | None:
+    if not isinstance(network, LRASPP):
+        return None
+    try:
+        config = {**network.get_config(), "input_shape": (*size, 3)}
+        return multiply_adds(LRASPP.from_config(config))
+    except ValueError:  # an image below the network's smallest side
+        return None
