@@ -28,6 +28,17 @@ NETWORKS = {
     "os32_global.gin": (19, 2_923_814, 32, "global"),
     "quickstart.gin": (19, 2_923_814, 32, "global"),
     "camvid.gin": (11, 2_922_790, 32, "global"),
+    "ade20k_os8_global.gin": (150, 2_940_582, 8, "global"),
+    "ade20k_os32_global.gin": (150, 2_940_582, 32, "global"),
+    "voc2012_os8_global.gin": (21, 2_924_070, 8, "global"),
+    "voc2012_aug_os8_global.gin": (21, 2_924_070, 8, "global"),
+}
+# PaddleSeg's configs/_base_/ade20k.yml and pascal_voc12.yml: iterations.
+BASE_SETTINGS = {
+    "ade20k_os8_global.gin": 80000,
+    "ade20k_os32_global.gin": 80000,
+    "voc2012_os8_global.gin": 40000,
+    "voc2012_aug_os8_global.gin": 40000,
 }
 
 
@@ -86,7 +97,8 @@ def test_a_shipped_config_gives_all_that_training_needs(name):
     config.check_arguments(config._target("train"), ["output_dir"], given)
     schedule = given["schedule"](learning_rate=0.1, iterations=given["iterations"])
     optimizer = given["optimizer"](learning_rate=schedule)
-    assert (optimizer.momentum, optimizer.l2) == (0.9, 5e-4)
+    l2 = 4e-5 if name in BASE_SETTINGS else 5e-4
+    assert (optimizer.momentum, optimizer.l2) == (0.9, l2)
     assert isinstance(given["loss"](ignore_label=255), keras.losses.Loss)
     assert callable(given["transform"](ignore_label=255))
 
@@ -118,6 +130,24 @@ def test_the_published_rows_follow_the_recipe():
         transform = config.gin.get_bindings("recipe_transform")
         assert transform["crop_size"] == (512, 1024)
         assert transform["scales"] == tuple(np.arange(0.5, 2.25, 0.25))
+
+
+@pytest.mark.parametrize("name", BASE_SETTINGS)
+def test_other_data_sets_follow_the_base_settings_of_the_reference(name):
+    given = bound(name)
+    iterations = BASE_SETTINGS[name]
+    assert (given["iterations"], given["batch_size"]) == (iterations, 4)
+    assert (given["learning_rate"], given["reference_batch"]) == (0.01, 16)
+    rate = given["schedule"](learning_rate=0.01, iterations=iterations)
+    expected = [0.01, 0.01 * 0.5**0.9, 0.0]
+    found = [rate(step) for step in (0, iterations // 2, iterations)]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    assert type(given["loss"](ignore_label=255)).__name__ == "CrossEntropy"
+    transform = config.gin.get_bindings("recipe_transform")
+    assert transform["crop_size"] == (512, 512)
+    assert transform["color_factors"] == (0.6, 1.4)
+    augmented = config.gin.get_bindings("VOC2012").get("augmented", False)
+    assert augmented == ("aug" in name)
 
 
 def test_camvid_is_set_as_its_anchor_was_measured():
@@ -153,7 +183,7 @@ FAULTS = [
     ("SGD.nesterof = True", "SGD has no parameter nesterof"),
     ("trian.seed = 3", "nothing named trian to configure; did you mean train"),
     ("train.loss = @CrossEntrophy", "nothing named CrossEntrophy .* mean CrossEntropy"),
-    ("train.loss = @zzz()", "nothing named zzz to configure; choose one of Cityscapes"),
+    ("train.loss = @zzz()", "nothing named zzz to configure; choose one of ADE20K"),
     ("train.seed = %SEED", "the macro %SEED has no value; add a line `SEED = "),
     ("train.seed = %gin.REQUIRED", "train.seed has no value; add a line `train.seed"),
     ("SEED = %gin.REQUIRED", "SEED has no value"),

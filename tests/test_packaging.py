@@ -88,12 +88,16 @@ def test_supported_pythons_agree(project):
 
 
 def test_all_that_the_package_imports_is_required(project):
-    names = {"gin": "gin_config", "PIL": "pillow"}
+    names = {
+        "gin": "gin_config",
+        "PIL": "pillow",
+        "tensorflow_serving": "tensorflow_serving_api",
+    }
     required = {
         re.match(r"[\w-]+", line)[0].replace("-", "_")
         for line in project["project"]["dependencies"]
     }
-    optional = {"jax", "torch"}
+    optional = {"av", "cityscapesscripts", "jax", "scipy", "torch"}
     imported = set()
     for path in (TREE / "keras_lraspp").rglob("*.py"):
         found = re.findall(r"^\s*(?:import|from) (\w+)", path.read_text(), flags=re.M)

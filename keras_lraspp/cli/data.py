@@ -1,60 +1,13 @@
-"""The command for data sets: `keras-lraspp data TOOL`."""
+"""The commands for data sets: `keras-lraspp data TOOL`."""
 
 import argparse
-from pathlib import Path
 
 from keras_lraspp.cli.command import Command, spelling
-from keras_lraspp.cli.quiet_import import import_tensorflow
-from keras_lraspp.errors import InputError
+from keras_lraspp.cli.data_check import CHECK
+from keras_lraspp.cli.data_prepare import PREPARE
+from keras_lraspp.cli.data_scenes import SCENES
 
-
-def _add_scenes_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--root", required=True, metavar="DIR", help="folder to fill")
-    for flag, default, text in (
-        ("--train", 200, "scenes to train on"),
-        ("--val", 50, "scenes to validate on"),
-        ("--height", 512, "of the images, in pixels"),
-        ("--width", 1024, "of the images, in pixels"),
-        ("--seed", 0, "other seeds give other scenes"),
-    ):
-        parser.add_argument(
-            flag,
-            type=int,
-            default=default,
-            metavar="N",
-            help=f"{text} (default: {default})",
-        )
-
-
-def _scenes(flags: argparse.Namespace) -> int:
-    for name in ("train", "val", "height", "width"):
-        if getattr(flags, name) < 1:
-            raise InputError(f"--{name} is at least 1, not {getattr(flags, name)}.")
-    import_tensorflow()
-    from keras_lraspp.data import Scenes
-
-    counts = []
-    for split in ("train", "val"):
-        drawn = Scenes(
-            root=Path(flags.root),
-            split=split,
-            train_scenes=flags.train,
-            val_scenes=flags.val,
-            height=flags.height,
-            width=flags.width,
-            seed=flags.seed,
-        )
-        counts.append(f"{len(drawn)} {split}")
-    print(
-        f"{' and '.join(counts)} scenes of {flags.height}x{flags.width} are in "
-        f"{flags.root}, laid out like Cityscapes"
-    )
-    return 0
-
-
-TOOLS = (
-    Command("scenes", "draw street scenes as a data set", _add_scenes_flags, _scenes),
-)
+TOOLS = (CHECK, PREPARE, SCENES)
 
 
 def _add_data_flags(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +21,8 @@ def _add_data_flags(parser: argparse.ArgumentParser) -> None:
             allow_abbrev=False,
         )
         tool.add_flags(child)
-        child.set_defaults(run=tool.run)
+        if tool.run is not None:
+            child.set_defaults(run=tool.run)
 
 
 DATA_COMMAND = Command("data", "make and check data sets", _add_data_flags, run=None)

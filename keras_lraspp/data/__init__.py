@@ -7,13 +7,19 @@ say) does not bring TensorFlow.
 import importlib
 
 __all__ = [
+    "ADE20K",
     "CITYSCAPES",
     "CLASS_SETS",
+    "CamVid",
     "ClassSet",
     "Cityscapes",
     "Dataset",
     "FileList",
+    "FolderPair",
+    "Samples",
     "Scenes",
+    "TFDS",
+    "VOC2012",
     "check_dataset",
     "evaluation_batches",
     "generic_class_set",
@@ -24,13 +30,19 @@ __all__ = [
 ]
 
 _HOME = {
+    "ADE20K": "ade20k",
     "CITYSCAPES": "label_maps",
     "CLASS_SETS": "label_maps",
+    "CamVid": "camvid",
     "ClassSet": "label_maps",
     "Cityscapes": "cityscapes",
     "Dataset": "dataset",
     "FileList": "file_list",
+    "FolderPair": "folder_pair",
+    "Samples": "samples",
     "Scenes": "scenes",
+    "TFDS": "tfds",
+    "VOC2012": "voc2012",
     "check_dataset": "checks",
     "evaluation_batches": "pipeline",
     "generic_class_set": "label_maps",

@@ -1,23 +1,25 @@
 """The Cityscapes tree, as the official zip files unpack."""
 
-import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.data.label_maps import CLASS_SETS, cityscapes_lookup
-from keras_lraspp.data.pairing import keep_labelled, some
+from keras_lraspp.data.pairing import keep_labelled, warn_without_image
 from keras_lraspp.errors import InputError
 
-SPLITS = ("train", "val", "test")
-_IMAGE_END = "_leftImg8bit.png"
-_TRAIN_ID_END = "_gtFine_labelTrainIds.png"
-_LABEL_ID_END = "_gtFine_labelIds.png"
+SPLITS = ("train", "val", "test", "train_extra")
+ANNOTATIONS = ("gtFine", "gtCoarse")
+IMAGE_END = "_leftImg8bit.png"
+TRAIN_IDS, LABEL_IDS = "labelTrainIds", "labelIds"
 
 
 def Cityscapes(  # named as the data set is
     root: str | Path = "data/cityscapes",
     split: str = "train",
     *,
+    annotations: str | None = None,
+    train_splits: Sequence[str] = ("train",),
     missing_label: str = "fail",
     name: str = "cityscapes",
 ) -> Dataset:
@@ -31,7 +33,11 @@ def Cityscapes(  # named as the data set is
 
     Args:
         root: The folder with `leftImg8bit` and `gtFine`.
-        split: `"train"`, `"val"` or `"test"`.
+        split: `"train"`, `"val"`, `"test"` or `"train_extra"`.
+        annotations: `"gtFine"` or `"gtCoarse"`; `None` for gtFine, and gtCoarse where
+            there is nothing else (train_extra).
+        train_splits: Folders that the split "train" is made of: `("train_extra",)` for
+            a training on the 19998 coarse images, or both. Validation stays as it is.
         missing_label: `"fail"`, or `"skip"` to leave out images without label.
         name: Name of the data set.
 
@@ -42,24 +48,15 @@ def Cityscapes(  # named as the data set is
         InputError: If there are no images, or images without label.
     """
     root = Path(root)
-    if split not in SPLITS:
-        raise InputError(f"{name} has the splits {SPLITS}, not {split!r}; use one.")
-    pattern = f"leftImg8bit/{split}/*/*{_IMAGE_END}"
-    images = tuple(sorted(root.glob(pattern)))
-    if not images:
-        raise InputError(_how_to_get(root / pattern, root))
+    folders = tuple(train_splits) if split == "train" else (split,)
+    _check(name, folders, annotations)
+    images = tuple(path for folder in folders for path in _images_of(root, folder))
     labels: tuple[Path, ...] = ()
     lookup = None
     if split != "test":
-        found = set(root.glob(f"gtFine/{split}/*/*_gtFine_label*Ids.png"))
-        end = _best_end(root, images, found)
-        labels = tuple(_label_of(root, image, end) for image in images)
-        images, labels = keep_labelled(
-            images, labels, exists=found.__contains__, missing_label=missing_label
-        )
-        if end == _LABEL_ID_END:
+        images, labels, end = _labelled(root, images, annotations, missing_label)
+        if end == LABEL_IDS:
             lookup = tuple(cityscapes_lookup().tolist())
-        _warn_without_image(images, labels, found, end)
     return Dataset(
         name=name,
         root=root,
@@ -72,34 +69,71 @@ def Cityscapes(  # named as the data set is
     )
 
 
-def _best_end(root: Path, images: tuple[Path, ...], found: set[Path]) -> str:
-    """The kind of label that most images have; labelTrainIds if they are equal."""
-
-    def count(end):
-        return sum(_label_of(root, image, end) in found for image in images)
-
-    return max((_TRAIN_ID_END, _LABEL_ID_END), key=count)
-
-
-def _label_of(root: Path, image: Path, end: str) -> Path:
-    split, city = image.parts[-3:-1]
-    return root / "gtFine" / split / city / (image.name[: -len(_IMAGE_END)] + end)
-
-
-def _warn_without_image(images, labels, found: set[Path], end: str) -> None:
-    lonely = {label for label in found if label.name.endswith(end)} - set(labels)
-    if lonely:
-        warnings.warn(
-            f"{len(lonely)} labels have no image and are not used: "
-            f"{some(sorted(lonely))}.",
-            stacklevel=3,
+def _check(name: str, folders: tuple[str, ...], annotations: str | None) -> None:
+    for folder in folders or ("",):
+        if folder not in SPLITS:
+            raise InputError(
+                f"{name} has the splits {SPLITS}, not {folder!r}; use one."
+            )
+    if annotations not in (None, *ANNOTATIONS):
+        raise InputError(
+            f"{name} has the annotations {ANNOTATIONS}, not {annotations!r}; use one."
         )
 
 
-def _how_to_get(pattern: Path, root: Path) -> str:
+def _images_of(root: Path, folder: str) -> list[Path]:
+    pattern = f"leftImg8bit/{folder}/*/*{IMAGE_END}"
+    images = sorted(root.glob(pattern))
+    if not images:
+        raise InputError(_how_to_get(root / pattern, root, folder))
+    return images
+
+
+def _labelled(root: Path, images, annotations: str | None, missing_label: str):
+    """Images and labels that are there, and the kind of the labels."""
+    folders = {image.parts[-3] for image in images}
+    found = {
+        label
+        for folder in folders
+        for label in root.glob(
+            f"{_annotations(folder, annotations)}/{folder}/*/*_gt*_label*Ids.png"
+        )
+    }
+
+    def labels_of(end: str) -> list[Path]:
+        return [_label_of(root, image, annotations, end) for image in images]
+
+    # Where as many images have one kind as the other, the first.
+    end = max(
+        (TRAIN_IDS, LABEL_IDS), key=lambda end: len(found.intersection(labels_of(end)))
+    )
+    kept = keep_labelled(
+        images, labels_of(end), exists=found.__contains__, missing_label=missing_label
+    )
+    same_kind = {label for label in found if label.name.endswith(f"_{end}.png")}
+    warn_without_image(same_kind, kept[1])
+    return *kept, end
+
+
+def _label_of(root: Path, image: Path, annotations: str | None, end: str) -> Path:
+    folder, city = image.parts[-3:-1]
+    kind = _annotations(folder, annotations)
+    name = f"{image.name[: -len(IMAGE_END)]}_{kind}_{end}.png"
+    return root / kind / folder / city / name
+
+
+def _annotations(folder: str, asked: str | None) -> str:
+    """Of train_extra there are only coarse annotations."""
+    return "gtCoarse" if folder == "train_extra" else asked or "gtFine"
+
+
+def _how_to_get(pattern: Path, root: Path, folder: str) -> str:
+    zips = "leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip"
+    if folder == "train_extra":
+        zips = "leftImg8bit_trainextra.zip and gtCoarse.zip"
     return (
         f"No images match {pattern}; register at https://www.cityscapes-dataset.com, "
-        "unpack leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip into "
-        f"{root}, or name another folder with --data_root (--gin_file=quickstart.gin "
-        "needs no data)."
+        f"put {zips} into {root} and run `keras-lraspp data prepare cityscapes "
+        f"--root={root}`, or name another folder with --data_root "
+        "(--gin_file=quickstart.gin needs no data)."
     )

@@ -1,91 +1,125 @@
-"""Drawing many scenes at once.
+"""Many small jobs done by several processes, which all end whatever happens.
 
-Scenes are drawn by processes of their own, started as `python worker.py`. Forking
-would copy a parent in which TensorFlow's threads may hold locks; spawning through
-multiprocessing would import the user's main script again (which fails if it has no
-`__main__` guard) and Keras with it, seconds per worker; threads do not help, since
-most of the work is Python that holds the interpreter's lock. A plain child process has
-none of these faults: it starts in about 0.2 s and needs NumPy and Pillow only.
+The processes are started as `python worker.py`. Forking would copy a parent in which
+TensorFlow's threads may hold locks; spawning through multiprocessing would import the
+user's main script again (which fails if it has no `__main__` guard) and Keras with it,
+seconds per worker; threads do not help where most of the work is Python that holds the
+interpreter's lock. A plain child process has none of these faults: it starts in about
+0.2 s. And one that is killed, say because memory ran out, is noticed.
 """
 
 import contextlib
+import importlib
 import json
 import os
 import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
-from keras_lraspp.data.scenes.manifest import Settings
-from keras_lraspp.data.scenes.tree import Job, write_scene
-from keras_lraspp.errors import StorageError
+from keras_lraspp.errors import InputError, StorageError
 
 _WORKER = Path(__file__).with_name("worker.py")
-
-# Below this many scenes, another worker costs more than it saves.
-_SCENES_PER_WORKER = 6
+_ERRORS = {"InputError": InputError, "StorageError": StorageError}
 
 
-def draw_jobs(
-    root: Path, settings: Settings, jobs: Sequence[Job], progress: bool = True
-) -> None:
-    """Draws and writes scenes on all cores.
+def run_jobs(
+    task: str,
+    settings: Any,
+    jobs: Sequence[Any],
+    *,
+    description: str,
+    unit: str,
+    workers: int | None = None,
+    fewest: int = 6,
+    progress: bool = True,
+) -> list[Any]:
+    """Does jobs on several cores.
 
     Args:
-        root: Folder of the tree.
-        settings: Size and seed of the scenes.
-        jobs: Which scenes.
-        progress: Whether to show a bar on standard error, after two seconds.
+        task: `"module:function"` of a module in `keras_lraspp.data` that imports no
+            TensorFlow. Called as `function(settings, job)`.
+        settings: What all jobs have in common; JSON can hold it.
+        jobs: JSON can hold each of them.
+        description: Stands beside the bar, as "drawing scenes".
+        unit: One job, as "scene".
+        workers: Number of processes; `None` for one per processor.
+        fewest: Jobs that make another process worth its start.
+        progress: Whether to show a bar with the time left on standard error, after two
+            seconds.
+
+    Returns:
+        What the function returned for each job, as JSON gives it back.
 
     Raises:
-        StorageError: If a file cannot be written or a worker dies. Scenes that were
-            finished stay.
+        InputError: As the function does.
+        StorageError: As the function does, for its `OSError`, or if a process dies.
+            What was finished stays.
     """
-    workers = min(_cores(), len(jobs) // _SCENES_PER_WORKER)
+    workers = min(workers or processors(), len(jobs) // fewest)
+    if workers < 2 or not sys.executable:  # a frozen program has no interpreter
+        answers = _done_here(task, settings, jobs)
+    else:
+        answers = _done_by_workers(task, settings, jobs, workers, description)
+    results: list[Any] = [None] * len(jobs)
     bar = tqdm(
-        total=len(jobs), desc="Drawing scenes", unit="scene", delay=2.0,
-        disable=not progress,
-    )  # fmt: skip
-    with bar:
-        if workers < 2 or not sys.executable:
-            for job in jobs:
-                write_scene(root, settings, job)
-                bar.update()
-            return
-        for _ in _drawn_by_workers(root, settings, jobs, workers):
+        total=len(jobs), desc=description, unit=unit, delay=2.0, disable=not progress
+    )
+    with bar, contextlib.closing(answers):
+        for index, result in answers:
+            results[index] = result
             bar.update()
+    return results
 
 
-def _cores() -> int:
+def processors() -> int:
+    """Number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def _drawn_by_workers(root: Path, settings: Settings, jobs, workers: int):
-    """Yields once for each scene; ends all workers however it is left."""
+def find_task(task: str):
+    """Imports the function `"module:function"`."""
+    module, _, name = task.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _done_here(task: str, settings, jobs: Sequence) -> Iterator[tuple[int, Any]]:
+    function = find_task(task)
+    for index, job in enumerate(jobs):
+        yield index, function(settings, job)
+
+
+def _done_by_workers(
+    task: str, settings, jobs: Sequence, workers: int, description: str
+) -> Iterator[tuple[int, Any]]:
+    """Yields once for each job; ends all workers however it is left."""
     answers: queue.Queue[dict] = queue.Queue()
+    numbered = list(enumerate(jobs))
     with contextlib.ExitStack() as stack:
         for number in range(workers):
-            worker = _start(root, settings, jobs[number::workers])
+            worker = _start(task, settings, numbered[number::workers])
             stack.callback(_end, worker)
-            threading.Thread(target=_listen, args=(worker, answers)).start()
+            arguments = (worker, answers, description)
+            threading.Thread(target=_listen, args=arguments).start()
         working = workers
         while working:
             answer = answers.get()
             if "error" in answer:
-                raise StorageError(answer["error"])
-            if "drawn" in answer:
-                yield tuple(answer["drawn"])
+                raise _ERRORS[answer["kind"]](answer["error"])
+            if "job" in answer:
+                yield answer["job"], answer["result"]
             else:
                 working -= 1
 
 
-def _start(root: Path, settings: Settings, jobs: Sequence[Job]) -> subprocess.Popen:
+def _start(task: str, settings, jobs: Sequence) -> subprocess.Popen:
     worker = subprocess.Popen(
         [sys.executable, str(_WORKER)],
         stdin=subprocess.PIPE,
@@ -94,8 +128,8 @@ def _start(root: Path, settings: Settings, jobs: Sequence[Job]) -> subprocess.Po
         encoding="utf-8",
     )
     orders = {
-        "root": str(root),
-        "settings": settings._asdict(),
+        "task": task,
+        "settings": settings,
         "jobs": jobs,
         "path": [entry or os.getcwd() for entry in sys.path],
     }
@@ -105,7 +139,7 @@ def _start(root: Path, settings: Settings, jobs: Sequence[Job]) -> subprocess.Po
     return worker
 
 
-def _listen(worker: subprocess.Popen, answers: queue.Queue) -> None:
+def _listen(worker: subprocess.Popen, answers: queue.Queue, description: str) -> None:
     """Passes a worker's answers on; the last one is empty, or says why it died."""
     for line in worker.stdout:
         with contextlib.suppress(ValueError):
@@ -114,8 +148,9 @@ def _listen(worker: subprocess.Popen, answers: queue.Queue) -> None:
     if code:
         answers.put(
             {
-                "error": f"A process that draws scenes ended with code {code} (-9 often"
-                " means that memory ran out); run again, finished scenes are kept."
+                "error": f"A process ({description}) ended with code {code} (-9 often "
+                "means that memory ran out); run again, what is finished is kept.",
+                "kind": "StorageError",
             }
         )
     answers.put({})

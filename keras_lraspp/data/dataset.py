@@ -1,10 +1,14 @@
 """A data set: which files belong together, and what their labels mean."""
 
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from keras_lraspp.data.label_maps import ClassSet
+from keras_lraspp.data.opening import open_image
 from keras_lraspp.errors import InputError
 
 
@@ -17,9 +21,11 @@ class ColorClass(NamedTuple):
     label: int  # a class, or the ignore label
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """One split of a data set, listed but not read.
+    """One split of a data set of image and label files, listed but not read.
+
+    One kind of `Samples`.
 
     Attributes:
         name: Short name, as "cityscapes".
@@ -67,3 +73,32 @@ class Dataset:
     def __len__(self) -> int:
         """Number of images."""
         return len(self.images)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether there are labels."""
+        return bool(self.labels)
+
+    def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Reads a sample; see `loading.load_sample`."""
+        # Listing files needs no TensorFlow.
+        from keras_lraspp.data.loading import load_sample
+
+        return load_sample(self.images[index], self.labels[index], self)
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width of an image as stored, from its header."""
+        with open_image(self.images[index]) as image:
+            return image.height, image.width
+
+    def where(self, index: int) -> str:
+        """The image's path."""
+        return str(self.images[index])
+
+    def select(self, indices: Sequence[int]) -> "Dataset":
+        """The same data set with these samples only, in this order."""
+        return dataclasses.replace(
+            self,
+            images=tuple(self.images[index] for index in indices),
+            labels=tuple(self.labels[index] for index in indices if self.labels),
+        )

@@ -3,13 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from keras_lraspp.data.dataset import ColorClass, Dataset
-from keras_lraspp.data.label_maps import (
-    CLASS_SETS,
-    ClassSet,
-    cityscapes_lookup,
-    generic_class_set,
-)
+from keras_lraspp.data.dataset import Dataset
+from keras_lraspp.data.label_settings import label_settings
 from keras_lraspp.data.pairing import check_names, keep_labelled, some
 from keras_lraspp.errors import InputError
 
@@ -40,14 +35,14 @@ def FileList(  # named as the other data sets are
         split: Name of the split; stands for `{split}` in `list_file`.
         num_classes: Number of classes; may be left to `classes`.
         list_file: The text file, relative to `root` or absolute.
-        classes: `"cityscapes"` or `"camvid"` for their names and colours, or a list of
-            names; `None` for "class 0", "class 1", ...
+        classes: `"cityscapes"`, `"camvid"`, `"ade20k"` or `"voc2012"` for their names
+            and colours, or a list of names; `None` for "class 0", "class 1", ...
         ignore_label: Label of pixels that count nowhere, or `None`.
         separator: What stands between image and label: `None` for blanks or tabs, or
             e.g. `","` for paths that hold blanks.
         label_lookup: What a file's value means, where files do not hold classes: a
             mapping from values to classes (values it leaves out are ignored), a
-            sequence indexed by value, or `"cityscapes"` for labelIds.
+            sequence indexed by value, `"cityscapes"` for labelIds, or `"ade20k"`.
         color_map: Rows `(red, green, blue, class)` where labels are RGB masks.
         match_names: Whether the names of image and label must agree, up to a beginning
             and an end that all images or all labels share. It finds shuffled lists.
@@ -62,6 +57,14 @@ def FileList(  # named as the other data sets are
         InputError: If the list or a file in it does not exist, a line has another
             number of columns, or names do not agree.
     """
+    settings = label_settings(
+        "FileList",
+        num_classes=num_classes,
+        classes=classes,
+        ignore_label=ignore_label,
+        label_lookup=label_lookup,
+        color_map=color_map,
+    )
     root = Path(f"data/{name}" if root is None else root)
     list_path = root / list_file.format(split=split)
     rows = _rows(list_path, separator)
@@ -78,10 +81,7 @@ def FileList(  # named as the other data sets are
         split=split,
         images=images,
         labels=labels,
-        classes=_class_set(classes, num_classes),
-        ignore_label=ignore_label,
-        label_lookup=_lookup(label_lookup, ignore_label),
-        color_map=_color_map(color_map),
+        **settings._asdict(),
     )
 
 
@@ -120,55 +120,3 @@ def _check_images(images: Sequence[Path], list_path: Path) -> None:
             f"{len(missing)} of {len(images)} images in {list_path} do not exist: "
             f"{some(missing)}; correct the list or the folder (--data_root)."
         )
-
-
-def _class_set(classes: str | Sequence[str] | None, num_classes: int | None):
-    if isinstance(classes, str):
-        if classes not in CLASS_SETS:
-            raise InputError(
-                f"FileList.classes names no class set: {classes!r}; give one of "
-                f"{sorted(CLASS_SETS)} or a list of names."
-            )
-        found = CLASS_SETS[classes]
-    elif classes is not None:
-        found = ClassSet(tuple(classes), generic_class_set(len(classes)).palette)
-    elif num_classes is not None:
-        found = generic_class_set(num_classes)
-    else:
-        raise InputError("FileList needs num_classes or classes; set one of them.")
-    if num_classes not in (None, len(found.names)):
-        raise InputError(
-            f"FileList.num_classes is {num_classes} but classes has "
-            f"{len(found.names)} names; make them agree or leave out one."
-        )
-    return found
-
-
-def _lookup(lookup, ignore_label: int | None) -> tuple[int, ...] | None:
-    if lookup is None:
-        return None
-    if isinstance(lookup, str):
-        if lookup == "cityscapes":
-            return tuple(cityscapes_lookup().tolist())
-        raise InputError(
-            f'label_lookup is "cityscapes", a mapping or a sequence, not {lookup!r}.'
-        )
-    if isinstance(lookup, Mapping):
-        if ignore_label is None:
-            raise InputError(
-                "A label_lookup mapping leaves out values, which are then ignored; set "
-                "ignore_label, or give a sequence with a class for every value."
-            )
-        size = max([255, *lookup]) + 1
-        lookup = [lookup.get(value, ignore_label) for value in range(size)]
-    return tuple(int(label) for label in lookup)
-
-
-def _color_map(rows: Sequence[Sequence[int]] | None) -> tuple[ColorClass, ...] | None:
-    wrong = [row for row in rows or () if len(row) != 4]
-    if wrong:
-        raise InputError(
-            "Rows of FileList.color_map are (red, green, blue, class), not "
-            f"{some(wrong)}; correct them."
-        )
-    return tuple(ColorClass(*row) for row in rows) if rows else None

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_lraspp.data.ade20k_classes import ADE20K_CLASSES
+
 
 class LabelClass(NamedTuple):
     """One row of Cityscapes' official table of labels."""
@@ -66,6 +68,24 @@ def _trained(rows: tuple[LabelClass, ...]) -> list[LabelClass]:
     return sorted(rows, key=lambda row: row.train_id)
 
 
+def _voc_color(label: int) -> tuple[int, int, int]:
+    """Spreads the label's bits over the channels' high bits, three at a time."""
+    red = green = blue = 0
+    for bit in range(7, -1, -1):
+        red |= (label & 1) << bit
+        green |= (label >> 1 & 1) << bit
+        blue |= (label >> 2 & 1) << bit
+        label >>= 3
+    return red, green, blue
+
+
+VOC2012_NAMES = (
+    "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat",
+    "chair", "cow", "diningtable", "dog", "horse", "motorbike", "person", "pottedplant",
+    "sheep", "sofa", "train", "tvmonitor",
+)  # fmt: skip
+
+
 CLASS_SETS: dict[str, ClassSet] = {
     "cityscapes": ClassSet(
         names=tuple(row.name for row in _trained(CITYSCAPES)),
@@ -86,6 +106,14 @@ CLASS_SETS: dict[str, ClassSet] = {
             ("bicyclist", (0, 128, 192)),
             strict=True,
         )
+    ),
+    "ade20k": ClassSet(
+        names=tuple(row.name for row in ADE20K_CLASSES),
+        palette=tuple(row.color for row in ADE20K_CLASSES),
+    ),
+    "voc2012": ClassSet(
+        names=VOC2012_NAMES,
+        palette=tuple(_voc_color(label) for label in range(len(VOC2012_NAMES))),
     ),
 }
 
@@ -122,12 +150,12 @@ def cityscapes_train_to_id() -> np.ndarray:
     return table
 
 
-def _voc_color(label: int) -> tuple[int, int, int]:
-    """Spreads the label's bits over the channels' high bits, three at a time."""
-    red = green = blue = 0
-    for bit in range(7, -1, -1):
-        red |= (label & 1) << bit
-        green |= (label >> 1 & 1) << bit
-        blue |= (label >> 2 & 1) << bit
-        label >>= 3
-    return red, green, blue
+def ade20k_lookup() -> np.ndarray:
+    """Table from ADE20K's annotations, 0 none and 1..150, to classes: uint8 (256,).
+
+    255 for none. Values that are no annotation stay, so that they are found.
+    """
+    table = np.arange(256, dtype=np.uint8)
+    table[0] = 255
+    table[1 : len(ADE20K_CLASSES) + 1] = np.arange(len(ADE20K_CLASSES))
+    return table

@@ -1,7 +1,5 @@
 """Image and label of one sample, decoded by TensorFlow where that gives the same."""
 
-from pathlib import Path
-
 import numpy as np
 import tensorflow as tf
 from PIL import Image
@@ -13,13 +11,14 @@ from keras_lraspp.data.label_values import (
     explain_illegal,
     illegal_values,
 )
-from keras_lraspp.data.opening import open_image
+from keras_lraspp.data.opening import EncodedImage, ImageFile, open_image
 from keras_lraspp.data.reading import read_image, read_label
+from keras_lraspp.data.samples import Samples
 from keras_lraspp.errors import InputError
 
 
 def load_sample(
-    image_path: Path, label_path: Path, dataset: Dataset
+    image_path: ImageFile, label_path: ImageFile, dataset: Dataset
 ) -> tuple[tf.Tensor | np.ndarray, np.ndarray]:
     """Reads an image and its label, and checks that they belong together.
 
@@ -38,51 +37,82 @@ def load_sample(
         InputError: If a file cannot be used, the sizes differ, or a label is neither a
             class nor ignored.
     """
-    image = _load_image(image_path)
-    label = _load_label(label_path, dataset)
-    mismatch = size_mismatch(image_path, image.shape[:2], label_path, label.shape)
+    image = load_image(image_path)
+    label = load_label(label_path, dataset)
+    return image, checked_label(label, image.shape[:2], image_path, label_path, dataset)
+
+
+def checked_label(
+    label: np.ndarray,
+    image_size: tuple[int, int],
+    image_path: ImageFile,
+    label_path: ImageFile,
+    dataset: Samples,
+) -> np.ndarray:
+    """Checks a label that was read, and gives it the data set's type.
+
+    Args:
+        label: Integers (height, width).
+        image_size: Height and width of the image.
+        image_path: The image, for messages.
+        label_path: The label, for messages.
+        dataset: Says what values there may be.
+
+    Returns:
+        Classes (height, width) of `label_dtype(dataset)`.
+
+    Raises:
+        InputError: If the sizes differ, or a label is neither a class nor ignored.
+    """
+    mismatch = size_mismatch(image_path, image_size, label_path, label.shape)
     if mismatch:
         raise InputError(mismatch)
     wrong = illegal_values(label, dataset)
     if wrong:
         raise InputError(explain_illegal(wrong, [label_path], dataset))
-    return image, label.astype(label_dtype(dataset), copy=False)
+    return label.astype(label_dtype(dataset), copy=False)
 
 
-def label_dtype(dataset: Dataset) -> type[np.uint8] | type[np.int32]:
+def label_dtype(dataset: Samples) -> type[np.uint8] | type[np.int32]:
     """The type of a data set's labels: uint8 if its classes and ignore label fit."""
     ignored = 0 if dataset.ignore_label is None else dataset.ignore_label
     fits = dataset.num_classes <= 256 and 0 <= ignored <= 255
     return np.uint8 if fits else np.int32
 
 
-def _load_image(path: Path) -> tf.Tensor | np.ndarray:
+def load_image(path: ImageFile) -> tf.Tensor | np.ndarray:
+    """Reads an image: the pixels of `read_image(path, apply_exif=False)`."""
     with open_image(path) as header:
         kind = _kind(header)
     try:
         if kind == ("PNG", "RGB", "RGB"):
-            return tf.io.decode_png(path.read_bytes(), channels=3)
+            return tf.io.decode_png(_content(path), channels=3)
         if kind == ("JPEG", "RGB", "RGB"):
             # Pillow's way of computing the cosine transform.
             return tf.io.decode_jpeg(
-                path.read_bytes(), channels=3, dct_method="INTEGER_ACCURATE"
+                _content(path), channels=3, dct_method="INTEGER_ACCURATE"
             )
     except tf.errors.InvalidArgumentError:
         pass  # Pillow names the fault
     return read_image(path, apply_exif=False)
 
 
-def _load_label(path: Path, dataset: Dataset) -> np.ndarray:
+def load_label(path: ImageFile, dataset: Dataset) -> np.ndarray:
+    """Reads a label: the classes of `read_label`, not checked."""
     with open_image(path) as header:
         kind = _kind(header)
     if kind == ("PNG", "L", "L"):
         try:
-            values = tf.io.decode_png(path.read_bytes(), channels=1)
+            values = tf.io.decode_png(_content(path), channels=1)
         except tf.errors.InvalidArgumentError:
             pass  # Pillow names the fault
         else:
             return classes_of_values(path, np.asarray(values)[..., 0], dataset)
     return read_label(path, dataset)
+
+
+def _content(path: ImageFile) -> bytes:
+    return path.content if isinstance(path, EncodedImage) else path.read_bytes()
 
 
 def _kind(header: Image.Image) -> tuple:

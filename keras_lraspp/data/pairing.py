@@ -7,6 +7,8 @@ from pathlib import Path
 
 from keras_lraspp.errors import InputError
 
+IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
+LABEL_EXTENSIONS = (".png", ".bmp", ".tif", ".tiff")
 _SHOWN = 5
 
 
@@ -98,3 +100,85 @@ def _without_shared_ends(stems: list[str]) -> list[str]:
     start = len(os.path.commonprefix(stems))
     end = len(os.path.commonprefix([stem[start:][::-1] for stem in stems]))
     return [stem[start : len(stem) - end] for stem in stems]
+
+
+def pair_folders(
+    image_folder: Path,
+    label_folder: Path | None,
+    *,
+    image_suffix: str = "",
+    label_suffix: str = "",
+    missing_label: str = "fail",
+) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Pairs the images in a folder with the labels of the same names in another.
+
+    Names count with their folders below the two given, without extension and suffix:
+    `images/a/1_photo.jpg` goes with `labels/a/1_mask.png` for the suffixes `_photo` and
+    `_mask`. The two folders may be the same where suffixes tell images from labels.
+
+    Args:
+        image_folder: Folder of the images.
+        label_folder: Folder of the labels; `None` for a split without labels.
+        image_suffix: End of the images' names, before the extension.
+        label_suffix: End of the labels' names, before the extension.
+        missing_label: As in `keep_labelled`.
+
+    Returns:
+        Images in the order of their names, and their labels.
+
+    Raises:
+        InputError: If there are no images, two have the same name, or labels miss.
+    """
+    labels = {}
+    if label_folder is not None:
+        labels = _by_name(label_folder, label_suffix, LABEL_EXTENSIONS, ())
+    images = _by_name(image_folder, image_suffix, IMAGE_EXTENSIONS, labels.values())
+    if not images:
+        raise InputError(
+            f"No images match {image_folder}/**/*{image_suffix}"
+            f"{{{','.join(IMAGE_EXTENSIONS)}}}; name the data set's folder with "
+            "--data_root (--gin_file=quickstart.gin needs no data)."
+        )
+    if label_folder is None:
+        return tuple(images.values()), ()
+    wanted = [
+        labels.get(name, label_folder / f"{name}{label_suffix}.png") for name in images
+    ]
+    kept = keep_labelled(
+        [*images.values()],
+        wanted,
+        exists=set(labels.values()).__contains__,
+        missing_label=missing_label,
+    )
+    warn_without_image(labels.values(), wanted)
+    return kept
+
+
+def warn_without_image(found: Iterable[Path], used: Iterable[Path]) -> None:
+    """Warns of labels that belong to no image."""
+    lonely = sorted({*found} - {*used})
+    if lonely:
+        warnings.warn(
+            f"{len(lonely)} labels have no image and are not used: {some(lonely)}.",
+            stacklevel=4,
+        )
+
+
+def _by_name(
+    folder: Path, suffix: str, extensions: tuple[str, ...], others: Iterable[Path]
+) -> dict[str, Path]:
+    """Files below a folder by their path in it, without suffix and extension."""
+    found: dict[str, Path] = {}
+    others = {*others}
+    for path in sorted(folder.rglob(f"*{suffix}.*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if hidden or path.suffix.lower() not in extensions or path in others:
+            continue
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        name = name[: len(name) - len(suffix)]
+        if name in found:
+            raise InputError(
+                f"{found[name]} and {path} have the same name; keep one of them."
+            )
+        found[name] = path
+    return found

@@ -2,11 +2,10 @@
 
 import tensorflow as tf
 
-from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.loading import label_dtype, load_sample
-from keras_lraspp.data.opening import open_image
+from keras_lraspp.data.loading import label_dtype
 from keras_lraspp.data.pairing import some
 from keras_lraspp.data.run_time_errors import marked
+from keras_lraspp.data.samples import Samples
 from keras_lraspp.data.transforms import Transform
 from keras_lraspp.errors import InputError
 
@@ -15,7 +14,7 @@ _PREFETCHED = 2  # batches; bounds the memory
 
 
 def training_batches(
-    dataset: Dataset,
+    dataset: Samples,
     *,
     transform: Transform,
     batch_size: int,
@@ -60,7 +59,7 @@ def training_batches(
     return batches.prefetch(_PREFETCHED)
 
 
-def evaluation_batches(dataset: Dataset, *, batch_size: int = 1) -> tf.data.Dataset:
+def evaluation_batches(dataset: Samples, *, batch_size: int = 1) -> tf.data.Dataset:
     """Every sample once, at full size, in the data set's order.
 
     Args:
@@ -98,17 +97,16 @@ def _shuffled(count: int, batch_size: int, seed: int):
     return sample_of
 
 
-def _loader(dataset: Dataset):
+def _loader(dataset: Samples):
     """Function from an index to image and label, for use inside tf.data."""
-    if not dataset.labels:
+    if not dataset.labelled:
         raise InputError(
             f"{dataset.name} {dataset.split} has no labels; choose another split."
         )
 
     def load(index):
-        index = int(index)
         try:
-            return load_sample(dataset.images[index], dataset.labels[index], dataset)
+            return dataset.load(int(index))
         except InputError as error:
             # TensorFlow keeps only the text of an error.
             raise InputError(marked(str(error))) from None
@@ -122,13 +120,12 @@ def _loader(dataset: Dataset):
     return lambda index: tf.py_function(load, [index], types)
 
 
-def _check_one_size(dataset: Dataset) -> None:
+def _check_one_size(dataset: Samples) -> None:
     sizes = {}
-    for path in dataset.images:
-        with open_image(path) as image:
-            sizes.setdefault(image.size[::-1], path)
+    for index in range(len(dataset)):
+        sizes.setdefault(dataset.size(index), dataset.where(index))
     if len(sizes) > 1:
-        examples = (f"{path} {h}x{w}" for (h, w), path in sizes.items())
+        examples = (f"{where} {h}x{w}" for (h, w), where in sizes.items())
         raise InputError(
             f"Images of {dataset.name} {dataset.split} have {len(sizes)} sizes: "
             f"{some(examples)}; evaluate with a batch size of 1."

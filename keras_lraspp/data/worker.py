@@ -1,7 +1,7 @@
-"""A process that draws scenes: started as a script, never imported.
+"""A process that does jobs for `crew`: started as a script, never imported.
 
 It takes its orders as one JSON line on standard input and answers with one line for
-each scene. It imports this package's drawing code without the parent packages' own
+each job. It imports this package's modules without the parent packages' own
 `__init__`, so it starts in a fraction of a second where importing Keras takes several.
 """
 
@@ -12,7 +12,7 @@ from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 from pathlib import Path
 
-_PACKAGE = Path(__file__).resolve().parents[2]
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def _skip_package_imports() -> None:
@@ -24,25 +24,33 @@ def _skip_package_imports() -> None:
 
 
 def main() -> int:
-    """Draws what it is told; returns the exit code."""
+    """Does what it is told; returns the exit code."""
     orders = json.loads(sys.stdin.readline())
     # The parent's path: its NumPy and Pillow, and not this file's folder.
     sys.path[:] = orders["path"]
     # Ctrl-C reaches the whole group; the parent ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Answers go out alone, whatever else prints.
+    answers, sys.stdout = sys.stdout, sys.stderr
     _skip_package_imports()
-    from keras_lraspp.data.scenes.manifest import Settings
-    from keras_lraspp.data.scenes.tree import Job, write_scene
+    from keras_lraspp.data.crew import find_task
+    from keras_lraspp.errors import InputError
 
-    settings = Settings(**orders["settings"])
-    for split, index in orders["jobs"]:
-        try:
-            write_scene(Path(orders["root"]), settings, Job(split, index))
-        except OSError as error:
-            print(json.dumps({"error": str(error)}), flush=True)
-            return 3
+    def answer(**fields) -> None:
         # If the parent died, this raises and so ends the worker.
-        print(json.dumps({"drawn": [split, index]}), flush=True)
+        print(json.dumps(fields), file=answers, flush=True)
+
+    function = find_task(orders["task"])
+    for index, job in orders["jobs"]:
+        try:
+            result = function(orders["settings"], job)
+        except InputError as error:
+            answer(error=str(error), kind="InputError")
+            return error.exit_code
+        except OSError as error:
+            answer(error=str(error), kind="StorageError")
+            return 3
+        answer(job=index, result=result)
     return 0
 
 

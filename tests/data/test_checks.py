@@ -16,7 +16,7 @@ from harness.image_files import (
     write,
     write_pairs,
 )
-from keras_lraspp.data import FileList, check_dataset, checks
+from keras_lraspp.data import FileList, check_dataset, examining
 from keras_lraspp.data.dataset import ColorClass
 from keras_lraspp.data.label_maps import CLASS_SETS, cityscapes_lookup
 from keras_lraspp.errors import InputError
@@ -223,6 +223,6 @@ def test_a_typo_in_corrupt(tmp_path):
 def test_a_progress_bar_when_it_takes_long(
     tmp_path, monkeypatch, capsys, patience, progress, shown
 ):
-    monkeypatch.setattr(checks, "_PATIENCE", patience)
+    monkeypatch.setattr(examining, "_PATIENCE", patience)
     check_dataset(write_pairs(tmp_path, 3), progress=progress)
     assert ("checking tiny train" in capsys.readouterr().err) == shown

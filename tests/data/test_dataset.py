@@ -1,8 +1,11 @@
 """What a Dataset refuses by itself."""
 
+import numpy as np
 import pytest
 
-from keras_lraspp.data import Dataset, generic_class_set
+from harness.image_files import write_pairs
+from keras_lraspp.data import Dataset, Samples, generic_class_set
+from keras_lraspp.data.loading import load_sample
 from keras_lraspp.errors import InputError
 
 
@@ -38,3 +41,24 @@ def test_ignore_label_is_above_the_classes(tmp_path, ignore_label):
 @pytest.mark.parametrize("ignore_label", [None, 3, 255, 65535])
 def test_ignore_label_may_be(tmp_path, ignore_label):
     assert made(tmp_path, ignore_label=ignore_label).ignore_label == ignore_label
+
+
+def test_it_is_a_source_of_samples(tmp_path):
+    dataset = write_pairs(tmp_path, 4)
+    assert isinstance(dataset, Samples) and dataset.labelled
+    expected = load_sample(dataset.images[2], dataset.labels[2], dataset)
+    for found, wanted in zip(dataset.load(2), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    assert dataset.size(2) == (6, 8)
+    assert dataset.where(2) == str(dataset.images[2])
+
+
+def test_some_of_its_samples(tmp_path):
+    dataset = write_pairs(tmp_path, 4)
+    chosen = dataset.select([3, 1])
+    assert chosen.images == (dataset.images[3], dataset.images[1])
+    assert chosen.labels == (dataset.labels[3], dataset.labels[1])
+    assert chosen.classes == dataset.classes
+    unlabelled = made(tmp_path).select([1])
+    assert (unlabelled.images, unlabelled.labels) == ((tmp_path / "1.png",), ())
+    assert not unlabelled.labelled

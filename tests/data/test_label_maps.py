@@ -6,6 +6,7 @@ import pytest
 from keras_lraspp.data.label_maps import (
     CITYSCAPES,
     CLASS_SETS,
+    ade20k_lookup,
     cityscapes_lookup,
     cityscapes_train_to_id,
     generic_class_set,
@@ -92,3 +93,38 @@ def test_generic_classes_differ():
     classes = generic_class_set(256)
     assert len(set(classes.palette)) == len(set(classes.names)) == 256
     assert generic_class_set(2).names == ("class 0", "class 1")
+
+
+def test_ade20k_is_the_official_table():
+    classes = CLASS_SETS["ade20k"]
+    assert len(classes.names) == len(set(classes.names)) == len(classes.palette) == 150
+    # objectInfo150.txt, lines 1, 21, 75, 137 and 150; color150.mat.
+    for number, name, color in (
+        (1, "wall", (120, 120, 120)),
+        (21, "car", (0, 102, 200)),
+        (75, "computer", (0, 255, 173)),
+        (137, "traffic light", (41, 0, 255)),
+        (150, "flag", (92, 0, 255)),
+    ):
+        assert classes.names[number - 1] == name
+        assert classes.palette[number - 1] == color
+
+
+def test_ade20k_annotations_become_classes():
+    table = ade20k_lookup()
+    assert table[0] == table[255] == 255
+    assert table[1:151].tolist() == list(range(150))
+    assert table[151:255].tolist() == list(range(151, 255))  # to be found as illegal
+
+
+def test_voc2012_is_the_official_table():
+    classes = CLASS_SETS["voc2012"]
+    assert len(classes.names) == len(classes.palette) == 21
+    for label, name, color in (
+        (0, "background", (0, 0, 0)),
+        (1, "aeroplane", (128, 0, 0)),
+        (7, "car", (128, 128, 128)),
+        (15, "person", (192, 128, 128)),
+        (20, "tvmonitor", (0, 64, 128)),
+    ):
+        assert (classes.names[label], classes.palette[label]) == (name, color)

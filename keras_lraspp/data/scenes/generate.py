@@ -4,16 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from keras_lraspp.data.cityscapes import Cityscapes
+from keras_lraspp.data.crew import run_jobs
 from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.scenes.crew import draw_jobs
 from keras_lraspp.data.scenes.manifest import Settings, close_tree, open_tree
 from keras_lraspp.data.scenes.tree import (
     CITIES,
     Job,
     missing_jobs,
-    remove_leftovers,
     scene_files,
 )
+from keras_lraspp.data.whole_files import remove_leftovers
 from keras_lraspp.errors import InputError, StorageError
 
 SMALLEST_SIDE = 64
@@ -105,9 +105,16 @@ def draw_scenes(
     settings = Settings(height, width, seed)
     try:
         open_tree(root, settings)
-        remove_leftovers(root)
+        remove_leftovers(root, "*/*/*")
         jobs = [job for item in counts.items() for job in missing_jobs(root, *item)]
-        draw_jobs(root, settings, jobs, progress)
+        run_jobs(
+            "keras_lraspp.data.scenes.tree:draw_job",
+            {"root": str(root), **settings._asdict()},
+            jobs,
+            description="drawing scenes",
+            unit="scene",
+            progress=progress,
+        )
         close_tree(root, settings, counts)
     except (InputError, StorageError):
         raise

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import os
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,11 +12,9 @@ from PIL import Image
 from keras_lraspp.data.label_maps import cityscapes_lookup
 from keras_lraspp.data.scenes.manifest import Settings
 from keras_lraspp.data.scenes.scene import Scene, draw_scene
+from keras_lraspp.data.whole_files import is_whole, write_whole
 
 CITIES = {"train": "drawnburg", "val": "inkstadt"}
-
-# A temporary file older than this (seconds) was left by a process that died.
-_STALE = 600.0
 
 
 class Job(NamedTuple):
@@ -60,15 +56,7 @@ def scene_seed(seed: int, job: Job) -> int:
 def missing_jobs(root: Path, split: str, count: int) -> list[Job]:
     """The scenes of a split that are not there, or not whole."""
     jobs = (Job(split, index) for index in range(count))
-    return [job for job in jobs if not all(map(_is_whole, scene_files(root, job)))]
-
-
-def _is_whole(path: Path) -> bool:
-    # A file gets its name when it is written, but a power cut may still empty it.
-    try:
-        return path.stat().st_size > 0
-    except FileNotFoundError:
-        return False
+    return [job for job in jobs if not all(map(is_whole, scene_files(root, job)))]
 
 
 def write_scene(root: Path, settings: Settings, job: Job) -> None:
@@ -85,8 +73,15 @@ def write_scene(root: Path, settings: Settings, job: Job) -> None:
     _write_png(files.label_ids, scene.label_ids)
     _write_png(files.train_ids, cityscapes_lookup()[scene.label_ids])
     text = polygons_json(scene)
-    _write(files.polygons, lambda path: path.write_text(text, encoding="utf-8"))
+    write_whole(files.polygons, lambda path: path.write_text(text, encoding="utf-8"))
     _write_png(files.image, scene.image)
+
+
+def draw_job(settings: dict, job: Sequence) -> None:
+    """Draws one scene in a process of its own; see `crew.run_jobs`."""
+    root = Path(settings["root"])
+    fields = {name: settings[name] for name in Settings._fields}
+    write_scene(root, Settings(**fields), Job(*job))
 
 
 def polygons_json(scene: Scene) -> str:
@@ -106,27 +101,4 @@ def polygons_json(scene: Scene) -> str:
 
 def _write_png(path: Path, pixels: np.ndarray) -> None:
     image = Image.fromarray(pixels)
-    _write(path, lambda name: image.save(name, format="PNG", compress_level=1))
-
-
-def _write(path: Path, save: Callable[[Path], object]) -> None:
-    """Writes a file beside its place and renames it.
-
-    Unlike `files.replacing` it does not wait for the disk, which would take longer
-    than drawing: a scene that a power cut spoils can be drawn again.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        save(temporary)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def remove_leftovers(root: Path) -> None:
-    """Removes temporary files of processes that were killed some time ago."""
-    for path in root.glob("*/*/*/.*.tmp"):
-        if time.time() - path.stat().st_mtime > _STALE:
-            path.unlink(missing_ok=True)
+    write_whole(path, lambda name: image.save(name, format="PNG", compress_level=1))

@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from keras_lraspp.data.scenes.manifest import Settings
 from keras_lraspp.data.scenes.tree import (
     Job,
     missing_jobs,
-    remove_leftovers,
     scene_files,
     scene_seed,
     write_scene,
@@ -98,17 +96,3 @@ def test_failed_write_leaves_no_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         write_scene(tmp_path, SETTINGS, Job("val", 0))
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
-
-
-def test_only_old_leftovers_are_removed(tmp_path):
-    folder = tmp_path / "gtFine" / "train" / "drawnburg"
-    folder.mkdir(parents=True)
-    old, young, kept = (
-        folder / name for name in (".a.png.1.tmp", ".b.png.2.tmp", "c.png")
-    )
-    for path in (old, young, kept):
-        path.write_text("x")
-    for path in (old, kept):
-        os.utime(path, (time.time() - 3600,) * 2)
-    remove_leftovers(tmp_path)
-    assert {path.name for path in folder.iterdir()} == {young.name, kept.name}

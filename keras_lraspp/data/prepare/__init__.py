@@ -1,0 +1,1 @@
+"""Data sets made ready for training from what can be downloaded."""

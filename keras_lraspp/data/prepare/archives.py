@@ -1,0 +1,146 @@
+"""Zip files as they were downloaded, unpacked where something is missing."""
+
+import functools
+import shutil
+import stat
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from keras_lraspp.data.crew import run_jobs
+from keras_lraspp.data.whole_files import write_whole
+from keras_lraspp.errors import InputError, StorageError
+
+_KINDS = (".png", ".json", ".txt", ".jpg")
+LARGEST_FILE = 2**26  # bytes; the largest official one has a twentieth
+LARGEST_RATIO = 100  # of all files to their archive
+
+
+def unpack(
+    archives: Sequence[Path],
+    root: Path,
+    folders: Sequence[str],
+    *,
+    workers: int | None = None,
+    progress: bool = True,
+) -> int:
+    """Unpacks the files of some zip files that are not there yet.
+
+    Files that are there with the size that the archive says are kept, so that it goes
+    on where it was interrupted. Each is checked by its CRC and appears whole.
+
+    Args:
+        archives: Zip files.
+        root: Where to unpack to.
+        folders: Top folders to unpack; what is beside them (a licence) is left out.
+        workers: Number of processes; `None` for one per processor.
+        progress: Whether to show a bar.
+
+    Returns:
+        Number of files unpacked.
+
+    Raises:
+        InputError: If an archive is damaged, names a place outside of `root`, or claims
+            to hold more than it can.
+        StorageError: If the disk is too small or cannot be written.
+    """
+    jobs, needed = [], 0
+    for archive in archives:
+        for member in _members(archive, folders):
+            target = root / member.filename
+            if not (target.is_file() and target.stat().st_size == member.file_size):
+                jobs.append((str(archive), member.filename))
+                needed += member.file_size
+    _check_space(root, needed)
+    run_jobs(
+        "keras_lraspp.data.prepare.archives:unpack_file",
+        {"root": str(root)},
+        jobs,
+        description="unpacking",
+        unit="file",
+        workers=workers,
+        fewest=100,
+        progress=progress,
+    )
+    return len(jobs)
+
+
+def unpack_file(settings: dict, job: Sequence[str]) -> None:
+    """Unpacks one file; see `crew.run_jobs`."""
+    archive, name = job
+    try:
+        content = _opened(archive).read(name)
+    except _DAMAGE as error:
+        raise InputError(_damaged(archive, error)) from error
+    write_whole(Path(settings["root"]) / name, lambda path: path.write_bytes(content))
+
+
+# What zipfile raises for broken, cut, encrypted and oddly compressed archives.
+_DAMAGE = (zipfile.BadZipFile, EOFError, RuntimeError, ValueError, KeyError)
+
+
+@functools.lru_cache(maxsize=8)  # the table of contents of a large one takes a while
+def _opened(archive: str) -> zipfile.ZipFile:
+    return zipfile.ZipFile(archive)
+
+
+def _members(archive: Path, folders: Sequence[str]) -> list[zipfile.ZipInfo]:
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            members = [one for one in opened.infolist() if not one.is_dir()]
+    except OSError as error:
+        raise InputError(
+            f"Cannot read {archive}: {error.strerror}; check the path and its "
+            "permissions."
+        ) from error
+    except _DAMAGE as error:
+        raise InputError(_damaged(archive, error)) from error
+    for member in members:
+        _check_member(archive, member)
+    claimed = sum(member.file_size for member in members)
+    if claimed > LARGEST_RATIO * archive.stat().st_size:
+        raise InputError(
+            f"{archive} claims to hold {claimed} bytes, more than {LARGEST_RATIO} "
+            "times its own size, as archives made to fill disks do; download it again."
+        )
+    return [
+        member
+        for member in members
+        if PurePosixPath(member.filename).parts[0] in folders
+        and PurePosixPath(member.filename).suffix.lower() in _KINDS
+    ]
+
+
+def _check_member(archive: Path, member: zipfile.ZipInfo) -> None:
+    name = member.filename
+    path, windows = PurePosixPath(name), PureWindowsPath(name)
+    outside = (
+        path.is_absolute() or windows.anchor or ".." in {*path.parts, *windows.parts}
+    )
+    link = stat.S_ISLNK(member.external_attr >> 16)
+    if outside or link or not path.parts:
+        raise InputError(
+            f"{archive} holds {name!r}, which would be written outside of the folder; "
+            "this is not the official file: download it again."
+        )
+    if member.file_size > LARGEST_FILE:
+        raise InputError(
+            f"{archive} claims that {name} has {member.file_size} bytes, more than the "
+            f"limit of {LARGEST_FILE}; download it again."
+        )
+
+
+def _check_space(root: Path, needed: int) -> None:
+    folder = root
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise StorageError(
+            f"Unpacking to {root} needs {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB "
+            "are free; free some space or choose another folder."
+        )
+
+
+def _damaged(archive: str | Path, error: Exception) -> str:
+    return f"{archive} is damaged ({error}); download it again."

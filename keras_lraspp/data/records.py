@@ -1,0 +1,100 @@
+"""Records in TFRecord files by number: random access to a format made for streams."""
+
+import bisect
+import struct
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import accumulate
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from keras_lraspp.errors import InputError
+
+_HEADER = struct.Struct("<QI")  # length of the content, and a checksum of the length
+_CHECKSUM = 4  # bytes, behind the content
+
+
+class Shard(NamedTuple):
+    """Part of a file of records."""
+
+    path: str
+    skip: int  # records
+    take: int  # records
+
+
+class TfrecordFiles:
+    """Records of some TFRecord files, by number.
+
+    TFRecord files have no index, but the length of each record stands before it: one
+    walk over the headers finds all of them, when the first record is asked for. The
+    content's checksums are not looked at; PNG files have their own.
+
+    Args:
+        shards: Files, in the order of the records.
+    """
+
+    def __init__(self, shards: Sequence[Shard]):
+        self.shards = [shard for shard in shards if shard.take]
+        self._ends = [*accumulate(shard.take for shard in self.shards)]
+
+    def __len__(self) -> int:
+        """Number of records."""
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, index: int) -> bytes:
+        """Reads a record.
+
+        Raises:
+            InputError: If a file is shorter than it should be, or no TFRecord file.
+        """
+        number, place = self._place(index)
+        path = self.shards[number].path
+        start, end = self._spans[number][place]
+        with tf.io.gfile.GFile(path, "rb") as file:
+            file.seek(int(start))
+            content = file.read(int(end - start))
+        if len(content) < end - start:
+            raise InputError(_damaged(path))
+        return content
+
+    def where(self, index: int) -> str:
+        """Says in which file a record is, and at which place."""
+        number, place = self._place(index)
+        shard = self.shards[number]
+        return f"{shard.path} record {shard.skip + place}"
+
+    def _place(self, index: int) -> tuple[int, int]:
+        number = bisect.bisect_right(self._ends, index)
+        return number, index - self._ends[number] + self.shards[number].take
+
+    @cached_property
+    def _spans(self) -> list[np.ndarray]:
+        """Start and end of each record's content, int64 (records, 2) for each shard."""
+        return [_spans_of(shard) for shard in self.shards]
+
+
+def _spans_of(shard: Shard) -> np.ndarray:
+    spans = np.empty((shard.take, 2), np.int64)
+    try:
+        size = tf.io.gfile.stat(shard.path).length
+        with tf.io.gfile.GFile(shard.path, "rb") as file:
+            place = 0
+            for record in range(shard.skip + shard.take):
+                file.seek(place)
+                header = file.read(_HEADER.size)
+                start = place + _HEADER.size
+                end = start + (_HEADER.unpack(header)[0] if header else size)
+                place = end + _CHECKSUM
+                if place > size:
+                    raise InputError(_damaged(shard.path))
+                if record >= shard.skip:
+                    spans[record - shard.skip] = start, end
+    except (tf.errors.OpError, struct.error) as error:
+        raise InputError(_damaged(shard.path, error)) from error
+    return spans
+
+
+def _damaged(path: str, error: object = "it ends too early") -> str:
+    return f"{path} is damaged ({error}); prepare the data set again."

@@ -1,0 +1,105 @@
+"""The page on data: its commands run and its configurations open, as written."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness import trees
+from harness.image_files import classes, noise, save
+from keras_lraspp import config
+from keras_lraspp.__main__ import main
+from keras_lraspp.data import Samples
+
+PAGE = (Path(__file__).resolve().parents[1] / "docs/data.md").read_text()
+COMMANDS = re.findall(r"^    (keras-lraspp data .*)$", PAGE, re.M)
+CONFIGS = re.findall(r"```gin\n(.*?)```", PAGE, re.S)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with miniature trees where the page says that data is."""
+    root = tmp_path_factory.mktemp("home")
+    data = root / "data"
+    tree = trees.cityscapes(root / "unpacked")
+    members = {
+        p.relative_to(tree).as_posix(): p.read_bytes() for p in tree.rglob("*.png")
+    }
+    for name in ("leftImg8bit", "gtFine"):
+        own = {path: members[path] for path in members if path.startswith(name)}
+        trees.zipped(data / f"cityscapes/{name}_trainvaltest.zip", own)
+    trees.ade20k(data / "ade20k/ADEChallengeData2016")
+    trees.voc2012(data / "voc2012")
+    write_sbd(data / "benchmark_RELEASE")
+    trees.camvid_segnet(data / "camvid")
+    lines = []
+    for split in ("train", "val"):
+        for index in range(2):
+            image, label = (
+                f"{folder}/{split}/{index}_{end}.png"
+                for folder, end in (("images", "photo"), ("labels", "mask"))
+            )
+            save(data / "files" / image, noise(*trees.SIZE, seed=index))
+            save(data / "files" / label, classes(*trees.SIZE, seed=index))
+            lines.append(f"{image} {label}\n")
+        (data / f"files/{split}.txt").write_text("".join(lines[-2:]))
+    coarse = {"splits": ("train_extra",), "annotations": "gtCoarse"}
+    trees.cityscapes(data / "cityscapes", **coarse)
+    return root
+
+
+def write_sbd(root):
+    scipy_io = pytest.importorskip("scipy.io")
+    for stem in ("2008_000001", "2008_000002"):
+        path = root / f"dataset/cls/{stem}.mat"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        record = {"Segmentation": classes(*trees.SIZE, 21), "Boundaries": np.zeros(20)}
+        scipy_io.savemat(path, {"GTcls": record})
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_run(home, monkeypatch, capsys, command):
+    monkeypatch.chdir(home)
+    assert main(shlex.split(command)[1:]) == 0, capsys.readouterr()
+    assert capsys.readouterr().err.count("error") == 0
+
+
+def test_the_page_shows_every_kind_of_command_and_data_set():
+    assert {command.split()[2] for command in COMMANDS} == {
+        "check",
+        "prepare",
+        "scenes",
+    }
+    named = {re.search(r"@(\w+)", text)[1] for text in CONFIGS}
+    readers = {
+        row.name
+        for row in config.CONFIGURABLES
+        if row.module == "keras_lraspp.data" and row.name != "recipe_transform"
+    }
+    assert named == readers
+
+
+@pytest.mark.parametrize("text", CONFIGS)
+def test_the_configurations_open(home, monkeypatch, text):
+    monkeypatch.chdir(home)
+    name = re.search(r"@(\w+)", text)[1]
+    if name == "VOC2012":
+        main(["data", "prepare", "voc", "--root=data/voc2012",
+              "--sbd=data/benchmark_RELEASE"])  # fmt: skip
+    if name == "Cityscapes":
+        main(["data", "prepare", "cityscapes", "--root=data/cityscapes"])
+    path = home / "page.gin"
+    path.write_text(text + "check.dataset = %DATASET\n")
+    changes = []
+    if name == "Scenes":
+        changes = [f"Scenes.{key} = 64" for key in ("height", "width")]
+        changes += ["Scenes.train_scenes = 1"]
+    config.load_config([path], changes)
+    if name == "TFDS":  # nothing is downloaded; test_tfds.py opens some
+        return
+    dataset = config.gin.get_bindings("check")["dataset"](split="train")
+    assert isinstance(dataset, Samples) and len(dataset) > 0
+    image, label = dataset.load(0)
+    assert image.shape[:2] == label.shape
