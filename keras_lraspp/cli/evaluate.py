@@ -9,6 +9,7 @@ from keras_lraspp.cli.command import (
     add_weights_flag,
     load_flags,
 )
+from keras_lraspp.cli.inference_flags import add_inference_flags, inference_arguments
 
 
 def _add_evaluate_flags(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +17,21 @@ def _add_evaluate_flags(parser: argparse.ArgumentParser) -> None:
     add_data_root_flag(parser)
     add_weights_flag(parser)
     parser.add_argument("--split", help="split to score on (default: val)")
+    add_inference_flags(parser)
+    parser.add_argument(
+        "--protocol",
+        metavar="published",
+        help="score plain, with flip, and with scales and flip, beside the published "
+        "row",
+    )
+    parser.add_argument(
+        "--compare", metavar="FILE", help="weights of another model to compare with"
+    )
+    parser.add_argument(
+        "--submission",
+        metavar="FILE.zip",
+        help="write predictions as Cityscapes' server wants them",
+    )
     parser.add_argument("--json", metavar="FILE", help="write the scores there too")
     parser.add_argument(
         "--confusion",
@@ -35,6 +51,10 @@ def _evaluate(flags: argparse.Namespace) -> int:
         split=flags.split,
         json_path=flags.json,
         confusion_path=flags.confusion,
+        protocol=flags.protocol,
+        compare=flags.compare,
+        submission=flags.submission,
+        **inference_arguments(flags),
     )
     return 0
 

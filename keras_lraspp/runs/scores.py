@@ -90,6 +90,9 @@ def report(scores: dict) -> str:
             rows.append(
                 f"{title:<24}{_text(scores[key], 'undefined')}{_between(scores, key)}"
             )
+    if "options" in scores:
+        done = _options(scores["options"])
+        rows += [f"{'test-time options':<24}{done}"] if done else []
     rule = f"; absent ones are {score.ABSENT[scores['absent_classes']]}"
     rows += [
         f"{'images':<24}{scores['num_images']} of {scores['dataset']} "
@@ -109,6 +112,19 @@ def _table(head: tuple[str, ...], columns: list[dict]) -> list[str]:
         values += [_text(column[name], "-") for column in columns[1:]]
         rows.append(f"{name:<{width}}" + "".join(f"{value:>11}" for value in values))
     return rows
+
+
+def _options(options: dict) -> str:
+    """Names what was done beside one pass over the image."""
+    parts = ["flip"] if options["flip"] else []
+    if tuple(options["scales"]) != (1.0,):
+        parts.append(f"scales {', '.join(map(str, options['scales']))}")
+    if options["sliding_window"]:
+        window, stride = options["sliding_window"], options["stride"]
+        parts.append(
+            f"windows of {window[0]}x{window[1]} every {stride[0]}x{stride[1]}"
+        )
+    return ", ".join(parts)
 
 
 def _between(scores: dict, key: str) -> str:

@@ -1,7 +1,8 @@
 """All the accelerators of one machine, on the backend at hand."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import keras
 
@@ -40,12 +41,42 @@ def all_devices(names: Sequence[str] | None = None) -> Iterator[int]:
         yield 1
 
 
+def device_scopes(
+    names: Sequence[str] | None = None,
+) -> list[Callable[[], contextlib.AbstractContextManager]]:
+    """Returns one scope per device, to predict on several at once.
+
+    What is called inside a scope runs on its device; the weights are copied there for
+    each call, which for networks of this size takes no time to speak of.
+
+    Args:
+        names: As of `all_devices`.
+
+    Returns:
+        At least one function that makes a context manager. On JAX and PyTorch always
+        one: the default device.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return [contextlib.nullcontext]
+    import tensorflow as tf
+
+    names = _gpus() if names is None else names
+    if len(names) <= 1:
+        return [contextlib.nullcontext]
+    return [partial(tf.device, name) for name in names]
+
+
+def _gpus() -> list[str]:
+    import tensorflow as tf
+
+    return [device.name for device in tf.config.list_logical_devices("GPU")]
+
+
 @contextlib.contextmanager
 def _mirrored(names: Sequence[str] | None) -> Iterator[int]:
     import tensorflow as tf
 
-    if names is None:
-        names = [device.name for device in tf.config.list_logical_devices("GPU")]
+    names = _gpus() if names is None else names
     if len(names) <= 1:
         yield 1
         return

@@ -1,7 +1,6 @@
 """The evaluation run against loops over pixels."""
 
 import json
-import time
 
 import keras
 import numpy as np
@@ -11,7 +10,8 @@ from PIL import Image
 from harness.pixel_model import expected_labels, pixel_model, random_images
 from keras_lraspp.data import FileList, evaluation_batches
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.runs.evaluate import evaluate, evaluate_model
+from keras_lraspp.runs.counting import evaluate_model
+from keras_lraspp.runs.evaluate import evaluate
 from keras_lraspp.training.metrics import ConfusionMatrix
 
 NAMES = ("road", "sky", "car", "tree", "ghost")
@@ -135,36 +135,6 @@ def test_faults(toy):
     Image.fromarray(np.full((20, 30), 7, np.uint8)).save(root / "1_label.png")
     with pytest.raises(InputError, match="7"):
         run(root)
-
-
-def test_counting_overlaps_and_nothing_piles_up():
-    """While one batch is counted the next is predicted; the third waits."""
-    log = []
-
-    class Slow(ConfusionMatrix):
-        def update(self, labels, predictions):
-            time.sleep(0.05)
-            super().update(labels, predictions)
-            log.append("counted")
-
-    def predict(images):
-        log.append("predicted")
-        return images[..., 0]
-
-    batches = [
-        (np.full((2, 3, 3, 3), i, np.uint8), np.full((2, 3, 3), i)) for i in range(4)
-    ]
-    confusion, done = Slow(4), []
-    evaluate_model(predict, batches, confusion, done.append)
-    assert confusion.counts.tolist() == (18 * np.eye(4)).tolist()
-    assert done == [2, 2, 2, 2]
-    assert log == ["predicted", *["predicted", "counted"] * 3, "counted"]
-
-
-def test_a_bad_label_ends_the_evaluation():
-    batches = [(np.zeros((1, 2, 2, 3), np.uint8), np.full((1, 2, 2), 9))]
-    with pytest.raises(InputError, match="hold 9"):
-        evaluate_model(lambda images: images[..., 0], batches, ConfusionMatrix(4))
 
 
 def test_a_file_that_breaks_later_is_named(toy):

@@ -1,0 +1,159 @@
+"""What one evaluation scores: a model, by three protocols, or against another."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_lraspp.data.label_maps import ClassSet
+from keras_lraspp.data.samples import Samples
+from keras_lraspp.errors import InputError
+from keras_lraspp.inference.labels import LabelFunction, label_function
+from keras_lraspp.inference.nested import nested_label_function
+from keras_lraspp.inference.options import DEFAULT, InferenceOptions
+from keras_lraspp.models.loading import load_weights
+from keras_lraspp.models.presets import from_preset
+from keras_lraspp.runs.comparison import comparison_report, comparison_scores
+from keras_lraspp.runs.precision import precision_policy
+from keras_lraspp.runs.protocol import COLUMNS, protocol_report, protocol_scores
+from keras_lraspp.training.bootstrap import ImageConfusion
+
+PUBLISHED = "published"
+
+
+@dataclass(kw_only=True)
+class Contest:
+    """Predictions that are scored side by side, each with its confusion matrix.
+
+    Attributes:
+        predict: From images (B, H, W, 3) to one (B, H, W) per confusion matrix; the
+            first is the one that is reported in full.
+        confusions: One per prediction.
+        model: The network that is evaluated.
+        options: What is done beside one pass over the image.
+        protocol: `"published"` or `None`.
+        compare: Weights of the other model, or `None`.
+    """
+
+    predict: Callable[[np.ndarray], Sequence[np.ndarray]]
+    confusions: list[ImageConfusion]
+    model: keras.Model
+    options: InferenceOptions
+    protocol: str | None
+    compare: str | None
+
+    @classmethod
+    def prepare(
+        cls,
+        factory: Callable[..., keras.Model],
+        images: Samples,
+        weights: str | Path,
+        options: InferenceOptions,
+        protocol: str | None,
+        compare: str | Path | None,
+        precision: str,
+    ) -> "Contest":
+        """Builds the networks and loads their weights; see `evaluate`.
+
+        Raises:
+            InputError: For weights that do not fit, or arguments that do not go
+                together.
+        """
+        _check(options, protocol, compare)
+        classes = images.num_classes
+        with precision_policy(precision):
+            model = factory(num_classes=classes)
+            load_weights(model, weights)
+            other = compare and _other_model(factory, compare, classes)
+        if protocol:
+            predict = nested_label_function(model, [row.options for row in COLUMNS])
+        else:
+            models = [model, other] if compare else [model]
+            predict = _each([label_function(one, options) for one in models])
+        count = len(COLUMNS) if protocol else 2 if compare else 1
+        return cls(
+            predict=predict,
+            confusions=[
+                ImageConfusion(classes, images.ignore_label) for _ in range(count)
+            ],
+            model=model,
+            options=options,
+            protocol=protocol,
+            compare=str(compare) if compare else None,
+        )
+
+    def notes(self) -> dict:
+        """Returns what was done, as JSON has it."""
+        options = asdict(self.options).items()
+        listed = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in options
+        }
+        return {"options": listed}
+
+    def scores(self, classes: ClassSet, absent: str) -> dict:
+        """Returns the scores beside those of the first prediction.
+
+        Args:
+            classes: Names of the classes.
+            absent: A key of `ABSENT`.
+        """
+        found = {}
+        if self.protocol:
+            mious = [confusion.miou(absent) for confusion in self.confusions]
+            found["protocol"] = protocol_scores(mious, self.model, classes)
+        if self.compare:
+            compared = comparison_scores(*self.confusions, classes, absent)
+            found["compare"] = {"weights": self.compare, **compared}
+        return found
+
+    def report(self, scores: dict) -> str:
+        """Writes what `scores` returned for people; empty if that is nothing."""
+        parts = []
+        if self.protocol:
+            parts.append(protocol_report(scores["protocol"]))
+        if self.compare:
+            parts.append(comparison_report(scores["compare"], self.compare))
+        return "".join(f"\n{part}\n" for part in parts)
+
+
+def _check(options, protocol, compare) -> None:
+    if protocol not in (None, PUBLISHED):
+        raise InputError(
+            f"The only protocol is {PUBLISHED!r}, not {protocol!r}; correct it."
+        )
+    if protocol and compare:
+        raise InputError(
+            "--protocol scores one model three times and --compare two models once; "
+            "leave out one of them."
+        )
+    if protocol and options != DEFAULT:
+        raise InputError(
+            "--protocol=published has its own flip and scales; leave out --flip, "
+            "--scales, --sliding_window and --stride."
+        )
+
+
+def _other_model(
+    factory: Callable[..., keras.Model], weights: str | Path, classes: int
+) -> keras.Model:
+    """Loads other weights; a `.keras` file may be of another variant."""
+    model = factory(num_classes=classes)
+    try:
+        load_weights(model, weights)
+    except InputError:
+        if not Path(weights).is_file() or not str(weights).endswith(".keras"):
+            raise
+        model = from_preset(weights)
+        if model.num_classes != classes:
+            raise InputError(
+                f"{weights} predicts {model.num_classes} classes, not {classes}; it "
+                f"cannot be compared on these images."
+            ) from None
+    return model
+
+
+def _each(predictions: Sequence[LabelFunction]):
+    return lambda images: [predict(images) for predict in predictions]

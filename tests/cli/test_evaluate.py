@@ -1,0 +1,65 @@
+"""The flags of `keras-lraspp evaluate` reach the run."""
+
+import pytest
+
+from keras_lraspp.__main__ import main
+
+FLAGS = ["evaluate", "--gin_file=os8_global.gin", "--weights=w"]
+
+
+@pytest.fixture
+def given(monkeypatch):
+    calls = {}
+    monkeypatch.setattr(
+        "keras_lraspp.config.call", lambda run, **flags: calls.update({run: flags})
+    )
+    monkeypatch.setattr("keras_lraspp.cli.evaluate.load_flags", lambda flags: None)
+
+    def call(*flags):
+        assert main([*FLAGS, *flags]) == 0
+        return {k: v for k, v in calls["evaluate"].items() if v is not None}
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("flag", "argument"),
+    [
+        ("--data_root=d", {"data_root": "d"}),
+        ("--split=train", {"split": "train"}),
+        ("--json=s.json", {"json_path": "s.json"}),
+        ("--confusion=c", {"confusion_path": "c"}),
+        ("--protocol=published", {"protocol": "published"}),
+        ("--compare=o.keras", {"compare": "o.keras"}),
+        ("--submission=s.zip", {"submission": "s.zip"}),
+        ("--flip", {"flip": True}),
+        ("--no-flip", {"flip": False}),
+        ("--scales=0.75,1.5", {"scales": (0.75, 1.5)}),
+        ("--sliding_window=64,128", {"sliding_window": (64, 128)}),
+        ("--stride=32,64", {"stride": (32, 64)}),
+    ],
+)
+def test_each_flag_is_passed_on(given, flag, argument):
+    assert given(flag) == {"weights": "w", **argument}
+
+
+def test_what_is_not_typed_is_left_to_the_configuration(given):
+    assert given() == {"weights": "w"}
+
+
+def test_the_configuration_may_give_the_same():
+    from keras_lraspp import config
+    from keras_lraspp.config_arguments import check_arguments
+    from keras_lraspp.runs.evaluate import evaluate
+
+    bindings = [
+        "evaluate.flip = True",
+        "evaluate.scales = (0.75, 1)",
+        "evaluate.sliding_window = (512, 1024)",
+        "evaluate.stride = (256, 512)",
+        "evaluate.protocol = 'published'",
+        "evaluate.submission = 's.zip'",
+    ]
+    config.load_config(["os8_global.gin"], bindings)
+    given = config.gin.get_bindings("evaluate")
+    check_arguments(evaluate, {"weights": "w"}, given)
