@@ -1,6 +1,6 @@
 """From images to labels, probabilities or logits: one call, on any backend."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -46,13 +46,18 @@ def label_function(
         labels = label_function(keras_lraspp.LRASPP())(images)
         ```
     """
-    dtype = "uint8" if model.output_shape[-1] <= 256 else "int32"
+    dtype = label_dtype(model)
 
     def compute(network, images):
         # The largest sum is the largest mean.
         return arg_max(summed_logits(network, images, options), dtype)
 
-    return _checked(model, options, compute)
+    return checked_function(model, [options], compute)
+
+
+def label_dtype(model: keras.Model) -> str:
+    """Returns the type of a model's labels: uint8 up to 256 classes, else int32."""
+    return "uint8" if model.output_shape[-1] <= 256 else "int32"
 
 
 def probability_function(
@@ -74,7 +79,7 @@ def probability_function(
     def compute(network, images):
         return keras.ops.softmax(mean_logits(network, images, options), axis=-1)
 
-    return _checked(model, options, compute)
+    return checked_function(model, [options], compute)
 
 
 def logit_function(
@@ -94,21 +99,33 @@ def logit_function(
     def compute(network, images):
         return mean_logits(network, images, options)
 
-    return _checked(model, options, compute)
+    return checked_function(model, [options], compute)
 
 
-def _checked(
-    model: keras.Model, options: InferenceOptions, compute: Compute
+def checked_function(
+    model: keras.Model, each: Sequence[InferenceOptions], compute: Compute
 ) -> Callable[[np.ndarray], np.ndarray]:
+    """Compiles a function of images that it first checks.
+
+    Args:
+        model: As for `label_function`.
+        each: Options that the images must be good for.
+        compute: See `compile_function`.
+
+    Returns:
+        A function of uint8 RGB images (B, H, W, 3) that returns `compute`'s result as
+        a NumPy array, or raises InputError as `label_function`'s.
+    """
     compiled = compile_function(model, compute)
 
     def call(images) -> np.ndarray:
-        check_images(
-            images,
-            options,
-            smallest_side=getattr(model, "smallest_side", 1),
-            fixed=model.input_shape[1:3],
-        )
+        for options in each:
+            check_images(
+                images,
+                options,
+                smallest_side=getattr(model, "smallest_side", 1),
+                fixed=model.input_shape[1:3],
+            )
         return compiled(images)
 
     return call

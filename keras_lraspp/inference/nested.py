@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import keras
 import numpy as np
 
-from keras_lraspp.inference.compiling import arg_max, compile_function
-from keras_lraspp.inference.image_checks import check_images
+from keras_lraspp.inference.compiling import arg_max
+from keras_lraspp.inference.labels import checked_function, label_dtype
 from keras_lraspp.inference.options import InferenceOptions
 from keras_lraspp.inference.scoring import after, summed_logits
 
@@ -28,7 +28,7 @@ def nested_label_function(
         (options, B, H, W): uint8 up to 256 classes, int32 above. It raises InputError
         as `label_function`'s.
     """
-    dtype = "uint8" if model.output_shape[-1] <= 256 else "int32"
+    dtype = label_dtype(model)
     passes = {one: [one in _passes(row) for row in nested] for one in _all(nested)}
 
     def compute(network, images):
@@ -41,19 +41,7 @@ def nested_label_function(
                 totals[index] = logits if total is None else total + logits
         return keras.ops.stack([arg_max(total, dtype) for total in totals])
 
-    compiled = compile_function(model, compute)
-
-    def labels(images) -> np.ndarray:
-        for options in nested:
-            check_images(
-                images,
-                options,
-                smallest_side=getattr(model, "smallest_side", 1),
-                fixed=model.input_shape[1:3],
-            )
-        return compiled(images)
-
-    return labels
+    return checked_function(model, nested, compute)
 
 
 def _one_pass(network, images, scale: float, mirrored: bool):

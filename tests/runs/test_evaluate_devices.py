@@ -1,12 +1,7 @@
 """An evaluation on two devices, which two logical CPUs stand in for."""
 
-import json
-import os
-import subprocess
-import sys
-import textwrap
-
 from harness import tiny
+from harness.children import run_program
 
 PROGRAM = """
     import json, pathlib, sys
@@ -41,17 +36,6 @@ PROGRAM = """
 
 def test_two_devices_score_as_one_does(tmp_path):
     root = tiny.write_pictures(tmp_path / "pictures", train_images=1, val_images=5)
-    child = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(PROGRAM), str(root)],
-        env={
-            **os.environ,
-            "KERAS_BACKEND": "tensorflow",
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        },
-        capture_output=True,
-        text=True,
-    )
-    assert child.returncode == 0, child.stderr[-2000:]
-    used, two, one = json.loads(child.stdout.splitlines()[-1])
+    used, two, one = run_program(PROGRAM, root)
     assert used == ["CPU:0", "CPU:1"]
     assert two == one and len(one) == 3

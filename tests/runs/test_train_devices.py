@@ -1,15 +1,11 @@
 """A whole training on two devices, which two logical CPUs stand in for."""
 
 import csv
-import json
-import os
-import subprocess
-import sys
-import textwrap
 
 import pytest
 
 from harness import tiny
+from harness.children import run_program
 from keras_lraspp.training.schedules import WarmupPolynomial
 
 # The second run goes on from the first one's checkpoint of step 3: the newer one is
@@ -54,24 +50,7 @@ PROGRAM = """
 def test_two_devices_train_evaluate_and_resume(tmp_path, precision):
     pictures = tiny.write_pictures(tmp_path / "pictures")
     folders = [tmp_path / name for name in ("whole", "parts")]
-    child = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            textwrap.dedent(PROGRAM),
-            *map(str, (pictures, *folders)),
-            precision,
-        ],
-        env={
-            **os.environ,
-            "KERAS_BACKEND": "tensorflow",
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        },
-        capture_output=True,
-        text=True,
-    )
-    assert child.returncode == 0, child.stderr[-2000:]
-    found = json.loads(child.stdout.splitlines()[-1])
+    found = run_program(PROGRAM, pictures, *folders, precision)
     assert found["steps"] == [6, 6]
     assert found["difference"] < (1e-5 if precision == "float32" else 2e-2)
     assert found["scores"][0] == pytest.approx(found["scores"][1], abs=0.02)

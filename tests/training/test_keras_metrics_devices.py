@@ -1,14 +1,9 @@
 """The Keras metric on two devices: each counts its part, the sum is the score."""
 
-import json
-import os
-import subprocess
-import sys
-import textwrap
-
 import numpy as np
 import pytest
 
+from harness.children import run_program
 from keras_lraspp.training.metrics import ConfusionMatrix
 
 PROGRAM = """
@@ -40,15 +35,7 @@ def test_two_devices_give_the_score_of_the_whole(tmp_path):
     labels = rng.choice([0, 1, 2, 255], (8, 5, 6)).astype("uint8")
     logits = rng.normal(size=(8, 5, 6, 4)).astype("float32")
     np.savez(tmp_path / "data.npz", labels=labels, logits=logits)
-    result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(PROGRAM), str(tmp_path / "data.npz")],
-        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    found = json.loads(result.stdout.splitlines()[-1])
+    found = run_program(PROGRAM, tmp_path / "data.npz")
     whole = ConfusionMatrix(4)
     whole.update(labels, logits.argmax(-1))
     assert found["count"] == 2

@@ -1,15 +1,10 @@
 """Several devices: none set up where there is one, and two that train as one."""
 
-import json
-import os
-import subprocess
-import sys
-import textwrap
-
 import keras
 import numpy as np
 import pytest
 
+from harness.children import run_program
 from keras_lraspp.training.strategy import all_devices
 
 
@@ -54,18 +49,6 @@ TWO_DEVICES = """
         "shared": shared.moving_variance.numpy().tolist(),
     }))
 """
-
-
-def two_devices(path, policy):
-    program = textwrap.dedent(TWO_DEVICES)
-    child = subprocess.run(
-        [sys.executable, "-c", program, str(path), policy],
-        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
-        capture_output=True,
-        text=True,
-    )
-    assert child.returncode == 0, child.stderr[-2000:]
-    return json.loads(child.stdout.splitlines()[-1])
 
 
 def by_hand(images, labels):
@@ -115,7 +98,7 @@ def data(tmp_path):
 
 def test_two_devices_take_the_step_of_the_recipe(data):
     path, images, labels = data
-    seen = two_devices(path, "float32")
+    seen = run_program(TWO_DEVICES, path, "float32")
     assert seen.pop("count") == 2
     wanted = by_hand(images.astype("float64"), labels)
     for name, value in seen.items():
@@ -124,7 +107,7 @@ def test_two_devices_take_the_step_of_the_recipe(data):
 
 def test_two_devices_in_half_precision(data):
     path, images, labels = data
-    seen = two_devices(path, "mixed_float16")
+    seen = run_program(TWO_DEVICES, path, "mixed_float16")
     wanted = by_hand(images.astype("float64"), labels)
     assert seen["loss"] == pytest.approx(wanted["loss"], rel=0.01)
     np.testing.assert_allclose(seen["kernel"], wanted["kernel"], rtol=0.01)
