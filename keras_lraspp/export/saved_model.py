@@ -1,17 +1,34 @@
 """TensorFlow SavedModels, as TensorFlow Serving loads them."""
 
-import os
-import shutil
-import tempfile
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.export.parity import check_agreement, check_image
-from keras_lraspp.files import TEMPORARY_PREFIX
+from keras_lraspp.export.graph import (
+    Sides,
+    image_sides,
+    inference_graph,
+    require_tensorflow,
+)
+from keras_lraspp.export.metadata import KEY, Classes, Metadata, describe
+from keras_lraspp.export.network import is_lraspp
+from keras_lraspp.export.parity import (
+    ParityReport,
+    check_agreement,
+    compare,
+    require_agreement,
+)
+from keras_lraspp.export.parity_images import check_image, check_sizes
+from keras_lraspp.export.placing import put_in_place, staging
+from keras_lraspp.export.signatures import signatures
+from keras_lraspp.export.warmup import answers, write_warmup
+
+CARD = f"{KEY}.json"  # in assets/
 
 
 def export_saved_model(
@@ -20,24 +37,31 @@ def export_saved_model(
     *,
     version: int = 1,
     size: Sequence[int] | None = None,
+    classes: Classes,
+    variant: str | None = None,
+    images: Iterable[np.ndarray] = (),
     overwrite: bool = False,
-) -> Path:
+) -> ParityReport:
     """Writes `<folder>/<version>/`, a SavedModel from uint8 images to labels.
 
-    The signature `serving_default` takes `image`, uint8 RGB (B, H, W, 3), and returns
-    `labels`, int32 (B, H, W). It is written beside, loaded again and compared with the
-    model, and renamed at the end, so that a server which watches `folder` sees a whole
-    version or none.
+    Its signatures are those of `keras_lraspp.export.signatures`. Classes and colours
+    are in `assets/keras_lraspp.json`, requests to warm up with in `assets.extra/`. It
+    is written beside, loaded again, compared with the model and renamed at the end, so
+    that a server which watches `folder` sees a whole version or none.
 
     Args:
-        model: Takes uint8 pixels (B, H, W, 3), returns logits (B, H, W, classes).
+        model: An `LRASPP`, or another model that takes uint8 pixels (B, H, W, 3) and
+            returns logits (B, H, W, classes).
         folder: The folder of all versions.
         version: Number of this one, at least 1.
         size: Fixed (height, width) of images; `None` for any size that `model` takes.
+        classes: Names and colours of the classes, e.g. a `ClassSet`.
+        variant: Name of the network.
+        images: More images to compare on, uint8 RGB (H, W, 3).
         overwrite: Whether to replace this version if it is there.
 
     Returns:
-        The version's folder.
+        How the SavedModel compares with the model.
 
     Raises:
         InputError: On another backend than TensorFlow, for bad arguments, or if the
@@ -45,107 +69,80 @@ def export_saved_model(
         ParityError: If the SavedModel gives other labels than the model.
         StorageError: If it cannot be written.
     """
-    backend = keras.backend.backend()
-    if backend != "tensorflow":
-        raise InputError(
-            f"A SavedModel is written by TensorFlow, not {backend}: set "
-            f"KERAS_BACKEND=tensorflow. Weights from any backend load there."
-        )
+    import tensorflow as tf
+
+    require_tensorflow("A SavedModel")
     if not isinstance(version, int) or version < 1:
         raise InputError(f"version is a whole number from 1, not {version!r}.")
-    sides = _sides(model, size)
+    sides = image_sides(model, size)
+    about = describe(model, classes, variant)
     target = Path(folder) / str(version)
     if target.exists() and not overwrite:
         raise InputError(
             f"{target} is there already; choose another version or --overwrite."
         )
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=target.parent)
+    with staging(target.parent) as hidden:
+        # One deeper: the hidden folder itself is closed to other users.
+        made = hidden / target.name
+        _save(model, made, sides, about)
+        image = check_image(*check_sizes(model, sides)[0])
         try:
-            # One deeper: the temporary folder itself is closed to other users.
-            written = Path(temporary) / target.name
-            _save(model, written, sides)
-            _check(model, written, sides)
-            _put_in_place(written, target)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    except OSError as error:
-        raise StorageError(
-            f"Cannot write {target}: {error.strerror or error}. Free some space or "
-            f"choose another folder."
-        ) from error
-    return target
+            write_warmup(made, image)
+        except tf.errors.OpError as error:
+            raise StorageError(f"Cannot write {target}: {error.message}.") from error
+        report = _check(model, made, sides, images, image, target)
+        put_in_place(made, target)
+    return report
 
 
-def _save(model: keras.Model, path: Path, sides: tuple) -> None:
+def _save(model: keras.Model, path: Path, sides: Sides, about: Metadata) -> None:
     import tensorflow as tf
 
-    image = tf.TensorSpec((None, *sides, 3), tf.uint8, name="image")
-
-    @tf.function(input_signature=[image], autograph=False)
-    def serving_default(image):
-        logits = model(image, training=False)
-        return {"labels": tf.argmax(logits, axis=-1, output_type=tf.int32)}
-
+    # One graph for all: its weights are in the file once. What a signature does not
+    # return is cut off when it is loaded.
+    graph = inference_graph(model, "tensorflow", ("labels", "logits"), sides)
+    functions = signatures(
+        lambda image: graph(image)["labels"],
+        lambda image: graph(image)["logits"],
+        about.palette,
+        sides,
+    )
+    card = path.with_name(CARD)
+    entries = json.dumps(about.entries(), indent=1, ensure_ascii=False)
+    card.write_text(entries, encoding="utf-8")
     module = tf.Module()
-    module.weights = [variable.value for variable in model.variables]
+    module.card = tf.saved_model.Asset(str(card))
+    if not is_lraspp(model):  # whose weights are constants of the graph
+        module.weights = [variable.value for variable in model.variables]
     try:
-        tf.saved_model.save(
-            module, str(path), signatures={"serving_default": serving_default}
-        )
+        tf.saved_model.save(module, str(path), signatures=functions)
     except tf.errors.OpError as error:  # of the file system: a full disk, say
         raise OSError(error.message) from error
 
 
-def _check(model: keras.Model, path: Path, sides: tuple) -> None:
+def _check(model, path: Path, sides: Sides, images, image, target) -> ParityReport:
     import tensorflow as tf
 
-    signature = tf.saved_model.load(str(path)).signatures["serving_default"]
-    for height, width in _check_sizes(model, sides):
-        image = check_image(height, width)
-        logits = keras.ops.convert_to_numpy(model(image, training=False))
-        found = signature(image=tf.constant(image))["labels"].numpy()
-        check_agreement(np.argmax(logits, axis=-1), found, "The SavedModel")
+    loaded = tf.saved_model.load(str(path))  # its functions hold no reference to it
+    functions = loaded.signatures
 
+    def labels(picture):
+        return functions["serving_default"](image=tf.constant(picture))["labels"]
 
-def _check_sizes(model: keras.Model, sides: tuple) -> list[tuple[int, int]]:
-    """Returns the fixed size, or two odd ones."""
-    smallest = getattr(model, "smallest_side", 1)
-    heights, widths = max(smallest, 97), max(smallest, 161)
-    sizes = [
-        (sides[0] or heights + grown, sides[1] or widths + grown) for grown in (0, 30)
-    ]
-    return sizes[:1] if None not in sides else sizes
+    def logits(picture):
+        return functions["logits"](image=tf.constant(picture))["logits"].numpy()
 
-
-def _put_in_place(written: Path, target: Path) -> None:
-    """Renames a folder, which cannot replace another one in a single step."""
-    replaced = written.parent / "replaced"
-    if target.exists():
-        os.replace(target, replaced)
-    try:
-        os.replace(written, target)
-    except OSError:
-        if replaced.exists():
-            os.replace(replaced, target)
-        raise
-
-
-def _sides(model: keras.Model, size: Sequence[int] | None) -> tuple:
-    """Returns height and width for the signature, `None` where they may vary."""
-    own = tuple(model.input_shape[1:3])
-    if size is None:
-        return own
-    sides = tuple(size)
-    smallest = getattr(model, "smallest_side", 1)
-    if len(sides) != 2 or not all(isinstance(side, int) for side in sides):
-        raise InputError(f"size is (height, width) in pixels, not {size!r}.")
-    if min(sides) < smallest:
-        raise InputError(
-            f"size is {sides}, but this model's smallest side is {smallest} pixels."
-        )
-    pairs = zip(own, sides, strict=True)
-    if any(mine not in (None, side) for mine, side in pairs):
-        raise InputError(f"size is {sides}, but the model was built for {own}.")
-    return sides
+    found = compare(
+        model, lambda one: labels(one).numpy(), logits, sides=sides, images=images
+    )
+    require_agreement(found.agreement, f"The SavedModel for {target}")
+    expected = keras.ops.convert_to_numpy(model(image, training=False)).argmax(-1)
+    for name, answer in answers(path, functions):
+        check_agreement(expected, answer, f"The signature {name} for {target}")
+    return ParityReport(
+        path=target,
+        format="saved_model",
+        precision="float32",
+        runtime=f"tensorflow {tf.__version__}",
+        **asdict(found),
+    )

@@ -1,0 +1,150 @@
+"""`deploy.json`: what whoever runs an exported file needs to know, and its proof."""
+
+import hashlib
+import importlib.metadata
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from keras_lraspp import __version__
+from keras_lraspp.export.graph import Sides
+from keras_lraspp.export.metadata import INPUT, Metadata
+from keras_lraspp.export.parity import ParityReport
+from keras_lraspp.files import replacing
+
+SUFFIX = ".deploy.json"
+_TOOLS = ("keras", "tensorflow", "tf2onnx", "onnx", "numpy")
+
+
+def deploy_path(path: Path) -> Path:
+    """Returns where the `deploy.json` of a file or folder is: beside it."""
+    return path.with_name(path.name + SUFFIX)
+
+
+def write_deploy(
+    path: Path,
+    report: ParityReport,
+    *,
+    about: Metadata,
+    sides: Sides,
+    outputs: Sequence[str],
+    more: dict,
+) -> Path:
+    """Writes the `deploy.json` of an export.
+
+    Args:
+        path: The file or folder, whole.
+        report: How it compares with the Keras model.
+        about: Its classes and name.
+        sides: Height and width of images; `None` for any.
+        outputs: Names of its outputs.
+        more: More entries.
+
+    Returns:
+        The file.
+
+    Raises:
+        StorageError: If it cannot be written.
+    """
+    parity = report.as_dict()
+    shared = {name: parity.pop(name) for name in ("format", "precision")}
+    parity.pop("path")
+    content = {
+        "name": path.name,
+        **shared,
+        "contract": contract(report.format, outputs, sides, about.num_classes),
+        "variant": about.variant,
+        "smallest_side": about.smallest_side,
+        "classes": list(about.names),
+        "palette": [list(color) for color in about.palette],
+        "parity": parity,
+        **more,
+        "sha256": checksums(path),
+        "versions": versions(),
+    }
+    target = deploy_path(path)
+    with replacing(target) as temporary:
+        temporary.write_text(_json(content), encoding="utf-8")
+    return target
+
+
+def contract(
+    format_name: str, outputs: Sequence[str], sides: Sides, num_classes: int
+) -> dict:
+    """Returns inputs and outputs, by signature for a SavedModel.
+
+    Args:
+        format_name: `"saved_model"`, `"onnx"` or `"litert"`.
+        outputs: Names of the outputs; of a SavedModel they are always the same.
+        sides: Height and width of images; `None` for any.
+        num_classes: Number of classes.
+    """
+    batch = 1 if format_name == "litert" else None
+    image = {INPUT: _tensor("uint8", batch, *sides, 3, content="RGB, 0 to 255")}
+    found = {
+        "labels": _tensor("int32", batch, *sides, content="class of each pixel"),
+        "logits": _tensor("float32", batch, *sides, num_classes),
+        "probabilities": _tensor("float32", batch, *sides, num_classes),
+    }
+    if format_name != "saved_model":
+        return {"inputs": image, "outputs": {name: found[name] for name in outputs}}
+    encoded = {"image_bytes": _tensor("string", None, content="JPEG or PNG files")}
+    pngs = {
+        "label_png_bytes": _tensor("string", None, content="PNG of the labels, grey"),
+        "color_png_bytes": _tensor("string", None, content="PNG in the palette"),
+    }
+    labels = {"labels": found["labels"]}
+    rows = {
+        "serving_default": (image, labels),
+        "logits": (image, {"logits": found["logits"]}),
+        "serve_bytes": (encoded, {**labels, **pngs}),
+        "serve_png": (encoded, pngs),
+    }
+    return {
+        "signatures": {
+            name: {"inputs": inputs, "outputs": outputs}
+            for name, (inputs, outputs) in rows.items()
+        }
+    }
+
+
+def _json(content: dict) -> str:
+    """Writes JSON with shapes and colours on one line each."""
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    numbers = re.compile(r"\[\s+((?:\d+|null)(?:,\s+(?:\d+|null))*)\s+\]")
+    joined = numbers.sub(lambda found: f"[{' '.join(found[1].split())}]", text)
+    return joined + "\n"
+
+
+def _tensor(dtype: str, *shape: int | None, content: str | None = None) -> dict:
+    """Describes a tensor; a side that is free is `None`, in JSON null."""
+    described = {"dtype": dtype, "shape": list(shape)}
+    return described if content is None else {**described, "content": content}
+
+
+def checksums(path: Path) -> dict[str, str]:
+    """Returns the SHA-256 of a file, or of all files in a folder, by relative path."""
+    files = [path] if path.is_file() else sorted(path.rglob("*"))
+    base = path.parent if path.is_file() else path
+    return {
+        file.relative_to(base).as_posix(): checksum(file)
+        for file in files
+        if file.is_file()
+    }
+
+
+def checksum(path: Path) -> str:
+    """Returns the SHA-256 of a file in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of what made an export."""
+    found = {"keras_lraspp": __version__}
+    for name in _TOOLS:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # e.g. tensorflow-cpu; the parity report names the runtime
+    return found

@@ -1,0 +1,89 @@
+"""The convolutions of an LRASPP with their batch norms folded in."""
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+
+class Convolution(NamedTuple):
+    """What a convolution does, as plain numbers.
+
+    Attributes:
+        kernel: float64 (k, k, channels in, channels out); depthwise (k, k, channels,
+            1).
+        bias: float64, one per channel out.
+        stride: 1 or 2.
+        dilation: Dilation rate.
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray
+    stride: int = 1
+    dilation: int = 1
+
+    def scaled(self, factor: float, shift: float = 0.0) -> "Convolution":
+        """Returns the convolution whose result is `factor` times this plus `shift`."""
+        return self._replace(
+            kernel=self.kernel * factor, bias=self.bias * factor + shift
+        )
+
+    def taking(self, factor: float) -> "Convolution":
+        """Returns the convolution that takes `factor` times what this one takes."""
+        return self._replace(kernel=self.kernel / factor)
+
+    def after(self, first: "Convolution") -> "Convolution":
+        """Returns `first` and this one, both 1x1, as a single 1x1 convolution."""
+        ours, its = self.kernel[0, 0], first.kernel[0, 0]
+        return Convolution((its @ ours)[None, None], first.bias @ ours + self.bias)
+
+    def split(self, channels: int) -> tuple["Convolution", "Convolution"]:
+        """Splits it into one for the first channels in, and one for the others.
+
+        The sum of the two results is that of the whole; the second has the bias.
+        """
+        first, second = np.split(self.kernel, [channels], axis=2)
+        return Convolution(first, np.zeros_like(self.bias)), self._replace(
+            kernel=second
+        )
+
+
+def folded_convolutions(model: keras.Model) -> dict[str, Convolution]:
+    """Returns the convolutions of a model and of its backbone, by layer name.
+
+    Batch norm after a convolution is one more linear map per channel: a layer
+    `<name>_bn` is folded into `<name>_conv`, in float64.
+
+    Args:
+        model: An `LRASPP`, with any weights.
+
+    Returns:
+        Convolutions by the names of their layers.
+    """
+    layers = {layer.name: layer for layer in (*model.layers, *model.backbone.layers)}
+    kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
+    found = {}
+    for name, layer in layers.items():
+        if isinstance(layer, kinds):
+            stem, is_conv, _ = name.rpartition("_conv")
+            norm = layers.get(f"{stem}_bn") if is_conv else None
+            found[name] = _folded(layer, norm)
+    return found
+
+
+def _folded(layer, norm) -> Convolution:
+    kernel = _numbers(layer.kernel)
+    depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+    channels = kernel.shape[2] if depthwise else kernel.shape[3]
+    bias = _numbers(layer.bias) if layer.use_bias else np.zeros(channels)
+    if norm is not None:
+        gain = _numbers(norm.gamma) / np.sqrt(
+            _numbers(norm.moving_variance) + norm.epsilon
+        )
+        kernel = kernel * (gain[:, None] if depthwise else gain)
+        bias = (bias - _numbers(norm.moving_mean)) * gain + _numbers(norm.beta)
+    return Convolution(kernel, bias, layer.strides[0], layer.dilation_rate[0])
+
+
+def _numbers(variable) -> np.ndarray:
+    return keras.ops.convert_to_numpy(variable).astype("float64")

@@ -1,0 +1,218 @@
+"""LiteRT (TensorFlow Lite) files, for phones and small computers."""
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_lraspp.errors import InputError
+from keras_lraspp.export.graph import (
+    check_outputs,
+    image_sides,
+    inference_graph,
+    require_tensorflow,
+)
+from keras_lraspp.export.litert_metadata import add_entries
+from keras_lraspp.export.metadata import INPUT, Classes, describe
+from keras_lraspp.export.parity import (
+    ParityError,
+    ParityReport,
+    compare,
+    require_agreement,
+)
+from keras_lraspp.export.parity_images import fitted
+from keras_lraspp.files import replacing
+
+PRECISIONS = ("float32", "float16", "dynamic", "int8")
+_SAME_ARITHMETIC = ("float32", "float16")  # must agree; the others lose some labels
+CALIBRATION_IMAGES = 200  # at most; more change nothing
+
+
+def export_litert(
+    model: keras.Model,
+    path: str | Path,
+    *,
+    size: Sequence[int] | None = None,
+    precision: str = "float32",
+    representative: Iterable[np.ndarray] | None = None,
+    outputs: Sequence[str] = ("labels",),
+    classes: Classes | None = None,
+    variant: str | None = None,
+    images: Iterable[np.ndarray] = (),
+    overwrite: bool = False,
+) -> ParityReport:
+    """Writes a LiteRT file from one uint8 image to its labels, and proves it.
+
+    The input `image` is uint8 RGB (1, H, W, 3) of one size, in every precision. Only
+    built-in operators are used. The file is run in LiteRT and compared with the model
+    before it takes its place. Classes, colours and variant are in the file, see
+    `keras_lraspp.export.litert_metadata`.
+
+    Args:
+        model: As for `export_onnx`.
+        path: The file, by custom `<name>.tflite`.
+        size: (height, width) of the image; `None` for that which `model` takes alone.
+        precision: `"float32"`; `"float16"`, half the size, for GPUs; `"dynamic"`,
+            weights in 8 bits, a quarter of the size; or `"int8"`, also all arithmetic
+            in 8 bits, for the smallest devices.
+        representative: For `"int8"`, uint8 RGB images (H, W, 3) to see the ranges of
+            values on, e.g. 100 of the training set; resized to `size`.
+        outputs: As for `export_onnx`.
+        classes: Names and colours of the classes, e.g. a `ClassSet`.
+        variant: Name of the network.
+        images: More images to compare on, uint8 RGB (H, W, 3).
+        overwrite: Whether to replace the file if it is there.
+
+    Returns:
+        How the file compares with the model. That `"dynamic"` and `"int8"` agree well
+        enough is for the caller to judge.
+
+    Raises:
+        InputError: On another backend than TensorFlow, for bad arguments, or if the
+            file is there.
+        ParityError: If the file of `"float32"` or `"float16"` gives other labels than
+            the model.
+        StorageError: If it cannot be written.
+    """
+    require_tensorflow("A LiteRT file")
+    names = check_outputs(outputs)
+    sides = image_sides(model, size)
+    if None in sides:
+        raise InputError("A LiteRT file is for one size; give size=(height, width).")
+    if precision not in PRECISIONS:
+        raise InputError(f"precision is one of {PRECISIONS}, not {precision!r}.")
+    calibration = None
+    if precision == "int8":
+        calibration = _calibration(representative, sides)
+    about = describe(model, classes, variant)
+    target = Path(path)
+    if target.exists() and not overwrite:
+        raise InputError(f"{target} is there already; choose another or --overwrite.")
+    content = _convert(model, names, sides, precision, calibration)
+    content = add_entries(content, about.entries())
+    report = _check(model, content, names, sides, precision, images, target)
+    with replacing(target) as temporary:
+        temporary.write_bytes(content)
+    return report
+
+
+def _convert(model, outputs, sides, precision, calibration) -> bytes:
+    import tensorflow as tf
+
+    graph = inference_graph(model, "litert", outputs, sides, batch=1)
+    if precision == "int8":
+        graph = _of_floats(graph, sides)
+    module = tf.Module()
+    module.serve = graph
+    # A model that is not written anew has variables, which the module must hold.
+    module.weights = [variable.value for variable in model.variables]
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [graph.get_concrete_function()], module
+    )
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if precision != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if precision == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if precision == "int8":
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.representative_dataset = calibration
+        converter.inference_input_type = tf.uint8
+    with _quiet():
+        return converter.convert()
+
+
+def _of_floats(graph, sides):
+    """Takes pixels as floats: the converter itself makes them uint8 again."""
+    import tensorflow as tf
+
+    spec = tf.TensorSpec((1, *sides, 3), tf.float32, name=INPUT)
+    return tf.function(
+        lambda image: graph.python_function(image),
+        input_signature=[spec],
+        autograph=False,
+    )
+
+
+def _calibration(
+    images: Iterable[np.ndarray] | None, sides
+) -> Callable[[], Iterable[list[np.ndarray]]]:
+    some = list(itertools.islice(() if images is None else images, CALIBRATION_IMAGES))
+    if not some:
+        raise InputError(
+            'precision="int8" needs representative images, uint8 RGB (H, W, 3), to see '
+            "the ranges of values on; give about 100 of the training set."
+        )
+
+    def batches():
+        for index, image in enumerate(some):
+            pixels = fitted(image, sides).astype("float32")
+            if index == 0:  # so that one step of the input is one step of a pixel
+                pixels[0, 0, 0], pixels[0, 0, -1] = 0, 255
+            yield [pixels]
+
+    return batches
+
+
+def _check(model, content, outputs, sides, precision, images, target):
+    from importlib.metadata import version
+
+    from keras_lraspp.export.litert_runtime import LiteRTFile
+
+    run = run_scores = LiteRTFile(content)
+    if "logits" not in outputs and precision in _SAME_ARITHMETIC:
+        scores = _convert(model, ("logits",), sides, precision, None)
+        run_scores = LiteRTFile(scores)
+
+    def labels(image):
+        try:
+            found = run(image)
+        except (RuntimeError, ValueError) as error:
+            # E.g. an activation that was the same on all representative images.
+            raise ParityError(
+                f"LiteRT cannot run the {precision} file for {target} "
+                f"({str(error).splitlines()[0]}); give other representative images or "
+                f"another precision."
+            ) from error
+        return found["labels"] if "labels" in found else found[outputs[0]].argmax(-1)
+
+    def logits(image):
+        return run_scores(image)["logits"]
+
+    found = compare(
+        model,
+        labels,
+        logits if "logits" in run_scores.outputs else None,
+        sides=sides,
+        images=images,
+    )
+    if precision in _SAME_ARITHMETIC:
+        require_agreement(found.agreement, f"The LiteRT file for {target}")
+    return ParityReport(
+        path=target,
+        format="litert",
+        precision=precision,
+        runtime=f"ai-edge-litert {version('ai-edge-litert')}",
+        **asdict(found),
+    )
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keeps the converter's warnings and notes off the screen."""
+    import logging
+    import warnings
+
+    log = logging.getLogger("tensorflow")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)

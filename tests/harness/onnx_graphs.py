@@ -1,0 +1,38 @@
+"""Small ONNX graphs, rewritten and run."""
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+from keras_lraspp.export.onnx_graph import Graph
+
+
+def graph_of(nodes, shape, *, rank=4, kind=TensorProto.FLOAT, **constants):
+    values = [
+        numpy_helper.from_array(np.asarray(value), name)
+        for name, value in constants.items()
+    ]
+    made = helper.make_graph(
+        nodes,
+        "test",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", kind, [None] * rank)],
+        values,
+    )
+    opset = [helper.make_opsetid("", 17)]
+    return helper.make_model(made, opset_imports=opset, ir_version=8)
+
+
+def run(model, x):
+    onnx.checker.check_model(model)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    return session.run(None, {"x": x})[0]
+
+
+def rewritten(model, *rules):
+    graph = Graph(onnx.ModelProto.FromString(model.SerializeToString()))
+    for rule in rules:
+        rule(graph)
+    found = graph.finish()
+    return found, [node.op_type for node in found.graph.node]
