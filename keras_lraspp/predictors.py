@@ -1,4 +1,4 @@
-"""A ready network from whatever names it: a model, a preset or a file."""
+"""A ready network from whatever names it: a model, a preset, a file or an export."""
 
 import os
 from pathlib import Path
@@ -32,8 +32,9 @@ def open_predictor(
     classes are taken for those of Cityscapes.
 
     Args:
-        source: A model, a predictor, or what `LRASPP.from_preset` takes: the name of
-            published weights, a `.keras` file, or PaddleSeg's weights.
+        source: A model, a predictor, an exported file, or what `LRASPP.from_preset`
+            takes: the name of published weights, a `.keras` file, or PaddleSeg's
+            weights.
         options: What to do beside one pass over the image.
         variant: Row of the table of variants that a `.pdparams` file belongs to, if
             several have the same tensors.
@@ -42,23 +43,84 @@ def open_predictor(
         The network and its classes.
 
     Raises:
-        InputError: For an unknown name, a file that does not fit, or options beside a
-            predictor, which has its own.
+        InputError: For an unknown name, a file that does not fit, or options beside
+            an exported file, or a predictor, which has its own.
         StorageError: If weights cannot be downloaded or read.
     """
     if isinstance(source, keras.Model):
         return Opened(KerasPredictor(source, options), None)
     if not isinstance(source, (str, os.PathLike)):
         return Opened(_as_it_is(source, options), None)
+    if is_exported(source):
+        return _opened_export(source, options)
     model = LRASPP.from_preset(source, variant=variant)
     return Opened(KerasPredictor(model, options), _classes(source, model))
+
+
+def is_exported(source: str | os.PathLike) -> bool:
+    """Says whether a path is that of an exported file: ONNX, LiteRT or SavedModel.
+
+    A `.onnx` or `.tflite` file need not be there; a SavedModel's folder has to.
+    """
+    path = Path(source).expanduser()
+    return path.suffix in (".onnx", ".tflite") or (path / "saved_model.pb").is_file()
+
+
+class ExportedPredictor:
+    """An exported file as a `Predictor`, in its own runtime.
+
+    Args:
+        path: The file, or the folder of a SavedModel's version.
+
+    Attributes:
+        num_classes: Number of classes.
+        smallest_side: Smallest height and width of an image, in pixels.
+        options: One pass over the image.
+        classes: Names and colours of the classes, `None` if the file says none.
+        variant: Name of the network, `None` if the file says none.
+        labels: See `Predictor`.
+        probabilities: See `Predictor`; not every file has them.
+
+    Raises:
+        InputError: If it is damaged, of another interface, or its runtime is missing.
+    """
+
+    options = DEFAULT
+
+    def __init__(self, path: str | os.PathLike):
+        # Not before it is asked for: it brings TensorFlow.
+        from keras_lraspp.export.runtimes import open_exported
+
+        opened = open_exported(Path(path).expanduser())
+        if not opened.num_classes:
+            raise InputError(
+                f"{path} does not say how many classes it has; export it with "
+                f"export.py."
+            )
+        self.num_classes = opened.num_classes
+        self.smallest_side = opened.smallest_side
+        self.classes = opened.classes and ClassSet(*opened.classes)
+        self.variant = opened.variant
+        self.labels = opened.labels
+        self.probabilities = opened.probabilities
+
+
+def _opened_export(path: str | os.PathLike, options: InferenceOptions) -> Opened:
+    if options != DEFAULT:
+        raise InputError(
+            f"{path} is an exported file, which sees the image once; leave out flip, "
+            f"scales and sliding_window, or give the .keras file."
+        )
+    predictor = ExportedPredictor(path)
+    return Opened(predictor, predictor.classes)
 
 
 def _as_it_is(source: Predictor, options: InferenceOptions) -> Predictor:
     if not callable(getattr(source, "labels", None)):
         raise InputError(
             f"A Segmenter takes a keras.Model, the name of a preset, or the path of a "
-            f".keras or .pdparams file, not {type(source).__name__}; give one of these."
+            f".keras, .pdparams or exported file, not {type(source).__name__}; give "
+            f"one of these."
         )
     if options not in (DEFAULT, source.options):
         raise InputError(

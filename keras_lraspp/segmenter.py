@@ -29,7 +29,8 @@ class Segmenter:
         model: A model that takes uint8 pixels (B, H, W, 3) and returns logits
             (B, H, W, classes); or what `LRASPP.from_preset` takes, with its weights: a
             name such as `"os8_global_cityscapes"`, a `.keras` or `.pdparams` file; or
-            a `Predictor`.
+            an exported file, `.onnx`, `.tflite` or a SavedModel's folder, which runs
+            in its own runtime; or a `Predictor`.
         classes: Names and colours of the model's classes: a `ClassSet`,
             `"cityscapes"` or another of `CLASS_SETS`, or a list of names. `None` for
             what the file notes or the preset is known for; of a model, "class 0",

@@ -5,13 +5,16 @@ import pytest
 
 from harness import reference
 from harness.paddle import write_pdparams
-from harness.pixel_model import pixel_model
-from keras_lraspp import LRASPP
+from harness.pixel_model import expected_labels, pixel_model, random_images
+from keras_lraspp import LRASPP, Segmenter
 from keras_lraspp.data.label_maps import CLASS_SETS, ClassSet
 from keras_lraspp.errors import InputError
+from keras_lraspp.export.litert import export_litert
+from keras_lraspp.export.onnx import export_onnx
+from keras_lraspp.export.saved_model import export_saved_model
 from keras_lraspp.inference import InferenceOptions
 from keras_lraspp.inference.options import DEFAULT
-from keras_lraspp.predictors import open_predictor
+from keras_lraspp.predictors import is_exported, open_predictor
 from keras_lraspp.runs.saving import save_network
 
 CLASSES = ClassSet(("cat", "dog"), ((1, 2, 3), (4, 5, 6)))
@@ -94,3 +97,75 @@ def test_another_runtime_brings_its_own_options():
         assert open_predictor(constant, options) == (constant, None)
     with pytest.raises(InputError, match="Constant has its own options"):
         open_predictor(constant, InferenceOptions(scales=(0.5,)))
+
+
+SIZE = (20, 30)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A model, and the file of it in each format."""
+    folder, model = tmp_path_factory.mktemp("exported"), pixel_model(2, seed=3)
+    with_scores = {"classes": CLASSES, "outputs": ("labels", "logits")}
+    return model, {
+        "saved_model": export_saved_model(model, folder, classes=CLASSES).path,
+        "onnx": export_onnx(model, folder / "a.onnx", **with_scores).path,
+        "litert": export_litert(
+            model, folder / "a.tflite", size=SIZE, **with_scores
+        ).path,
+    }
+
+
+@pytest.mark.parametrize("kind", ["saved_model", "onnx", "litert"])
+def test_an_exported_file_in_a_segmenter(exported, kind):
+    model, path = exported[0], exported[1][kind]
+    segmenter = Segmenter(path)
+    assert segmenter.classes == CLASSES and segmenter.model is None
+    assert segmenter.options == DEFAULT
+    images = random_images(2, *SIZE)
+    labels = segmenter(images)
+    assert labels.dtype == np.uint8
+    np.testing.assert_array_equal(labels, expected_labels(model, images))
+    scores = Segmenter(model).probabilities(images)
+    np.testing.assert_allclose(segmenter.probabilities(images), scores, atol=1e-5)
+    overlay = Segmenter(model, CLASSES).overlay(images[0], legend=True)
+    np.testing.assert_array_equal(segmenter.overlay(images[0], legend=True), overlay)
+    with pytest.raises(InputError, match="sees the image once"):
+        Segmenter(path, flip=True)
+    with pytest.raises(InputError, match="2 classes, but 3 are named"):
+        Segmenter(path, 3)
+
+
+def test_a_fixed_size_is_said(exported):
+    with pytest.raises(InputError, match="21x30.*20x30"):
+        Segmenter(exported[1]["litert"])(random_images(21, 30))
+
+
+def test_files_that_are_no_exports(tmp_path):
+    assert is_exported("a.onnx") and is_exported("a.tflite")
+    assert not is_exported("a.keras") and not is_exported(tmp_path)
+    with pytest.raises(InputError, match="none.onnx"):
+        Segmenter(tmp_path / "none.onnx")
+    for name in ("bad.onnx", "bad.tflite"):
+        (tmp_path / name).write_bytes(b"<html>" * 9)
+        with pytest.raises(InputError, match="export the model again"):
+            Segmenter(tmp_path / name)
+
+
+def test_an_export_without_scores_has_no_probabilities(tmp_path):
+    path = export_onnx(pixel_model(2), tmp_path / "a.onnx").path
+    segmenter = Segmenter(path)
+    assert segmenter.classes.names == ("class 0", "class 1")
+    with pytest.raises(InputError, match="--outputs=labels,"):
+        segmenter.probabilities(random_images(*SIZE))
+
+
+def test_an_export_that_does_not_count_its_classes(tmp_path):
+    import onnx
+
+    path = export_onnx(pixel_model(2), tmp_path / "a.onnx").path
+    proto = onnx.load(path)
+    del proto.metadata_props[:]
+    onnx.save(proto, path)
+    with pytest.raises(InputError, match="does not say how many classes"):
+        Segmenter(path)

@@ -56,11 +56,12 @@ def add_data_root_flag(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_weights_flag(parser: argparse.ArgumentParser) -> None:
-    """Adds `--weights`."""
-    parser.add_argument(
-        "--weights", required=True, metavar="FILE", help="a .keras or .weights.h5 file"
-    )
+def add_weights_flag(parser: argparse.ArgumentParser, exports: bool = False) -> None:
+    """Adds `--weights`; `exports` says whether an exported file will do."""
+    known = "a .keras or .weights.h5 file"
+    if exports:
+        known += ", or an export: .onnx, .tflite, or a SavedModel's folder"
+    parser.add_argument("--weights", required=True, metavar="FILE", help=known)
 
 
 def load_flags(flags: argparse.Namespace) -> None:

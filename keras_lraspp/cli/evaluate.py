@@ -15,7 +15,7 @@ from keras_lraspp.cli.inference_flags import add_inference_flags, inference_argu
 def _add_evaluate_flags(parser: argparse.ArgumentParser) -> None:
     add_config_flags(parser)
     add_data_root_flag(parser)
-    add_weights_flag(parser)
+    add_weights_flag(parser, exports=True)
     parser.add_argument("--split", help="split to score on (default: val)")
     add_inference_flags(parser)
     parser.add_argument(

@@ -1,10 +1,11 @@
-"""The command that writes a network for another runtime."""
+"""The command that writes a network for other runtimes."""
 
 import argparse
 
 from keras_lraspp.cli.command import (
     Command,
     add_config_flags,
+    add_data_root_flag,
     add_weights_flag,
     load_flags,
     size,
@@ -13,20 +14,65 @@ from keras_lraspp.cli.command import (
 
 def _add_export_flags(parser: argparse.ArgumentParser) -> None:
     add_config_flags(parser)
+    add_data_root_flag(parser)
     add_weights_flag(parser)
     parser.add_argument(
-        "--output_dir", required=True, metavar="DIR", help="folder of all versions"
+        "--output_dir",
+        required=True,
+        metavar="DIR",
+        help="gets the files; of SavedModels, the folder of all versions",
     )
     parser.add_argument(
-        "--size", metavar="HEIGHTxWIDTH", help="of the images (default: any)"
+        "--format",
+        type=_names,
+        metavar="NAME,...",
+        help="some of saved_model, onnx, litert (default: saved_model)",
     )
-    parser.add_argument("--version", type=int, help="number of the version")
+    parser.add_argument(
+        "--size",
+        metavar="HEIGHTxWIDTH",
+        help="of the images (default: any; LiteRT needs one)",
+    )
+    parser.add_argument(
+        "--outputs",
+        type=_names,
+        metavar="NAME,...",
+        help="of ONNX and LiteRT: some of labels, logits, probabilities (default: "
+        "labels)",
+    )
+    parser.add_argument(
+        "--precision",
+        type=_names,
+        metavar="NAME,...",
+        help="of LiteRT, a file for each: some of float32, float16, dynamic, int8 "
+        "(default: float32)",
+    )
+    parser.add_argument(
+        "--calibration_images",
+        type=int,
+        metavar="N",
+        help="images of the training set to calibrate int8 on (default: 100)",
+    )
+    parser.add_argument(
+        "--certificate_images",
+        type=int,
+        metavar="N",
+        help="images of the validation set to measure the mIoU of int8 and dynamic on "
+        "(default: 100)",
+    )
+    parser.add_argument(
+        "--version", type=int, help="number of the SavedModel (default: 1)"
+    )
     parser.add_argument(
         "--overwrite",
         action="store_true",
         default=None,
-        help="replace the version if it is there",
+        help="replace what is there",
     )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
 
 
 def _export(flags: argparse.Namespace) -> int:
@@ -37,8 +83,14 @@ def _export(flags: argparse.Namespace) -> int:
     call(
         "export",
         weights=flags.weights,
+        data_root=flags.data_root,
         output_dir=flags.output_dir,
+        formats=flags.format,
         size=image_size,
+        outputs=flags.outputs,
+        precisions=flags.precision,
+        calibration_images=flags.calibration_images,
+        certificate_images=flags.certificate_images,
         version=flags.version,
         overwrite=flags.overwrite,
     )
@@ -46,5 +98,5 @@ def _export(flags: argparse.Namespace) -> int:
 
 
 EXPORT_COMMAND = Command(
-    "export", "write it for another runtime", _add_export_flags, _export
+    "export", "write it for other runtimes", _add_export_flags, _export
 )

@@ -13,7 +13,7 @@ from keras_lraspp.cli.inference_flags import add_inference_flags, inference_argu
 
 def _add_predict_flags(parser: argparse.ArgumentParser) -> None:
     add_config_flags(parser)
-    add_weights_flag(parser)
+    add_weights_flag(parser, exports=True)
     parser.add_argument(
         "--input",
         required=True,

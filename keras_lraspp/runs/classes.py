@@ -6,6 +6,7 @@ from pathlib import Path
 from keras_lraspp.data.label_maps import ClassSet
 from keras_lraspp.errors import InputError
 from keras_lraspp.model_card import CARD, named_classes, noted_classes
+from keras_lraspp.predictors import ExportedPredictor, is_exported
 
 __all__ = ["CARD", "find_classes"]
 
@@ -18,7 +19,7 @@ def find_classes(
     Args:
         classes: `"cityscapes"`, `"camvid"` or another name of `CLASS_SETS`, a list of
             names, or a number of classes; `None` for what training noted in `weights`.
-        weights: The model's weights file.
+        weights: The model's weights file, or an exported file.
 
     Returns:
         Names and colours.
@@ -28,6 +29,14 @@ def find_classes(
     """
     if classes is not None:
         return named_classes(classes)
+    if is_exported(weights):
+        noted = ExportedPredictor(weights).classes
+        if noted is None:
+            raise InputError(
+                f"{weights} does not say what its classes are; name them in the "
+                f"configuration, as predict.classes."
+            )
+        return noted
     if not Path(weights).is_file():
         raise InputError(f"There is no weights file {weights}; check --weights.")
     return noted_classes(Path(weights))

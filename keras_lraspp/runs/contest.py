@@ -10,12 +10,12 @@ import numpy as np
 from keras_lraspp.data.label_maps import ClassSet
 from keras_lraspp.data.samples import Samples
 from keras_lraspp.errors import InputError
-from keras_lraspp.inference.labels import LabelFunction, label_function
+from keras_lraspp.inference.labels import LabelFunction
 from keras_lraspp.inference.nested import nested_label_function
 from keras_lraspp.inference.options import DEFAULT, InferenceOptions
-from keras_lraspp.models.loading import load_weights
-from keras_lraspp.models.presets import from_preset
+from keras_lraspp.predictors import is_exported
 from keras_lraspp.runs.comparison import comparison_report, comparison_scores
+from keras_lraspp.runs.entrants import entrant, other_model, own_model
 from keras_lraspp.runs.precision import precision_policy
 from keras_lraspp.runs.protocol import COLUMNS, protocol_report, protocol_scores
 from keras_lraspp.training.bootstrap import ImageConfusion
@@ -31,7 +31,7 @@ class Contest:
         predict: From images (B, H, W, 3) to one (B, H, W) per confusion matrix; the
             first is the one that is reported in full.
         confusions: One per prediction.
-        model: The network that is evaluated.
+        model: The network that is evaluated; `None` for an exported file.
         options: What is done beside one pass over the image.
         protocol: `"published"` or `None`.
         compare: Weights of the other model, or `None`.
@@ -39,7 +39,7 @@ class Contest:
 
     predict: Callable[[np.ndarray], Sequence[np.ndarray]]
     confusions: list[ImageConfusion]
-    model: keras.Model
+    model: keras.Model | None
     options: InferenceOptions
     protocol: str | None
     compare: str | None
@@ -63,15 +63,21 @@ class Contest:
         """
         _check(options, protocol, compare)
         classes = images.num_classes
+        if protocol and is_exported(weights):
+            raise InputError(
+                f"--protocol averages over passes, and {weights} is an exported file, "
+                f"which sees the image once; give the .keras file."
+            )
         with precision_policy(precision):
-            model = factory(num_classes=classes)
-            load_weights(model, weights)
-            other = compare and _other_model(factory, compare, classes)
+            model, labels = entrant(own_model, factory, weights, classes, options)
+            others = []
+            if compare:
+                _, other = entrant(other_model, factory, compare, classes, options)
+                others = [other]
         if protocol:
             predict = nested_label_function(model, [row.options for row in COLUMNS])
         else:
-            models = [model, other] if compare else [model]
-            predict = _each([label_function(one, options) for one in models])
+            predict = _each([labels, *others])
         count = len(COLUMNS) if protocol else 2 if compare else 1
         return cls(
             predict=predict,
@@ -134,25 +140,6 @@ def _check(options, protocol, compare) -> None:
             "--protocol=published has its own flip and scales; leave out --flip, "
             "--scales, --sliding_window and --stride."
         )
-
-
-def _other_model(
-    factory: Callable[..., keras.Model], weights: str | Path, classes: int
-) -> keras.Model:
-    """Loads other weights; a `.keras` file may be of another variant."""
-    model = factory(num_classes=classes)
-    try:
-        load_weights(model, weights)
-    except InputError:
-        if not Path(weights).is_file() or not str(weights).endswith(".keras"):
-            raise
-        model = from_preset(weights)
-        if model.num_classes != classes:
-            raise InputError(
-                f"{weights} predicts {model.num_classes} classes, not {classes}; it "
-                f"cannot be compared on these images."
-            ) from None
-    return model
 
 
 def _each(predictions: Sequence[LabelFunction]):

@@ -51,7 +51,8 @@ def evaluate(
     Args:
         model: Called as `model(num_classes=...)`.
         dataset: Called as `dataset(split=..., root=data_root)`; `root` only if given.
-        weights: `.keras` or `.weights.h5` file of the model.
+        weights: `.keras` or `.weights.h5` file of the model, or an exported file:
+            `.onnx`, `.tflite`, or a SavedModel's folder.
         data_root: Folder of the data set, if not the data set's default.
         split: Split to score on.
         batch_size: Images per step; above 1 all images must be of one size.

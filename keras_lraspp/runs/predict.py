@@ -12,6 +12,7 @@ from keras_lraspp.errors import InputError
 from keras_lraspp.inference.options import InferenceOptions
 from keras_lraspp.inference.palette_files import read_palette
 from keras_lraspp.models.loading import load_weights
+from keras_lraspp.predictors import is_exported
 from keras_lraspp.runs.classes import find_classes
 from keras_lraspp.runs.image_files import find_images, is_video
 from keras_lraspp.runs.pictures import Style
@@ -64,7 +65,7 @@ def predict(
 
     Args:
         model: Called as `model(num_classes=...)`.
-        weights: `.keras` or `.weights.h5` file of the model.
+        weights: `.keras` or `.weights.h5` file of the model, or an exported file.
         input_path: An image, a folder, a pattern (`photos/**/*.jpg`), a `.txt` file
             with an image per line, or a video.
         output_dir: Gets the results; sub-folders as in the input.
@@ -111,9 +112,11 @@ def predict(
         jobs = image_jobs(find_images(source, target), target, kinds)
     check_writable(target)
 
-    with precision_policy(precision):
-        network = model(num_classes=len(class_set.names))
-    load_weights(network, weights)
+    network = weights
+    if not is_exported(weights):
+        with precision_policy(precision):
+            network = model(num_classes=len(class_set.names))
+        load_weights(network, weights)
     segmenter = Segmenter(network, class_set, **asdict(options))
     if video:
         return [predict_video(jobs[0], video, segmenter, style)]

@@ -1,0 +1,120 @@
+"""Exported files in the runs that take weights: evaluate and predict."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness.pixel_model import expected_labels, pixel_model, random_images
+from keras_lraspp.data import FileList
+from keras_lraspp.data.label_maps import ClassSet, generic_class_set
+from keras_lraspp.errors import InputError
+from keras_lraspp.export.onnx import export_onnx
+from keras_lraspp.export.saved_model import export_saved_model
+from keras_lraspp.runs.classes import find_classes
+from keras_lraspp.runs.evaluate import evaluate
+from keras_lraspp.runs.predict import predict
+
+CLASSES = ClassSet(("road", "sky", "car", "tree"), generic_class_set(4).palette)
+
+
+def no_model(num_classes):
+    raise AssertionError("an exported file needs no Keras model")
+
+
+def files(root, split):
+    return FileList(root, split, classes=CLASSES.names, name="toy")
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    """Three labelled images of two sizes, a model's file and two exports of it."""
+    root, model = tmp_path_factory.mktemp("toy"), pixel_model(4, seed=3)
+    rng = np.random.default_rng(0)
+    lines = []
+    for index, size in enumerate([(20, 30), (20, 30), (17, 9)]):
+        image = random_images(*size, seed=index)
+        guess = expected_labels(model, image)
+        labels = np.where(rng.random(size) < 0.7, guess, rng.integers(0, 4, size))
+        Image.fromarray(image).save(root / f"{index}.png")
+        Image.fromarray(labels.astype(np.uint8)).save(root / f"{index}_label.png")
+        lines.append(f"{index}.png {index}_label.png")
+    (root / "val.txt").write_text("\n".join(lines))
+    model.save(root / "best.keras")
+    export_onnx(model, root / "model.onnx", classes=CLASSES)
+    export_saved_model(model, root / "served", classes=CLASSES)
+    return root, model
+
+
+def score(root, weights, model=no_model, **arguments):
+    return evaluate(
+        model=model,
+        dataset=files,
+        weights=root / weights,
+        data_root=root,
+        **arguments,
+    )
+
+
+def test_an_export_scores_as_its_model(toy):
+    root, _ = toy
+    expected = score(root, "best.keras", pixel_model)
+    for weights in ("model.onnx", "served/1"):
+        found = score(root, weights)
+        assert found["miou"] == expected["miou"]
+        assert found["class_iou"] == expected["class_iou"]
+        assert found["weights"] == str(root / weights)
+
+
+def test_an_export_beside_its_model(toy):
+    root, _ = toy
+    compare = {"compare": root / "model.onnx"}
+    found = score(root, "best.keras", pixel_model, **compare)
+    assert found["compare"]["miou"] == found["miou"]
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        ({"flip": True}, "sees the image once"),
+        ({"scales": (0.5,)}, "sees the image once"),
+        ({"protocol": "published"}, "give the .keras file"),
+    ],
+)
+def test_an_export_has_one_pass(toy, arguments, said):
+    with pytest.raises(InputError, match=said):
+        score(toy[0], "model.onnx", **arguments)
+
+
+def test_other_classes_are_refused(toy, tmp_path):
+    export_onnx(pixel_model(5), tmp_path / "five.onnx")
+    with pytest.raises(InputError, match="predicts 5 classes, not 4"):
+        score(toy[0], tmp_path / "five.onnx")
+
+
+def test_the_classes_are_those_of_the_file(toy, tmp_path):
+    root, _ = toy
+    assert find_classes(None, root / "model.onnx") == CLASSES
+    assert find_classes(None, root / "served" / "1") == CLASSES
+    assert find_classes(3, root / "model.onnx") == generic_class_set(3)
+    export_onnx(pixel_model(5), tmp_path / "nameless.onnx")
+    with pytest.raises(InputError, match="does not say what its classes are"):
+        find_classes(None, tmp_path / "nameless.onnx")
+    with pytest.raises(InputError, match="none.onnx"):
+        find_classes(None, tmp_path / "none.onnx")
+
+
+@pytest.mark.parametrize("weights", ["model.onnx", "served/1"])
+def test_predictions_of_an_export(toy, tmp_path, weights):
+    root, model = toy
+    (job,) = predict(
+        model=no_model,
+        weights=root / weights,
+        input_path=root / "2.png",
+        output_dir=tmp_path,
+    )
+    expected = expected_labels(model, random_images(17, 9, seed=2))
+    np.testing.assert_array_equal(np.asarray(Image.open(job.labels)), expected)
+    colors = np.array(CLASSES.palette)[expected]
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(job.color).convert("RGB")), colors
+    )
