@@ -1,0 +1,176 @@
+"""How fast exported files run, beside PaddleSeg's own export, in turns.
+
+    python benchmarks/inference.py [--variants=os8_global,os32_global]
+        [--size=512x1024] [--threads=2] [--rounds=30] [--paddle_python=PYTHON]
+        [--competitor=VARIANT=FILE.onnx ...]
+
+Each variant is exported anew, with random weights. All its files take turns in one
+process, one image at a time; printed are medians and the median of each round's ratio
+to the row that its target names. PYTHON is the interpreter of an environment with
+paddlepaddle, paddleseg and paddle2onnx, which writes PaddleSeg's file; or give a file.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+PADDLE, FIXED, LABELS = "PaddleSeg, fixed size", "ONNX, fixed size", "ONNX, to labels"
+DYNAMIC, LITERT = "ONNX, any size", "LiteRT float32"
+TRUNK = "the same file up to its last resize"
+
+
+class Target(NamedTuple):
+    """How a row should compare with another one."""
+
+    row: str
+    ratio: float
+
+
+TARGETS = {
+    FIXED: Target(PADDLE, 0.97),
+    DYNAMIC: Target(FIXED, 1.10),
+    LITERT: Target(FIXED, 1.0),
+    LABELS: Target(TRUNK, 1.15),
+}
+
+
+def main() -> None:
+    """Prints a table for each variant."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--variants", default="os8_global,os32_global")
+    parser.add_argument("--size", default="512x1024")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--paddle_python")
+    parser.add_argument("--competitor", action="append", default=[])
+    flags = parser.parse_args()
+    height, width = map(int, flags.size.split("x"))
+    given = dict(item.split("=", 1) for item in flags.competitor)
+    for variant in flags.variants.split(","):
+        with tempfile.TemporaryDirectory() as folder:
+            files = _exported(variant, (height, width), Path(folder))
+            competitor = given.get(variant)
+            if competitor is None and flags.paddle_python:
+                competitor = str(Path(folder) / "paddle.onnx")
+                _write_paddle(flags.paddle_python, competitor, variant, height, width)
+            if competitor is not None:
+                files = {PADDLE: Path(competitor), **files}
+            runs = {
+                name: _opened(path, (height, width), flags.threads)
+                for name, path in files.items()
+            }
+            times = _times(runs, flags.rounds)
+        print(f"{variant}, {height}x{width}, {flags.threads} threads")
+        _print_table(times)
+
+
+def _exported(variant: str, size, folder: Path) -> dict[str, Path]:
+    from keras_lraspp import LRASPP
+    from keras_lraspp.export.litert import export_litert
+    from keras_lraspp.export.onnx import export_onnx
+    from keras_lraspp.models.variants import find_variant
+
+    model = LRASPP(**find_variant(variant).arguments)
+    names = (FIXED, DYNAMIC, LABELS, TRUNK)
+    files = {name: folder / f"{index}.onnx" for index, name in enumerate(names)}
+    export_onnx(model, files[FIXED], size=size, outputs=["logits"])
+    export_onnx(model, files[DYNAMIC], outputs=["logits"])
+    export_onnx(model, files[LABELS], size=size)
+    _cut(files[LABELS], files[TRUNK])
+    files[LITERT] = folder / "0.tflite"
+    export_litert(model, files[LITERT], size=size, outputs=["logits"])
+    return files
+
+
+def _cut(path: Path, target: Path) -> None:
+    """Writes an ONNX file without its last resize and what follows."""
+    import onnx
+
+    model = onnx.load(path)
+    last = [node for node in model.graph.node if node.op_type == "Resize"][-1]
+    onnx.utils.extract_model(str(path), str(target), ["image"], [last.input[0]])
+
+
+def _write_paddle(python: str, path: str, variant: str, *size: int) -> None:
+    command = [python, str(HERE / "inference_paddle.py"), path, variant]
+    done = subprocess.run([*command, *map(str, size)], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"PaddleSeg's export failed:\n{(done.stdout + done.stderr)[-2000:]}")
+
+
+def _opened(path: Path, size, threads: int) -> Callable[[], object]:
+    """Returns a function that runs a file once."""
+    image = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
+    if path.suffix == ".tflite":
+        return _opened_litert(path, image, threads)
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    # One file's threads must not still be waiting for work when the next one runs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(
+        path, options, providers=["CPUExecutionProvider"]
+    )
+    (given,) = session.get_inputs()
+    if given.type == "tensor(float)":
+        pixels = image.astype("float32") / 127.5 - 1
+        image = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+    return lambda: session.run(None, {given.name: image})
+
+
+def _opened_litert(path: Path, image, threads: int) -> Callable[[], object]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path), num_threads=threads)
+    interpreter.allocate_tensors()
+    (given,) = interpreter.get_input_details()
+    made = interpreter.get_output_details()[0]["index"]
+
+    def run():
+        interpreter.set_tensor(given["index"], image)
+        interpreter.invoke()
+        # Seen where they are, as in C++; get_tensor copies 40 MB.
+        return interpreter.tensor(made)()
+
+    return run
+
+
+def _times(runs, rounds: int) -> dict[str, list[float]]:
+    for run in runs.values():
+        run(), run()
+    times = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            started = time.perf_counter()
+            run()
+            times[name].append(1000 * (time.perf_counter() - started))
+    return times
+
+
+def _print_table(times: dict[str, list[float]]) -> None:
+    for name, taken in times.items():
+        line = f"{name:36}{statistics.median(taken):7.1f} ms"
+        target = TARGETS.get(name)
+        if target is not None and target.row in times:
+            pairs = zip(taken, times[target.row], strict=True)
+            ratio = statistics.median(ours / other for ours, other in pairs)
+            line += f"  {ratio:.3f} x {target.row} (to reach: {target.ratio:.2f})"
+        print(line)
+
+
+if __name__ == "__main__":
+    main()

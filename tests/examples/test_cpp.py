@@ -1,0 +1,186 @@
+"""The built program of `examples/cpp` against the reference's own labels."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness import reference
+from harness.pixel_model import expected_labels, pixel_model, random_images
+from keras_lraspp.data.label_maps import CLASS_SETS, generic_class_set
+from keras_lraspp.export.onnx import export_onnx
+from keras_lraspp.inference import overlay
+
+pytestmark = pytest.mark.cpp
+
+VARIANT = "small_os32_global"
+CITYSCAPES = CLASS_SETS["cityscapes"]
+
+
+def run(*arguments):
+    """Calls the program; returns exit code, stdout and stderr."""
+    program = os.environ["LRASPP_SEGMENT"]
+    done = subprocess.run(
+        [program, *map(str, arguments)], capture_output=True, text=True, timeout=120
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def network():
+    return reference.model(VARIANT)
+
+
+@pytest.fixture(scope="module")
+def files(network, tmp_path_factory):
+    """A folder with the network as ONNX file, and an image of an odd size as PNG."""
+    folder = tmp_path_factory.mktemp("cpp")
+    export_onnx(network, folder / "model.onnx", classes=CITYSCAPES)
+    Image.fromarray(_image()[0]).save(folder / "image.png")
+    return folder
+
+
+def _image():
+    height, width = reference.expected("reference_forward.npz", VARIANT)["size"]
+    return reference.image(height, width)
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path))
+
+
+def test_labels_are_those_of_paddleseg_and_of_keras(files, network, tmp_path):
+    labels = tmp_path / "labels.png"
+    code, said, wrong = run(
+        files / "model.onnx", files / "image.png", f"--labels={labels}", "--repeat=2"
+    )
+    assert (code, wrong) == (0, "")
+    found = pixels(labels)
+    wanted = reference.expected("reference_forward.npz", VARIANT)["argmax"][0]
+    assert found.dtype == np.uint8 and found.shape == wanted.shape
+    assert np.mean(found == wanted) >= 0.999
+    ours = np.asarray(network(_image())).argmax(-1)[0]
+    assert np.mean(found == ours) >= 0.999
+    # What it prints: the share of each class by name, and the time.
+    shares = dict(
+        reversed(line.strip().split(" %  ")) for line in said.splitlines()[:-1]
+    )
+    expected = {
+        CITYSCAPES.names[label]: 100 * np.mean(found == label)
+        for label in np.unique(found)
+    }
+    assert {name: float(share) for name, share in shares.items()} == pytest.approx(
+        expected, abs=0.006
+    )
+    assert "ms per image, median of 2" in said
+
+
+def test_the_overlay(files, tmp_path):
+    labels, picture = tmp_path / "labels.png", tmp_path / "overlay.png"
+    flags = (f"--labels={labels}", f"--overlay={picture}", "--opacity=0.25")
+    assert run(files / "model.onnx", files / "image.png", *flags)[0] == 0
+    expected = overlay(
+        _image()[0], pixels(labels), CITYSCAPES.palette, 0.25, borders=False
+    )
+    gap = np.abs(pixels(picture).astype(int) - expected.astype(int))
+    assert gap.max() <= 1  # the rounding of halves
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "L", "RGBA"])
+def test_kinds_of_images(tmp_path, kind):
+    """A model of single pixels: what it sees is what Pillow reads."""
+    model = pixel_model(7)
+    export_onnx(model, tmp_path / "model.onnx", classes=generic_class_set(7))
+    image, path = Image.fromarray(random_images(33, 18)), tmp_path / "image.png"
+    if kind == "JPEG":
+        path = path.with_suffix(".jpg")
+        image.save(path, quality=98, subsampling=0)
+    else:
+        image.convert(kind).save(path)
+    labels = tmp_path / "labels.png"
+    assert run(tmp_path / "model.onnx", path, f"--labels={labels}")[0] == 0
+    expected = expected_labels(model, np.asarray(Image.open(path).convert("RGB")))
+    agreement = np.mean(pixels(labels) == expected)
+    # Decoders of JPEG may differ by one step, which this model sees.
+    assert agreement > 0.9 if kind == "JPEG" else agreement == 1
+
+
+@pytest.fixture
+def fixed(tmp_path):
+    path = tmp_path / "fixed.onnx"
+    export_onnx(pixel_model(5), path, size=(12, 16), classes=generic_class_set(5))
+    Image.fromarray(random_images(12, 16)).save(tmp_path / "fits.png")
+    return path
+
+
+def test_a_fixed_size(fixed, files, tmp_path):
+    labels = tmp_path / "labels.png"
+    assert run(fixed, tmp_path / "fits.png", f"--labels={labels}")[0] == 0
+    expected = expected_labels(pixel_model(5), random_images(12, 16))
+    np.testing.assert_array_equal(pixels(labels), expected)
+    code, _, said = run(fixed, files / "image.png", f"--labels={tmp_path / 'no.png'}")
+    assert code == 2 and "exported for 12x16" in said
+    assert not (tmp_path / "no.png").exists()
+
+
+def test_what_cannot_be_read(files, tmp_path):
+    model, image = files / "model.onnx", files / "image.png"
+    code, _, said = run(tmp_path / "none.onnx", image)
+    assert code == 3 and f"There is no model {tmp_path / 'none.onnx'}" in said
+    code, _, said = run(model, tmp_path / "none.png")
+    assert code == 3 and "Cannot read" in said
+    page = tmp_path / "page.png"
+    page.write_text("<html>")
+    code, _, said = run(model, page)
+    assert code == 2 and "is not a JPEG, PNG or BMP image" in said
+    page.write_bytes(b"")
+    assert run(model, page)[0] == 2
+    cut = tmp_path / "cut.png"
+    cut.write_bytes(image.read_bytes()[:3000])
+    code, _, said = run(model, cut)
+    assert code == 2 and "is damaged" in said
+    code, _, said = run(page, image)
+    assert code == 2 and "is no model for ONNX Runtime" in said
+
+
+def test_a_bomb_is_refused_by_its_header(files, tmp_path):
+    content = bytearray((files / "image.png").read_bytes())
+    content[16:24] = (100_000).to_bytes(4, "big") * 2
+    (tmp_path / "bomb.png").write_bytes(content)
+    code, _, said = run(files / "model.onnx", tmp_path / "bomb.png")
+    assert code == 2 and "bomb.png" in said
+
+
+def test_models_of_another_interface(files, tmp_path):
+    nameless = tmp_path / "nameless.onnx"
+    export_onnx(pixel_model(5), nameless)
+    code, _, said = run(nameless, files / "image.png")
+    assert code == 2 and "has no metadata `classes`" in said
+    scores = tmp_path / "scores.onnx"
+    classes = generic_class_set(5)
+    export_onnx(pixel_model(5), scores, outputs=("logits",), classes=classes)
+    code, _, said = run(scores, files / "image.png")
+    assert code == 2 and "does not take `image` and return `labels`" in said
+
+
+@pytest.mark.parametrize(
+    "flag", ["--colour=red", "--opacity=2", "--opacity=", "--threads=1.5", "third"]
+)
+def test_bad_arguments(files, flag):
+    code, _, said = run(files / "model.onnx", files / "image.png", flag)
+    assert code == 2 and flag.partition("=")[0] in said
+
+
+def test_too_few_arguments():
+    code, _, said = run("model.onnx")
+    assert code == 2 and "usage: lraspp_segment" in said
+
+
+@pytest.mark.parametrize("flag", ["--labels", "--overlay"])
+def test_what_cannot_be_written(files, tmp_path, flag):
+    output = tmp_path / "none" / "out.png"
+    code, _, said = run(files / "model.onnx", files / "image.png", f"{flag}={output}")
+    assert code == 3 and f"Cannot write {output}" in said
