@@ -7,7 +7,6 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_lraspp.data.label_maps import ClassSet
 from keras_lraspp.data.samples import Samples
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference.labels import LabelFunction
@@ -99,19 +98,19 @@ class Contest:
         }
         return {"options": listed}
 
-    def scores(self, classes: ClassSet, absent: str) -> dict:
+    def scores(self, images: Samples, absent: str) -> dict:
         """Returns the scores beside those of the first prediction.
 
         Args:
-            classes: Names of the classes.
+            images: The data set.
             absent: A key of `ABSENT`.
         """
         found = {}
         if self.protocol:
             mious = [confusion.miou(absent) for confusion in self.confusions]
-            found["protocol"] = protocol_scores(mious, self.model, classes)
+            found["protocol"] = protocol_scores(mious, self.model, images)
         if self.compare:
-            compared = comparison_scores(*self.confusions, classes, absent)
+            compared = comparison_scores(*self.confusions, images.classes, absent)
             found["compare"] = {"weights": self.compare, **compared}
         return found
 

@@ -107,7 +107,7 @@ def evaluate(
     if images.labelled:
         confusion = contest.confusions[0]
         scores = {**score_dictionary(confusion, images.classes, absent), **scores}
-        scores |= contest.scores(images.classes, absent)
+        scores |= contest.scores(images, absent)
         print(report(scores))
         print(contest.report(scores), end="")
         _write_confusion(confusion.counts, images.classes.names, confusion_path)

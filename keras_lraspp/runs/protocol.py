@@ -5,12 +5,13 @@ from typing import NamedTuple
 
 import keras
 
-from keras_lraspp.data.label_maps import CLASS_SETS, ClassSet
+from keras_lraspp.data.samples import Samples
 from keras_lraspp.inference.options import DEFAULT, InferenceOptions
 from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.models.variants import Variant, variant_of
 
 SCALES = (0.75, 1.0, 1.25)
+PUBLISHED_FOR = ("cityscapes", "val")  # data set and split
 
 
 class Column(NamedTuple):
@@ -34,13 +35,13 @@ COLUMNS = (
 )
 
 
-def protocol_scores(mious: list[float], model: keras.Model, classes: ClassSet) -> dict:
+def protocol_scores(mious: list[float], model: keras.Model, images: Samples) -> dict:
     """Puts the three scores beside the published ones.
 
     Args:
         mious: mIoU in 0..1 by column.
         model: The network; an `LRASPP` of a published variant has published scores.
-        classes: Those of the data set; the published scores are for Cityscapes'.
+        images: The data set; the published scores are for Cityscapes val.
 
     Returns:
         The columns' scores by name (`None` without a pixel that counts); `variant`,
@@ -50,7 +51,7 @@ def protocol_scores(mious: list[float], model: keras.Model, classes: ClassSet) -
         column.name: None if math.isnan(miou) else miou
         for column, miou in zip(COLUMNS, mious, strict=True)
     }
-    variant = _published_variant(model, classes)
+    variant = _published_variant(model, images)
     published = variant and {
         column.name: getattr(variant, column.name) / 100 for column in COLUMNS
     }
@@ -67,7 +68,7 @@ def protocol_report(scores: dict) -> str:
     rows.append(_row("this model", scores))
     if scores["published"] is None:
         rows.append(
-            "(no published row: for Cityscapes' classes and published variants)"
+            "(no published row: for Cityscapes val and published variants only)"
         )
     else:
         rows.append(_row(f"published {scores['variant']}", scores["published"]))
@@ -84,8 +85,8 @@ def _row(name: str, scores: dict) -> str:
     return f"{name:<24}" + "".join(f"{text:>10}" for text in texts)
 
 
-def _published_variant(model: keras.Model, classes: ClassSet) -> Variant | None:
-    if classes.names != CLASS_SETS["cityscapes"].names or not isinstance(model, LRASPP):
+def _published_variant(model: keras.Model, images: Samples) -> Variant | None:
+    if (images.name, images.split) != PUBLISHED_FOR or not isinstance(model, LRASPP):
         return None
     variant = variant_of(model)
     return variant if variant and variant.miou is not None else None

@@ -1,25 +1,15 @@
 """The flags of `keras-lraspp evaluate` reach the run."""
 
-import pytest
+from functools import partial
 
-from keras_lraspp.__main__ import main
+import pytest
 
 FLAGS = ["evaluate", "--gin_file=os8_global.gin", "--weights=w"]
 
 
 @pytest.fixture
-def given(monkeypatch):
-    calls = {}
-    monkeypatch.setattr(
-        "keras_lraspp.config.call", lambda run, **flags: calls.update({run: flags})
-    )
-    monkeypatch.setattr("keras_lraspp.cli.evaluate.load_flags", lambda flags: None)
-
-    def call(*flags):
-        assert main([*FLAGS, *flags]) == 0
-        return {k: v for k, v in calls["evaluate"].items() if v is not None}
-
-    return call
+def given(handed_over):
+    return partial(handed_over, *FLAGS)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The flags of `keras-lraspp export` reach the run."""
 
+from functools import partial
+
 import pytest
 
 from keras_lraspp.__main__ import main
@@ -8,18 +10,8 @@ FLAGS = ["export", "--gin_file=os8_global.gin", "--weights=w", "--output_dir=o"]
 
 
 @pytest.fixture
-def given(monkeypatch):
-    calls = {}
-    monkeypatch.setattr(
-        "keras_lraspp.config.call", lambda run, **flags: calls.update({run: flags})
-    )
-    monkeypatch.setattr("keras_lraspp.cli.export.load_flags", lambda flags: None)
-
-    def call(*flags):
-        assert main([*FLAGS, *flags]) == 0
-        return {k: v for k, v in calls["export"].items() if v is not None}
-
-    return call
+def given(handed_over):
+    return partial(handed_over, *FLAGS)
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,17 @@
 """The flags of `keras-lraspp predict` reach the run."""
 
+from functools import partial
+
 import pytest
 
-from keras_lraspp.__main__ import main
-
 COMMON = {"weights": "w", "input_path": "i.png", "output_dir": "o"}
-FLAGS = ["predict", "--gin_file=os8_global.gin", "--weights=w", "--input=i.png"]
+FLAGS = ["predict", "--gin_file=os8_global.gin", "--weights=w"]
+FLAGS += ["--input=i.png", "--output_dir=o"]
 
 
 @pytest.fixture
-def given(monkeypatch):
-    calls = {}
-    monkeypatch.setattr(
-        "keras_lraspp.config.call", lambda run, **flags: calls.update({run: flags})
-    )
-    monkeypatch.setattr("keras_lraspp.cli.predict.load_flags", lambda flags: None)
-
-    def call(*flags):
-        assert main([*FLAGS, "--output_dir=o", *flags]) == 0
-        return {k: v for k, v in calls["predict"].items() if v is not None}
-
-    return call
+def given(handed_over):
+    return partial(handed_over, *FLAGS)
 
 
 @pytest.mark.parametrize(
