@@ -1,4 +1,4 @@
-"""The installed command: `keras-lraspp train|evaluate|predict|export|convert|data`.
+"""The installed command: `keras-lraspp train|evaluate|predict|export|...`.
 
 `train.py` and its siblings in the tree are doors to the same `main`. Nothing heavy is
 imported before the flags are read.
@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 
+from keras_lraspp.cli.benchmark import BENCHMARK_COMMAND
 from keras_lraspp.cli.command import spelling
 from keras_lraspp.cli.convert import CONVERT_COMMAND
 from keras_lraspp.cli.data import DATA_COMMAND
@@ -28,6 +29,7 @@ COMMANDS = (
     EXPORT_COMMAND,
     CONVERT_COMMAND,
     REPORT_COMMAND,
+    BENCHMARK_COMMAND,
     DATA_COMMAND,
 )
 

@@ -109,3 +109,8 @@ def size(text: str) -> tuple[int, int]:
             f"--size is HEIGHTxWIDTH in pixels, as 512x1024, not {text!r}; correct it."
         )
     return int(found[1]), int(found[2])
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Reads names with commas between them."""
+    return tuple(name.strip() for name in text.split(","))

@@ -8,6 +8,7 @@ from keras_lraspp.cli.command import (
     add_data_root_flag,
     add_weights_flag,
     load_flags,
+    names,
     size,
 )
 
@@ -24,7 +25,7 @@ def _add_export_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--format",
-        type=_names,
+        type=names,
         metavar="NAME,...",
         help="some of saved_model, onnx, litert (default: saved_model)",
     )
@@ -35,14 +36,14 @@ def _add_export_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--outputs",
-        type=_names,
+        type=names,
         metavar="NAME,...",
         help="of ONNX and LiteRT: some of labels, logits, probabilities (default: "
         "labels)",
     )
     parser.add_argument(
         "--precision",
-        type=_names,
+        type=names,
         metavar="NAME,...",
         help="of LiteRT, a file for each: some of float32, float16, dynamic, int8 "
         "(default: float32)",
@@ -69,10 +70,6 @@ def _add_export_flags(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="replace what is there",
     )
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.split(","))
 
 
 def _export(flags: argparse.Namespace) -> int:

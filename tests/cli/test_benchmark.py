@@ -1,0 +1,59 @@
+"""The flags of `keras-lraspp benchmark` reach the run."""
+
+import pytest
+
+from keras_lraspp.__main__ import main
+from keras_lraspp.runs.benchmark_table import BenchmarkRow
+
+DEFAULTS = {
+    "variants": ("all",),
+    "formats": ("keras",),
+    "size": (512, 1024),
+    "batch": 1,
+    "threads": None,
+    "runs": 20,
+    "output_dir": "benchmark",
+}
+
+
+@pytest.fixture
+def given(monkeypatch):
+    calls, rows = {}, []
+    monkeypatch.setattr(
+        "keras_lraspp.runs.benchmark.benchmark",
+        lambda **flags: (calls.update(flags), rows)[1],
+    )
+
+    def call(*flags, error=None):
+        rows[:] = [BenchmarkRow(variant="v", format="keras", error=error)]
+        return main(["benchmark", *flags]), dict(calls)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("flag", "argument"),
+    [
+        (
+            "--variants=os8_global, os32_global",
+            {"variants": ("os8_global", "os32_global")},
+        ),
+        ("--format=keras,onnx", {"formats": ("keras", "onnx")}),
+        ("--size=64x96", {"size": (64, 96)}),
+        ("--batch=4", {"batch": 4}),
+        ("--threads=1", {"threads": 1}),
+        ("--runs=7", {"runs": 7}),
+        ("--output=o", {"output_dir": "o"}),
+    ],
+)
+def test_each_flag_is_passed_on(given, flag, argument):
+    assert given(flag) == (0, {**DEFAULTS, **argument})
+
+
+def test_a_failed_row_shows_in_the_exit_code(given):
+    assert given(error="too large")[0] == 2
+
+
+def test_a_bad_size(capsys):
+    assert main(["benchmark", "--size=64"]) == 2
+    assert "--size is HEIGHTxWIDTH" in capsys.readouterr().err
