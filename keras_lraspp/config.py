@@ -38,14 +38,22 @@ CONFIGURABLES = (
     Configurable("FileList", "keras_lraspp.data"),
     Configurable("FolderPair", "keras_lraspp.data"),
     Configurable("Scenes", "keras_lraspp.data"),
+    Configurable("Shards", "keras_lraspp.data"),
     Configurable("TFDS", "keras_lraspp.data"),
     Configurable("VOC2012", "keras_lraspp.data"),
     Configurable("recipe_transform", "keras_lraspp.data"),
+    Configurable("transforms_in_order", "keras_lraspp.data"),
+    Configurable("blur_transform", "keras_lraspp.data"),
+    Configurable("keras_cv_transform", "keras_lraspp.data"),
+    Configurable("rotation_transform", "keras_lraspp.data"),
+    Configurable("scale_aspect_transform", "keras_lraspp.data"),
     Configurable("CrossEntropy", "keras_lraspp.training.losses"),
     Configurable("OhemCrossEntropy", "keras_lraspp.training.losses"),
     Configurable("SGD", "keras_lraspp.training.optimizer"),
     Configurable("WarmupPolynomial", "keras_lraspp.training.schedules"),
     Configurable("check", "keras_lraspp.runs.check", is_run=True),
+    Configurable("shards", "keras_lraspp.runs.shards", is_run=True),
+    Configurable("show", "keras_lraspp.runs.show", is_run=True),
     Configurable("train", "keras_lraspp.runs.train", is_run=True),
     Configurable("evaluate", "keras_lraspp.runs.evaluate", is_run=True),
     Configurable("predict", "keras_lraspp.runs.predict", is_run=True),
@@ -111,6 +119,20 @@ def call(run: str, **flags) -> object:
         return gin.get_configurable(run)(**flags)
     except UserError as error:
         raise _plain(error) from error
+
+
+def bound(run: str, *names: str) -> dict[str, object]:
+    """Returns arguments that the configuration gives a run, for another run to share.
+
+    Args:
+        run: As in `call`.
+        *names: Names of the arguments.
+
+    Returns:
+        Those of them that are bound.
+    """
+    bindings = gin.get_bindings(run)
+    return {name: bindings[name] for name in names if name in bindings}
 
 
 def operative_config() -> str:

@@ -13,7 +13,8 @@ def _add_benchmark_flags(parser: argparse.ArgumentParser) -> None:
         type=names,
         default=("all",),
         metavar="NAME,...",
-        help="names from the table of variants, as os8_global (default: all)",
+        help="names from the table of variants, as os8_global (default: all); their "
+        "weights are random, which does not change the time",
     )
     parser.add_argument(
         "--format",

@@ -6,8 +6,10 @@ from keras_lraspp.cli.command import Command, spelling
 from keras_lraspp.cli.data_check import CHECK
 from keras_lraspp.cli.data_prepare import PREPARE
 from keras_lraspp.cli.data_scenes import SCENES
+from keras_lraspp.cli.data_shards import SHARDS
+from keras_lraspp.cli.data_show import SHOW
 
-TOOLS = (CHECK, PREPARE, SCENES)
+TOOLS = (CHECK, PREPARE, SCENES, SHARDS, SHOW)
 
 
 def _add_data_flags(parser: argparse.ArgumentParser) -> None:

@@ -25,6 +25,27 @@ def _add_train_flags(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="go on from the newest checkpoint in the output folder",
     )
+    _add_host_flags(parser)
+
+
+def _add_host_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--coordinator",
+        metavar="HOST:PORT",
+        help="where process 0 of several listens, on JAX; auto: the cluster says it",
+    )
+    parser.add_argument(
+        "--processes",
+        type=int,
+        metavar="N",
+        help="how many processes train together (default: the cluster's number)",
+    )
+    parser.add_argument(
+        "--process",
+        type=int,
+        metavar="I",
+        help="which one this is, 0 to N-1 (default: the cluster's index)",
+    )
 
 
 def _train(flags: argparse.Namespace) -> int:
@@ -39,8 +60,12 @@ def _train(flags: argparse.Namespace) -> int:
         data_root=flags.data_root,
         resume=flags.resume or None,
         operative_config=operative_config,
+        coordinator=flags.coordinator,
+        processes=flags.processes,
+        process=flags.process,
     )
-    print(_summary(result, flags, output_dir))
+    if result.first:
+        print(_summary(result, flags, output_dir))
     return 128 + result.signal if result.signal else 0
 
 
@@ -55,7 +80,12 @@ def _summary(result, flags: argparse.Namespace, output_dir: Path) -> str:
             f"{result.best_step}: {result.best_path}"
         )
     if result.signal:
-        again = f"{same}{root} --output_dir={output_dir} --resume"
+        hosts = "".join(
+            f" --{name}={getattr(flags, name)}"
+            for name in ("coordinator", "processes", "process")
+            if getattr(flags, name) is not None
+        )
+        again = f"{same}{root}{hosts} --output_dir={output_dir} --resume"
         lines.append(f"stopped after iteration {result.step}; to go on:")
         lines.append(f"  {spelling('train')} {again}")
     elif result.best_miou is not None:

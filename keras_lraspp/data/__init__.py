@@ -18,15 +18,21 @@ __all__ = [
     "FolderPair",
     "Samples",
     "Scenes",
+    "Shards",
     "TFDS",
     "VOC2012",
+    "blur_transform",
     "check_dataset",
     "evaluation_batches",
     "generic_class_set",
+    "keras_cv_transform",
     "read_image",
     "read_label",
     "recipe_transform",
+    "rotation_transform",
+    "scale_aspect_transform",
     "training_batches",
+    "transforms_in_order",
 ]
 
 _HOME = {
@@ -41,15 +47,21 @@ _HOME = {
     "FolderPair": "folder_pair",
     "Samples": "samples",
     "Scenes": "scenes",
+    "Shards": "shards.reading",
     "TFDS": "tfds",
     "VOC2012": "voc2012",
+    "blur_transform": "blur",
     "check_dataset": "checks",
     "evaluation_batches": "pipeline",
     "generic_class_set": "label_maps",
+    "keras_cv_transform": "keras_cv_policy",
     "read_image": "reading",
     "read_label": "reading",
     "recipe_transform": "transforms",
+    "rotation_transform": "rotation",
+    "scale_aspect_transform": "scale_aspect",
     "training_batches": "pipeline",
+    "transforms_in_order": "transforms",
 }
 
 

@@ -16,6 +16,8 @@ from keras_lraspp.data.reading import read_image, read_label
 from keras_lraspp.data.samples import Samples
 from keras_lraspp.errors import InputError
 
+_JPEG = ("JPEG", "RGB", "RGB")
+
 
 def load_sample(
     image_path: ImageFile, label_path: ImageFile, dataset: Dataset
@@ -87,7 +89,7 @@ def load_image(path: ImageFile) -> tf.Tensor | np.ndarray:
     try:
         if kind == ("PNG", "RGB", "RGB"):
             return tf.io.decode_png(_content(path), channels=3)
-        if kind == ("JPEG", "RGB", "RGB"):
+        if kind == _JPEG:
             # Pillow's way of computing the cosine transform.
             return tf.io.decode_jpeg(
                 _content(path), channels=3, dct_method="INTEGER_ACCURATE"
@@ -109,6 +111,12 @@ def load_label(path: ImageFile, dataset: Dataset) -> np.ndarray:
         else:
             return classes_of_values(path, np.asarray(values)[..., 0], dataset)
     return read_label(path, dataset)
+
+
+def is_plain_jpeg(path: ImageFile) -> bool:
+    """Whether an image file is a JPEG that `load_image` leaves to TensorFlow."""
+    with open_image(path) as header:
+        return _kind(header) == _JPEG
 
 
 def _content(path: ImageFile) -> bytes:

@@ -2,11 +2,13 @@
 
 import tensorflow as tf
 
+from keras_lraspp.data.crew import processors
 from keras_lraspp.data.loading import label_dtype
 from keras_lraspp.data.pairing import some
 from keras_lraspp.data.run_time_errors import marked
 from keras_lraspp.data.samples import Samples
 from keras_lraspp.data.transforms import Transform
+from keras_lraspp.data.windows import Window, Windowed, WindowSamples
 from keras_lraspp.errors import InputError
 
 _ORDER, _AUGMENTATION = 0, 1  # what a seed is for
@@ -20,6 +22,7 @@ def training_batches(
     batch_size: int,
     seed: int = 0,
     start_step: int = 0,
+    host: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Batches of augmented samples without end.
 
@@ -33,39 +36,48 @@ def training_batches(
         dataset: Images with labels.
         transform: Maps an image uint8 (height, width, 3), a label (height, width) and
             an integer seed (2,) to an image and a label of fixed size.
-        batch_size: Samples in a batch.
+        batch_size: Samples in a batch, over all hosts.
         seed: Of order and augmentation.
         start_step: Number of batches to leave out, to go on where a run stopped.
+        host: Index and number of the hosts that share each batch. They read equal
+            parts that together, in the order of the hosts, are the batch of one.
 
     Returns:
-        Pairs of uint8 (batch_size, height, width, 3) and uint8 or int32
-        (batch_size, height, width).
+        Pairs of uint8 (samples, height, width, 3) and uint8 or int32 (samples, height,
+        width), where samples are `batch_size` divided by the number of hosts.
 
     Raises:
         InputError: If the data set has no labels. Errors in files are raised while
             iterating; `run_time_errors.input_errors` makes them readable.
     """
-    load = _loader(dataset)
+    augmented = _augmented(dataset, transform)
     sample_of = _shuffled(len(dataset), batch_size, seed)
 
-    def sample(counter):
-        image, label = load(sample_of(counter))
-        own_seed = tf.random.fold_in([seed, _AUGMENTATION], counter)
-        return transform(image, label, own_seed)
+    index, hosts = host
+    own = batch_size // hosts
 
-    batches = tf.data.Dataset.counter(start_step * batch_size)
-    batches = batches.map(sample, tf.data.AUTOTUNE, deterministic=True)
-    batches = batches.batch(batch_size, drop_remainder=True)
+    def sample(number):  # of those of this host
+        counter = number + number // own * (batch_size - own) + index * own
+        own_seed = tf.random.fold_in([seed, _AUGMENTATION], counter)
+        return augmented(sample_of(counter), own_seed)
+
+    batches = tf.data.Dataset.counter(start_step * own)
+    batches = batches.map(sample, _at_a_time(), deterministic=True)
+    batches = batches.batch(own, drop_remainder=True)
     return batches.prefetch(_PREFETCHED)
 
 
-def evaluation_batches(dataset: Samples, *, batch_size: int = 1) -> tf.data.Dataset:
+def evaluation_batches(
+    dataset: Samples, *, batch_size: int = 1, host: tuple[int, int] = (0, 1)
+) -> tf.data.Dataset:
     """Every sample once, at full size, in the data set's order.
 
     Args:
         dataset: Images with labels.
         batch_size: Samples in a batch; the last one may be smaller. More than one needs
             images of one size.
+        host: Index and number of the hosts that share the samples: of n hosts, host i
+            reads every n-th sample, the i-th first.
 
     Returns:
         Pairs of uint8 (batch, height, width, 3) and uint8 or int32
@@ -76,8 +88,9 @@ def evaluation_batches(dataset: Samples, *, batch_size: int = 1) -> tf.data.Data
     """
     if batch_size > 1:
         _check_one_size(dataset)
-    samples = tf.data.Dataset.range(len(dataset))
-    samples = samples.map(_loader(dataset), tf.data.AUTOTUNE, deterministic=True)
+    index, hosts = host
+    samples = tf.data.Dataset.range(index, len(dataset), hosts)
+    samples = samples.map(_loader(dataset), _at_a_time(), deterministic=True)
     return samples.batch(batch_size).prefetch(_PREFETCHED)
 
 
@@ -97,16 +110,44 @@ def _shuffled(count: int, batch_size: int, seed: int):
     return sample_of
 
 
+def _augmented(dataset: Samples, transform: Transform):
+    """Function from a sample's index and seed to the augmented sample.
+
+    Where the transform looks at a part of the image only, and the data set can decode
+    parts, nothing else is decoded.
+    """
+    _check_labelled(dataset)
+    if not (isinstance(transform, Windowed) and isinstance(dataset, WindowSamples)):
+        load = _loader(dataset)
+        return lambda index, seed: transform(*load(index), seed)
+    sizes = tf.constant(dataset.sizes(), tf.int32)
+    load_window = _in_python(
+        lambda index, window: dataset.load_window(
+            int(index), Window(*map(int, window))
+        ),
+        dataset,
+    )
+
+    def augmented(index, seed):
+        window = transform.window(*tf.unstack(sizes[index]), seed)
+        image, label = load_window(index, tf.stack(window))
+        return transform(image, label, seed, window=window)
+
+    return augmented
+
+
 def _loader(dataset: Samples):
     """Function from an index to image and label, for use inside tf.data."""
-    if not dataset.labelled:
-        raise InputError(
-            f"{dataset.name} {dataset.split} has no labels; choose another split."
-        )
+    _check_labelled(dataset)
+    return _in_python(lambda index: dataset.load(int(index)), dataset)
 
-    def load(index):
+
+def _in_python(read, dataset: Samples):
+    """Function that reads a sample in Python, for use inside tf.data."""
+
+    def readable(*arguments):
         try:
-            return dataset.load(int(index))
+            return read(*(argument.numpy() for argument in arguments))
         except InputError as error:
             # TensorFlow keeps only the text of an error.
             raise InputError(marked(str(error))) from None
@@ -117,7 +158,19 @@ def _loader(dataset: Samples):
         tf.TensorSpec((None, None, 3), tf.uint8),
         tf.TensorSpec((None, None), tf.as_dtype(label_dtype(dataset))),
     )
-    return lambda index: tf.py_function(load, [index], types)
+    return lambda *arguments: tf.py_function(readable, arguments, types)
+
+
+def _check_labelled(dataset: Samples) -> None:
+    if not dataset.labelled:
+        raise InputError(
+            f"{dataset.name} {dataset.split} has no labels; choose another split."
+        )
+
+
+def _at_a_time() -> int:
+    """Number of samples in the works; bounds the memory as `_PREFETCHED` does."""
+    return processors()
 
 
 def _check_one_size(dataset: Samples) -> None:

@@ -10,6 +10,10 @@ from keras_lraspp.errors import InputError
 
 _START, _END = "<input-error>", "</input-error>"
 _SENTENCE = re.compile(f"{_START}(.*?){_END}", re.DOTALL)
+# What tf.data says of a batch; evaluation has its own check before.
+_SEVERAL_SIZES = re.compile(
+    "Cannot batch tensors with different shapes|Cannot add tensor to the batch"
+)
 
 
 def marked(sentence: str) -> str:
@@ -37,6 +41,11 @@ def input_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if _SEVERAL_SIZES.search(str(error)):
+            raise InputError(
+                "The transform gives images of several sizes, which cannot become a "
+                "batch; let it crop, as @recipe_transform does."
+            ) from error
         found = _SENTENCE.search(str(error))
         if found is None or isinstance(error, InputError):
             raise

@@ -83,7 +83,7 @@ def TFDS(  # named as the package is
         name=builder.name,
         split=split,
         root=Path(builder.data_dir),
-        records=_records(builder, own),
+        records=records_of(builder, own),
         features=_only(builder.info.features, image, label),
         image=image,
         label=label,
@@ -156,8 +156,8 @@ def _own_split(split: str, builder, train_split: str, val_split: str | None) -> 
     )
 
 
-def _records(builder, split: str):
-    """The split's records by number."""
+def records_of(builder, split):
+    """The records of a split of a builder by number: `Sequence[bytes]`."""
     import tensorflow_datasets as tfds
 
     formats = tfds.core.FileFormat

@@ -5,8 +5,16 @@ from functools import partial
 
 import tensorflow as tf
 
+from keras_lraspp.data.balanced_crop import random_balanced_crop
 from keras_lraspp.data.color import random_color
-from keras_lraspp.data.scale_crop import random_scale_crop
+from keras_lraspp.data.scale_crop import random_scale_crop, scale_crop_window
+from keras_lraspp.data.transform_settings import (
+    check_crop_size,
+    check_probability,
+    check_range,
+    several,
+)
+from keras_lraspp.data.windows import Window, Windowed
 from keras_lraspp.errors import InputError
 
 Transform = Callable[
@@ -22,6 +30,8 @@ def recipe_transform(
     color: float = 0.5,
     color_factors: tuple[float, float] = (0.5, 1.5),
     hue: float = 18.0,
+    max_class_share: float | None = None,
+    crop_tries: int = 10,
     ignore_label: int | None = 255,
 ) -> Transform:
     """The reference's training transforms, in its order.
@@ -35,6 +45,10 @@ def recipe_transform(
         color: Probability of each of brightness, contrast, saturation and hue.
         color_factors: Range of the factor of the first three; 1 changes nothing.
         hue: Largest shift of the hue, on a circle of 256.
+        max_class_share: Other crops are tried while a class has more than this share
+            of the labelled pixels; the reference takes the first. Labels and images
+            are decoded whole then.
+        crop_tries: How many crops at most; if all exceed the share, the best is taken.
         ignore_label: Fills up labels where the crop is larger than the image.
 
     Returns:
@@ -44,28 +58,81 @@ def recipe_transform(
         InputError: If a value is outside its range.
     """
     _check(crop_size, scales, flip, color, color_factors)
-    return in_order(
-        partial(
-            random_scale_crop,
-            crop_size=tuple(crop_size),
-            scales=tuple(scales),
+    crop = {"crop_size": tuple(crop_size), "scales": tuple(scales)}
+    if max_class_share is None:
+        crop_step = Windowed(
+            partial(random_scale_crop, **crop, ignore_label=ignore_label),
+            partial(scale_crop_window, **crop),
+        )
+    else:
+        _check_balance(max_class_share, crop_tries)
+        crop_step = partial(
+            random_balanced_crop,
+            **crop,
+            max_class_share=max_class_share,
+            tries=crop_tries,
             ignore_label=ignore_label,
-        ),
+        )
+    return in_order(
+        crop_step,
         partial(random_flip, probability=flip),
         partial(random_color, probability=color, factors=tuple(color_factors), hue=hue),
     )
 
 
-def in_order(*steps: Transform) -> Transform:
-    """One transform that applies the steps, each with a seed of its own."""
+def transforms_in_order(
+    *,
+    steps: Sequence[Callable[..., Transform]],
+    ignore_label: int | None = 255,
+) -> Transform:
+    """Several transforms, one after the other, each with a seed of its own.
 
-    def transform(image, label, seed):
+    Args:
+        steps: Each called as `step(ignore_label=...)`, as `recipe_transform` is. The
+            last of those that change the size has to make it a fixed one.
+        ignore_label: Given to each of them.
+
+    Returns:
+        A function of image, label and seed; the same seed gives the same result.
+
+    Raises:
+        InputError: If the steps are no list of transforms that are yet to be called.
+    """
+    if not several(steps) or not all(map(callable, steps)):
+        raise InputError(
+            "transforms_in_order.steps is a list of transforms, as "
+            f"[@recipe_transform, @blur_transform], not {steps!r}."
+        )
+    try:
+        made = [step(ignore_label=ignore_label) for step in steps]
+    except TypeError as error:
+        raise InputError(
+            "transforms_in_order.steps names transforms without (), as "
+            f"@recipe_transform; {error}."
+        ) from error
+    return in_order(*made)
+
+
+def in_order(*steps: Transform) -> Transform:
+    """One transform that applies the steps, each with a seed of its own.
+
+    If the first one is `Windowed`, so is the whole.
+    """
+
+    def transform(image, label, seed, window: Window | None = None):
         for place, step in enumerate(steps):
             own_seed = tf.random.fold_in(seed, place)
-            image, label = step(image, label, own_seed)
+            given = {} if place or window is None else {"window": window}
+            image, label = step(image, label, own_seed, **given)
         return image, label
 
-    return transform
+    if not steps or not isinstance(steps[0], Windowed):
+        return transform
+
+    def window(height, width, seed):
+        return steps[0].window(height, width, tf.random.fold_in(seed, 0))
+
+    return Windowed(transform, window)
 
 
 def random_flip(
@@ -91,21 +158,18 @@ def random_flip(
 
 
 def _check(crop_size, scales, flip, color, color_factors) -> None:
-    if not _several(crop_size, 2) or min(crop_size) < 1:
-        raise InputError(
-            f"crop_size is (height, width), both positive, not {crop_size!r}."
-        )
-    if not _several(scales) or min(scales) < 0.01:
+    check_crop_size(crop_size)
+    if not several(scales) or min(scales) < 0.01:
         raise InputError(f"scales are numbers of at least 0.01, not {scales!r}.")
-    for name, value in (("flip", flip), ("color", color)):
-        if not 0 <= value <= 1:
-            raise InputError(f"{name} is a probability 0..1, not {value!r}.")
-    if not _several(color_factors, 2) or not 0 <= color_factors[0] <= color_factors[1]:
+    check_probability("flip", flip)
+    check_probability("color", color)
+    check_range("color_factors", color_factors)
+
+
+def _check_balance(max_class_share, crop_tries) -> None:
+    if not 0 < max_class_share <= 1:
         raise InputError(
-            f"color_factors are (lowest, highest) from 0 up, not {color_factors!r}."
+            f"max_class_share is a share above 0, up to 1, not {max_class_share!r}."
         )
-
-
-def _several(values, count: int | None = None) -> bool:
-    """Whether it is a tuple or list, of that length; a lone number is a usual slip."""
-    return isinstance(values, Sequence) and len(values) == (count or len(values)) > 0
+    if crop_tries < 1:
+        raise InputError(f"crop_tries is at least 1, not {crop_tries!r}.")

@@ -31,7 +31,7 @@ class Point(NamedTuple):
 def draw_latencies(points: list[Point], title: str, path: Path) -> None:
     """Draws the latency of variants against their mIoU, as PNG.
 
-    A line joins the formats of a variant, whose name stands at its end.
+    A line joins the formats of a variant, whose name stands above it.
 
     Args:
         points: At least one.
@@ -42,6 +42,7 @@ def draw_latencies(points: list[Point], title: str, path: Path) -> None:
 
     figure = Figure(figsize=(8, 4.8), layout="constrained")
     axes = figure.add_subplot()
+    slowest = max(point.latency for point in points)
     for variant in dict.fromkeys(point.variant for point in points):
         own = sorted(
             (point for point in points if point.variant == variant),
@@ -54,11 +55,13 @@ def draw_latencies(points: list[Point], title: str, path: Path) -> None:
             linewidth=1,
             zorder=1,
         )
+        on_the_right = own[0].latency > 0.7 * slowest  # no room for the name there
         axes.annotate(
-            f"{variant}  {own[-1].miou:.2f}",
-            (own[0].latency, own[0].miou),
+            f"{variant}  {own[0].miou:.2f}",
+            (own[-1 if on_the_right else 0].latency, own[0].miou),
             xytext=(0, 9),
             textcoords="offset points",
+            horizontalalignment="right" if on_the_right else "left",
             fontsize=9,
         )
     for name in dict.fromkeys(point.format for point in points):
@@ -68,17 +71,18 @@ def draw_latencies(points: list[Point], title: str, path: Path) -> None:
             [point.miou for point in own],
             marker=_MARKS[name],
             color=_COLORS[name],
-            s=42,
+            edgecolors="white",  # where two stand on one another
+            s=60,
             label=name,
             zorder=2,
         )
-    axes.set_title(f"From image to labels: {title}", fontsize=10, loc="left")
-    axes.set_xlabel("latency in ms per call, median")
+    figure.suptitle(f"From image to labels: {title}", fontsize=10)
+    axes.set_xlabel("latency, median of the calls, ms")
     axes.set_ylabel("published mIoU on Cityscapes val, %")
-    axes.set_xlim(left=0, right=1.18 * max(point.latency for point in points))
+    axes.set_xlim(left=0, right=1.05 * slowest)
     axes.margins(y=0.25)
     axes.grid(color="#eeeeee")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="lower right")
+    figure.legend(frameon=False, loc="outside lower center", ncols=len(_MARKS))
     figure.savefig(path, format="png", dpi=150)

@@ -3,10 +3,7 @@
 import json
 import os
 import platform
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -16,10 +13,11 @@ from keras_lraspp.errors import InputError
 from keras_lraspp.export.graph import require_tensorflow
 from keras_lraspp.files import replacing
 from keras_lraspp.models.variants import VARIANTS, Variant, find_variant
-from keras_lraspp.runs import benchmark_child
+from keras_lraspp.runs.benchmark_child import OPENERS
+from keras_lraspp.runs.benchmark_rows import measured
 from keras_lraspp.runs.benchmark_table import BenchmarkRow, heading, line
 
-FORMATS = tuple(benchmark_child.OPENERS)
+FORMATS = tuple(OPENERS)
 ALL = "all"
 _PACKAGES = (
     "keras-lraspp",
@@ -64,7 +62,7 @@ def benchmark(
         InputError: For unknown names or numbers out of range.
         StorageError: If `output_dir` cannot be written.
     """
-    chosen = _chosen(variants)
+    chosen, formats = _chosen(variants), list(dict.fromkeys(formats))
     _check(formats, {"batch": batch, "threads": threads or 1, "runs": runs})
     if set(formats) != {"keras"}:
         require_tensorflow("An exported file")
@@ -72,25 +70,27 @@ def benchmark(
     job = {"size": size, "batch": batch, "threads": threads, "runs": runs}
     print(f"{size[0]}x{size[1]}, batch {batch}, {threads} threads, {runs} calls")
     print(heading())
+    output_dir = Path(output_dir)
+    output_dir.mkdir(parents=True, exist_ok=True)  # a wrong folder is said at once
     rows = []
-    for row in _measured(chosen, formats, job):
+    for row in measured(chosen, formats, job):
         print(line(row))
         rows.append(row)
-    _write(Path(output_dir), rows, job)
+    _write(output_dir, rows, job)
     return rows
 
 
 def _chosen(names: Sequence[str]) -> list[Variant]:
-    if tuple(names) == (ALL,):
+    if ALL in names:
         return list(VARIANTS)
-    found = {name: find_variant(name) for name in names}  # each once
-    for name, variant in found.items():
+    found = [find_variant(name) for name in names]
+    for name, variant in zip(names, found, strict=True):
         if variant is None:
             known = ", ".join(variant.name for variant in VARIANTS)
             raise InputError(
                 f"There is no variant {name!r}; take {ALL} or some of {known}."
             )
-    return list(found.values())
+    return list(dict.fromkeys(found))  # each once
 
 
 def _check(formats: Sequence[str], numbers: dict[str, int]) -> None:
@@ -102,57 +102,10 @@ def _check(formats: Sequence[str], numbers: dict[str, int]) -> None:
             raise InputError(f"--{name} is at least 1, not {number}.")
 
 
-def _measured(
-    variants: list[Variant], formats: Sequence[str], job: dict
-) -> Iterable[BenchmarkRow]:
-    for variant in variants:
-        about = {"variant": variant.name, "miou": variant.miou}
-        with tempfile.TemporaryDirectory() as folder:
-            made = _child(
-                ["-m", "keras_lraspp.runs.benchmark_files"],
-                {**job, "variant": variant.name, "formats": formats, "folder": folder},
-            )
-            for name in formats:
-                row = BenchmarkRow(format=name, **about)
-                _fill(row, made, job)
-                yield row
-
-
-def _fill(row: BenchmarkRow, made: dict, job: dict) -> None:
-    """Times a file and notes what is known of it."""
-    row.error = made.get("error")
-    if row.error is not None:
-        return
-    row.parameters, row.multiply_adds = made["parameters"], made["multiply_adds"]
-    file = made["files"][row.format]
-    row.file_bytes = file["bytes"]
-    script = [benchmark_child.__file__]
-    timed = _child(script, {**job, "format": row.format, "path": file["path"]})
-    for name, value in timed.items():
-        setattr(row, name, value)
-
-
-def _child(program: list[str], job: dict) -> dict:
-    """Returns what a program printed, or its last words as `error`."""
-    modules = os.pathsep.join(path for path in sys.path if path)
-    done = subprocess.run(
-        [sys.executable, *program, json.dumps(job)],
-        env={**os.environ, "PYTHONPATH": modules},
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode == 0:
-        return json.loads(done.stdout.splitlines()[-1])
-    words = [text for text in done.stderr.splitlines() if text.strip()]
-    said = words[-1].removeprefix("error: ") if words else ""
-    return {"error": said or f"the process ended with {done.returncode}"}
-
-
 def _write(folder: Path, rows: list[BenchmarkRow], job: dict) -> None:
     from keras_lraspp.reports.latency_plot import Point, draw_latencies
 
     content = {**job, **_machine(), "rows": [row.as_dict() for row in rows]}
-    folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / "benchmark.json") as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n")
     points = [

@@ -15,11 +15,15 @@ from keras_lraspp.errors import DivergedError, InputError
 from keras_lraspp.models.loading import load_weights
 from keras_lraspp.runs.best_model import BEST
 from keras_lraspp.runs.datasets import open_dataset
+from keras_lraspp.runs.hosts import SharedStop, shared_run_folder
 from keras_lraspp.runs.notes import NOTES, note_run, write_notes
 from keras_lraspp.runs.precision import precision_policy
-from keras_lraspp.runs.run_folder import run_folder, write_text, write_versions
+from keras_lraspp.runs.run_folder import write_text, write_versions
 from keras_lraspp.runs.training_callbacks import Course, make_callbacks
 from keras_lraspp.training.checkpoints import CheckpointFolder, TrainingState
+from keras_lraspp.training.cluster import find_place
+from keras_lraspp.training.hosts import Hosts
+from keras_lraspp.training.joining import several_hosts
 from keras_lraspp.training.optimizer import exclude_backbone_batch_norm
 from keras_lraspp.training.strategy import all_devices
 from keras_lraspp.training.watchdogs import StopSignal
@@ -33,6 +37,7 @@ class TrainingResult(NamedTuple):
     best_miou: float | None  # in 0..1
     best_path: Path
     signal: int | None  # the signal that stopped it before its end
+    first: bool = True  # whether this is the process that wrote the files
 
 
 def train(
@@ -58,6 +63,9 @@ def train(
     eval_batch_size: int = 1,
     seed: int = 0,
     devices: Sequence[str] | None = None,
+    coordinator: str | None = None,
+    processes: int | None = None,
+    process: int | None = None,
     corrupt: str = "fail",
     operative_config: Callable[[], str] | None = None,
 ) -> TrainingResult:
@@ -90,6 +98,10 @@ def train(
         eval_batch_size: Images per evaluation step.
         seed: Of initial weights, order and augmentation.
         devices: Names of devices to use; `None` for all accelerators.
+        coordinator: `HOST:PORT` of process 0 if several processes train together, on
+            JAX; `"auto"` if the cluster says it. See `docs/distributed.md`.
+        processes: How many they are; `None` if the cluster says it.
+        process: Which one this is, from 0; `None` if the cluster says it.
         corrupt: `"fail"` or `"skip"` for images that cannot be read.
         operative_config: Returns the text of `config.gin`, once all is built.
 
@@ -103,11 +115,20 @@ def train(
     """
     output_dir = Path(output_dir)
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(run_folder(output_dir, keep=keep, resume=resume))
-        training_set, validation_set = (
-            check_dataset(open_dataset(dataset, data_root, split), corrupt=corrupt)
-            for split in ("train", "val")
+        place = find_place(coordinator, processes, process)
+        hosts = stack.enter_context(several_hosts(place))
+        folder = stack.enter_context(
+            shared_run_folder(hosts, output_dir, keep=keep, resume=resume)
         )
+        with hosts.together():
+            training_set, validation_set = (
+                check_dataset(
+                    open_dataset(dataset, data_root, split),
+                    corrupt=corrupt,
+                    progress=hosts.first,
+                )
+                for split in ("train", "val")
+            )
         stack.enter_context(input_errors())
         stack.enter_context(precision_policy(precision))
         global_batch = batch_size * stack.enter_context(all_devices(devices))
@@ -119,24 +140,28 @@ def train(
             iterations=iterations,
         )
         _compile(network, loss(**ignored), optimizer(learning_rate=rate))
-        state = _restore(network, folder) if resume else TrainingState()
+        with hosts.together():
+            state = _restore(network, folder, hosts) if resume else TrainingState()
         batches = training_batches(
             training_set,
             transform=transform(**ignored),
             batch_size=global_batch,
             seed=seed,
             start_step=state.step,
+            host=(hosts.index, hosts.count),
         )
         _check_crop(network, batches.element_spec[0].shape)
-        if operative_config is not None:
-            write_text(output_dir / "config.gin", operative_config())
-        write_versions(output_dir / "versions.json")
         sets = training_set, validation_set
         lengths = {"iterations": iterations, "batch_size": global_batch}
+        hosts.check_same(images=len(training_set), seed=seed, **lengths)
         notes = note_run(network, *sets, **lengths, data_root=data_root)
-        write_notes(notes, output_dir / NOTES, resumed=resume)
+        with hosts.together():
+            if hosts.first:
+                _write_what_runs(output_dir, notes, operative_config, resumed=resume)
 
         stop = stack.enter_context(StopSignal())
+        if hosts.several:
+            stop = SharedStop(hosts, stop)
         course = Course(
             **lengths,
             eval_interval=eval_interval,
@@ -144,16 +169,26 @@ def train(
             log_interval=log_interval,
             eval_batch_size=eval_batch_size,
         )
-        callbacks = make_callbacks(network, validation_set, folder, state, course, stop)
+        callbacks = make_callbacks(
+            network, validation_set, folder, state, course, stop, hosts
+        )
+        called = [stop, *callbacks] if hosts.several else callbacks
         try:
-            _fit(network, batches, iterations - state.step, callbacks)
+            _fit(network, batches, iterations - state.step, called)
         except DivergedError:
             callbacks.report.finish()  # its curves show when
             raise
         callbacks.report.finish()
     state = callbacks.milestones.state
     best = state.best_step, state.best_miou, output_dir / BEST
-    return TrainingResult(state.step, *best, signal=stop.received)
+    return TrainingResult(state.step, *best, stop.received, hosts.first)
+
+
+def _write_what_runs(folder: Path, notes, operative_config, *, resumed: bool) -> None:
+    if operative_config is not None:
+        write_text(folder / "config.gin", operative_config())
+    write_versions(folder / "versions.json")
+    write_notes(notes, folder / NOTES, resumed=resumed)
 
 
 def _compile(network, loss, optimizer) -> None:
@@ -177,13 +212,15 @@ def _fit(network, batches, steps: int, callbacks) -> None:
     )
 
 
-def _restore(network, checkpoints: CheckpointFolder) -> TrainingState:
+def _restore(network, checkpoints: CheckpointFolder, hosts: Hosts) -> TrainingState:
     state = checkpoints.restore(partial(load_weights, network))
     if state is None:
-        print(f"nothing to resume in {checkpoints.folder}: starting from the beginning")
-        return TrainingState()
-    print(f"resuming after iteration {state.step}")
-    return state
+        said = f"nothing to resume in {checkpoints.folder}: starting from the beginning"
+    else:
+        said = f"resuming after iteration {state.step}"
+    if hosts.first:
+        print(said)
+    return state or TrainingState()
 
 
 def _check_crop(network, shape) -> None:

@@ -6,9 +6,17 @@ import keras
 
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.runs.best_model import BEST, BestModel
+from keras_lraspp.runs.host_callbacks import (
+    DividedValidation,
+    NoJournal,
+    SharedReport,
+    by_the_first,
+)
+from keras_lraspp.runs.hosts import SharedStop
 from keras_lraspp.runs.training_report import TrainingReport
 from keras_lraspp.runs.validation import Validation
 from keras_lraspp.training.checkpoints import CheckpointFolder, TrainingState
+from keras_lraspp.training.hosts import ONE, Hosts
 from keras_lraspp.training.journal import Journal
 from keras_lraspp.training.milestones import Intervals, Milestones
 from keras_lraspp.training.progress import Progress
@@ -41,7 +49,8 @@ def make_callbacks(
     checkpoints: CheckpointFolder,
     state: TrainingState,
     course: Course,
-    stop: StopSignal,
+    stop: StopSignal | SharedStop,
+    hosts: Hosts = ONE,
 ) -> TrainingCallbacks:
     """Makes the callbacks of one training.
 
@@ -52,31 +61,37 @@ def make_callbacks(
         state: Where training stands.
         course: Lengths and intervals.
         stop: Says whether a signal came.
+        hosts: The processes that train together; a `SharedStop` if several.
     """
     folder = checkpoints.folder.parent
-    journal = Journal(folder, state.step)
+    journal = Journal(folder, state.step) if hosts.first else NoJournal()
     progress = Progress(
         journal,
         iterations=course.iterations,
         batch_size=course.batch_size,
         log_interval=course.log_interval,
         start_step=state.step,
+        write=print if hosts.first else lambda line: None,
     )
-    batch_size = course.eval_batch_size
-    validation = Validation(network, validation_set, journal, batch_size, stop)
+    validated = network, validation_set, journal, course.eval_batch_size, stop
+    if hosts.several:
+        validation = DividedValidation(*validated, hosts)
+    else:
+        validation = Validation(*validated)
     best = BestModel(folder / BEST, validation_set, lambda: validation.confusion)
     milestones = Milestones(
         Intervals(course.iterations, course.eval_interval, course.save_interval),
         state,
         checkpoints,
         evaluate=validation,
-        save_best=best,
+        save_best=by_the_first(hosts, best),
         stop=lambda: stop.received is not None,
         paused=progress.paused,
     )
+    reported = folder, network, milestones, best, progress.paused
     return TrainingCallbacks(
         StopOnDivergence(start_step=state.step, on_diverged=checkpoints.discard_after),
         progress,
         milestones,
-        TrainingReport(folder, network, milestones, best, progress.paused),
+        SharedReport(hosts, *reported),
     )

@@ -52,24 +52,33 @@ class Validation:
     def __call__(self, step: int) -> float | None:
         """Returns the mIoU in 0..1, or `None` if a signal broke it off."""
         started = time.perf_counter()
+        confusion = self._count()
+        if confusion is None:
+            return None
+        self.confusion = confusion
+        self._publish(step, time.perf_counter() - started)
+        return confusion.miou()
+
+    def _count(self) -> ImageConfusion | None:
+        """Counts over all images; `None` if a signal broke it off."""
         confusion = self._nothing_counted()
         batches = takewhile(lambda _: self.stop.received is None, self.batches)
         evaluate_model(self.predict, batches, confusion)
-        if self.stop.received is not None:
-            return None
-        self.confusion = confusion
+        return confusion if self.stop.received is None else None
+
+    def _publish(self, step: int, seconds: float) -> None:
+        """Writes down and prints the newest scores."""
         scores = {
-            "miou": confusion.miou(),
-            "pixel_accuracy": confusion.pixel_accuracy(),
+            "miou": self.confusion.miou(),
+            "pixel_accuracy": self.confusion.pixel_accuracy(),
         }
         self.journal.scalars(step, scores)
         for index, picture in enumerate(self._pictures()):
             self.journal.picture(step, f"validation_{index}", picture)
         print(
             f"iteration {step}  validation mIoU {scores['miou']:.4f}  pixel accuracy "
-            f"{scores['pixel_accuracy']:.4f}  ({time.perf_counter() - started:.1f} s)"
+            f"{scores['pixel_accuracy']:.4f}  ({seconds:.1f} s)"
         )
-        return scores["miou"]
 
     def _nothing_counted(self) -> ImageConfusion:
         return ImageConfusion(self.dataset.num_classes, self.dataset.ignore_label)

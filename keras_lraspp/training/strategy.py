@@ -1,10 +1,12 @@
-"""All the accelerators of one machine, on the backend at hand."""
+"""All the accelerators at hand, of one machine or several, on any backend."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import keras
+
+from keras_lraspp.errors import InputError
 
 
 @contextlib.contextmanager
@@ -15,12 +17,20 @@ def all_devices(names: Sequence[str] | None = None) -> Iterator[int]:
     `keras.distribution.DataParallel`. PyTorch: one device. With a single device
     nothing is set up, so that it costs nothing.
 
+    On JAX a step computes what one device would for the whole batch: batch statistics
+    and the choice of hard pixels are over all devices. TensorFlow's devices each have
+    their own, as the reference's. If several processes have joined (see `joining`), it
+    is the devices of all of them.
+
     Args:
         names: Devices to use, e.g. `("GPU:0", "GPU:1")`; `None` for all
             accelerators of the machine.
 
     Yields:
         The number of devices; a global batch is that many times the device batch.
+
+    Raises:
+        InputError: If several processes do not all use equally many devices.
 
     Example:
         ```python
@@ -87,6 +97,7 @@ def _mirrored(names: Sequence[str] | None) -> Iterator[int]:
 
 @contextlib.contextmanager
 def _data_parallel(names: Sequence[str] | None) -> Iterator[int]:
+    _check_processes(names)
     if names is None:
         names = keras.distribution.list_devices()
     if len(names) <= 1:
@@ -94,9 +105,31 @@ def _data_parallel(names: Sequence[str] | None) -> Iterator[int]:
         return
     before = keras.distribution.distribution()
     keras.distribution.set_distribution(
-        keras.distribution.DataParallel(devices=list(names), auto_shard_dataset=False)
+        keras.distribution.DataParallel(
+            devices=[name.lower() for name in names],  # as Keras spells them there
+            auto_shard_dataset=False,  # each process reads its own part
+        )
     )
     try:
         yield len(names)
     finally:
         keras.distribution.set_distribution(before)
+
+
+def _check_processes(names: Sequence[str] | None) -> None:
+    import jax
+
+    if jax.process_count() == 1:
+        return
+    if names is not None:
+        raise InputError(
+            "Several processes train on all their devices; leave train.devices out, "
+            "and hide devices by CUDA_VISIBLE_DEVICES."
+        )
+    owners = [device.process_index for device in jax.devices()]
+    counts = [owners.count(index) for index in range(jax.process_count())]
+    if len(set(counts)) > 1:
+        raise InputError(
+            f"The processes have {counts} devices, but each needs as many as the "
+            f"others; hide some by CUDA_VISIBLE_DEVICES."
+        )

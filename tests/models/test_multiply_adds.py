@@ -36,6 +36,46 @@ def test_a_small_network_counted_by_hand():
     assert multiply_adds(small_network(10, 10)) == total
 
 
+# By hand from table 1 of the paper, for 512x1024: cells of the input and of the output,
+# channels in, expanded and out, kernel, and channels inside the gate. As in PaddleSeg,
+# the first block expands, too, and a gate has a quarter of the channels.
+OS32_BLOCKS = (
+    (256 * 512, 256 * 512, 16, 16, 16, 3, 0),
+    (256 * 512, 128 * 256, 16, 64, 24, 3, 0),
+    (128 * 256, 128 * 256, 24, 72, 24, 3, 0),
+    (128 * 256, 64 * 128, 24, 72, 40, 5, 18),
+    (64 * 128, 64 * 128, 40, 120, 40, 5, 30),
+    (64 * 128, 64 * 128, 40, 120, 40, 5, 30),
+    (64 * 128, 32 * 64, 40, 240, 80, 3, 0),
+    (32 * 64, 32 * 64, 80, 200, 80, 3, 0),
+    (32 * 64, 32 * 64, 80, 184, 80, 3, 0),
+    (32 * 64, 32 * 64, 80, 184, 80, 3, 0),
+    (32 * 64, 32 * 64, 80, 480, 112, 3, 120),
+    (32 * 64, 32 * 64, 112, 672, 112, 3, 168),
+    (32 * 64, 16 * 32, 112, 672, 160, 5, 168),
+    (16 * 32, 16 * 32, 160, 960, 160, 5, 240),
+    (16 * 32, 16 * 32, 160, 960, 160, 5, 240),
+)
+
+
+def test_os32_global_counted_by_hand():
+    stem = 256 * 512 * 3 * 3 * 3 * 16
+    blocks = sum(
+        before * given * expanded
+        + after * expanded * kernel**2
+        + 2 * expanded * inside
+        + after * expanded * out
+        for before, after, given, expanded, out, kernel, inside in OS32_BLOCKS
+    )
+    deep = 16 * 32 * (160 * 128 + 128 * 128) + 160 * 128  # value, mix; one gate
+    middle = 64 * 128 * (40 * 64 + (128 + 64) * 128)
+    fine = 128 * 256 * (24 * 32 + (128 + 32) * 128 + 128 * 19)
+    total = stem + blocks + deep + middle + fine
+    assert total == 3_194_734_688
+    model = LRASPP(output_stride=32, input_shape=(512, 1024, 3))
+    assert multiply_adds(model) == total
+
+
 def test_the_published_networks_are_of_the_measured_size():
     """12.3 and 3.2 G for an image of 512x1024, counted elsewhere."""
     counted = [

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 
 from keras_lraspp.errors import InputError
+from keras_lraspp.models.variants import VARIANTS
 from keras_lraspp.runs import benchmark_child
 from keras_lraspp.runs.benchmark import benchmark
+from keras_lraspp.runs.benchmark_rows import _child
 
 SMALLEST = "small_x0_35_os32_global"
 SIZE = (32, 64)
+LITERT = ("write", "litert")
+TOO_SMALL = {"error": "it is too small"}
 
 
 def test_rows_have_what_was_measured(tmp_path, capsys):
@@ -52,20 +56,92 @@ def test_rows_have_what_was_measured(tmp_path, capsys):
     assert not (tmp_path / "benchmark.png").exists()  # it has no published mIoU
 
 
-def test_a_variant_that_fails_leaves_the_others(tmp_path, capsys):
+@pytest.fixture
+def children(monkeypatch):
+    """Answers instead of the children, and notes their formats and whether they time.
+
+    Litert files of os8_global cannot be written, ONNX files of os32_global not be run.
+    """
+    asked = []
+
+    def child(program, job):
+        times = "path" in job
+        asked.append(("time", job["path"]) if times else ("write", *job["formats"]))
+        if times and job["path"] == "os32_global.onnx":
+            return {"error": "the process ended with -9"}
+        if times:
+            return {"milliseconds": [7.0, 5.0, 6.0], "peak_bytes": 3 * 10**8}
+        if job["variant"] == "os8_global" and "litert" in job["formats"]:
+            return {"error": "no such operator"}
+        files = {
+            name: {"path": f"{job['variant']}.{name}", "bytes": 10**7}
+            for name in job["formats"]
+        }
+        return {"parameters": 3 * 10**6, "multiply_adds": 10**10, "files": files}
+
+    monkeypatch.setattr("keras_lraspp.runs.benchmark_rows._child", child)
+    return asked
+
+
+def test_a_row_that_fails_leaves_the_others(children, tmp_path, capsys):
     rows = benchmark(
-        variants=["os8_large_kernel", "os32_global"],
-        size=SIZE,
-        runs=1,
-        output_dir=tmp_path,
+        variants=["os8_global", "os32_global"],
+        formats=["onnx", "litert"],
+        output_dir=tmp_path / "new",
     )
-    assert rows[1].error is None and rows[1].miou == 70.13
-    assert rows[0].median_ms is None
-    assert rows[0].error == "its smallest side is 385 pixels"
-    assert "failed: " in capsys.readouterr().out
-    assert (tmp_path / "benchmark.png").read_bytes()[1:4] == b"PNG"
-    written = json.loads((tmp_path / "benchmark.json").read_text())["rows"]
-    assert written[0]["error"] == rows[0].error
+    assert [row.error for row in rows] == [
+        None,
+        "no such operator",
+        "the process ended with -9",
+        None,
+    ]
+    assert [row.median_ms for row in rows] == [6.0, None, None, 6.0]
+    # Of a file that cannot be run its size is known, of the other one nothing.
+    assert [row.file_bytes for row in rows] == [10**7, None, 10**7, 10**7]
+    # Written together, and one by one where that failed.
+    assert children[:3] == [("write", "onnx", "litert"), ("write", "onnx"), LITERT]
+    assert ("write", "onnx") not in children[3:]
+    assert capsys.readouterr().out.count("failed: ") == 2
+    assert (tmp_path / "new" / "benchmark.png").read_bytes()[1:4] == b"PNG"
+    written = json.loads((tmp_path / "new" / "benchmark.json").read_text())["rows"]
+    assert [row["error"] for row in written] == [row.error for row in rows]
+    assert [row["miou"] for row in written] == [72.33, 72.33, 70.13, 70.13]
+
+
+def test_all_are_all_in_the_order_of_the_table(children, tmp_path):
+    rows = benchmark(variants=["all"], formats=["keras"], output_dir=tmp_path)
+    assert [row.variant for row in rows] == [variant.name for variant in VARIANTS]
+    twice = ["os32_global", "os32_global_cityscapes", "os32_global"]
+    rows = benchmark(variants=twice, formats=["onnx", "onnx"], output_dir=tmp_path)
+    assert len(rows) == 1
+
+
+@pytest.mark.parametrize(
+    "program, result",
+    [
+        ("print('words'); print('{\"bytes\": 3}')", {"bytes": 3}),
+        ("import sys; sys.exit('warning\\nerror: it is too small')", TOO_SMALL),
+        ("import os; os.kill(os.getpid(), 9)", {"error": "the process ended with -9"}),
+        ("raise SystemExit(3)", {"error": "the process ended with 3"}),
+    ],
+)
+def test_a_child_says_its_result_or_why_there_is_none(program, result):
+    assert _child(["-c", program], {}) == result
+
+
+def test_a_size_that_a_network_does_not_take(tmp_path):
+    from keras_lraspp.runs.benchmark_files import main
+
+    job = {"variant": "os8_large_kernel", "formats": ["keras"], "size": SIZE}
+    with pytest.raises(InputError, match="its smallest side is 385 pixels"):
+        main({**job, "folder": str(tmp_path)})
+
+
+def test_a_folder_that_is_a_file_is_said_before_anything_runs(children, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileExistsError):
+        benchmark(output_dir=tmp_path / "file")
+    assert not children
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,73 @@
+"""Files of records, begun anew when one is full."""
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from keras_lraspp.data.shards.manifest import ShardFile, sha256
+
+FILE_FORMATS = ("tfrecord", "array_record")
+DATASET = "shards"  # in the names of files
+
+
+class RecordFiles:
+    """Writes the records of a split, one file after the other.
+
+    How many files there will be is part of their names, so they get them at the end.
+
+    Args:
+        folder: Where to write.
+        split: Name of the split.
+        file_format: `"tfrecord"` or `"array_record"`.
+        file_bytes: Size from which on a new file is begun.
+    """
+
+    def __init__(self, folder: Path, split: str, file_format: str, file_bytes: int):
+        self.folder, self.split, self.format = folder, split, file_format
+        self.file_bytes = file_bytes
+        self._records: list[int] = []  # in each file
+        self._bytes = 0  # in the last one
+        self._writer = None
+
+    def write(self, content: bytes) -> None:
+        """Writes a record."""
+        if self._writer is None or self._bytes > self.file_bytes:
+            self.close()
+            self._writer = _writer(self._part(len(self._records)), self.format)
+            self._records.append(0)
+            self._bytes = 0
+        self._writer.write(content)
+        self._records[-1] += 1
+        self._bytes += len(content)
+
+    def close(self) -> None:
+        """Closes the last file."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def finish(self) -> tuple[ShardFile, ...]:
+        """Closes the last file and gives all of them their names."""
+        self.close()
+        return tuple(map(self._named, range(len(self._records))))
+
+    def _named(self, place: int) -> ShardFile:
+        name = (
+            f"{DATASET}-{self.split}.{self.format}"
+            f"-{place:05}-of-{len(self._records):05}"
+        )
+        path = self._part(place).rename(self.folder / name)
+        size = path.stat().st_size
+        return ShardFile(name, self._records[place], size, sha256(path))
+
+    def _part(self, place: int) -> Path:
+        return self.folder / f"{self.split}-{place}.part"
+
+
+def _writer(path: Path, file_format: str):
+    if file_format == "tfrecord":
+        return tf.io.TFRecordWriter(str(path))
+    from array_record.python.array_record_module import ArrayRecordWriter
+
+    # Tiles are compressed already.
+    return ArrayRecordWriter(str(path), "group_size:1,uncompressed")

@@ -1,0 +1,54 @@
+"""The clusters' examples type commands that exist, and name a place that works."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from keras_lraspp.__main__ import _parser
+from keras_lraspp.training.cluster import AUTO, Place, find_place
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def slurm() -> list[str]:
+    script = (EXAMPLES / "slurm" / "train.sbatch").read_text()
+    return shlex.split(re.search(r"^srun keras-lraspp (.*)$", script, re.M)[1])
+
+
+def kubernetes() -> list[str]:
+    text = (EXAMPLES / "kubernetes" / "train.yaml").read_text()
+    command = re.search(r"command:\n((?: +- .*\n)+)", text)[1]
+    words = re.findall(r"- (.*)\n", command)
+    assert words.pop(0) == "keras-lraspp"
+    return words
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "place"),
+    [
+        (slurm(), {}, Place(None, None, None)),
+        (
+            kubernetes(),
+            {"JOB_COMPLETION_INDEX": "1"},
+            Place("lraspp-0.lraspp:1234", 2, 1),
+        ),
+    ],
+    ids=["slurm", "kubernetes"],
+)
+def test_the_command_is_one(words, environment, place):
+    flags = _parser().parse_args(words)
+    assert flags.resume and flags.data_root and flags.output_dir
+    found = find_place(flags.coordinator, flags.processes, flags.process, environment)
+    assert found == place
+    assert (flags.coordinator == AUTO) == (place.coordinator is None)
+    variables = (EXAMPLES / "slurm" / "train.sbatch").read_text()
+    assert "KERAS_BACKEND=jax" in variables
+
+
+def test_the_pods_of_the_job_are_as_many_as_the_processes():
+    text = (EXAMPLES / "kubernetes" / "train.yaml").read_text()
+    numbers = re.findall(r"(?:completions|parallelism|--processes)[:=] ?(\d+)", text)
+    assert numbers == ["2", "2", "2"]
+    assert text.count("name: KERAS_BACKEND\n              value: jax") == 1
