@@ -26,6 +26,7 @@ from typing import NamedTuple
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 REFERENCE = "PaddleSeg, 2 workers"
+_LONGEST = 600  # seconds; PaddleSeg's workers have been seen to hang
 
 
 class Contestant(NamedTuple):
@@ -72,12 +73,16 @@ def run(contestant: Contestant) -> Run:
             stderr=errors,
             text=True,
             cwd=ROOT,
-            env=None,
         )
         highest = [0.0]
         watcher = threading.Thread(target=_watch, args=(child, highest), daemon=True)
         watcher.start()
-        output, _ = child.communicate()
+        try:
+            output, _ = child.communicate(timeout=_LONGEST)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            message = f"{contestant.name} did not end in {_LONGEST} s."
+            raise SystemExit(message) from None
         if child.returncode:
             errors.seek(0)
             message = errors.read().decode(errors="replace")[-2000:]

@@ -66,8 +66,9 @@ def extras(model, images, labels) -> dict[str, float]:
             model.train_on_batch(images, labels)
 
     fit()  # makes its own function
-    turns = [(clock.median_seconds(bare, 1), clock.median_seconds(fit, 1))
-             for _ in range(2)]
+    turns = [
+        (clock.median_seconds(bare, 1), clock.median_seconds(fit, 1)) for _ in range(2)
+    ]
     share = sorted(step / fitted for step, fitted in turns)
     step = min(step for step, _ in turns) / flags.steps
     return {"loss_and_optimizer": alone / step, "fit": sum(share) / len(share)}

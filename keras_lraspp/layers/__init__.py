@@ -2,7 +2,8 @@
 
 from keras_lraspp.layers.batch_norm import BatchNorm
 from keras_lraspp.layers.hard_gate import HardGate
+from keras_lraspp.layers.hard_swish import HardSwish
 from keras_lraspp.layers.large_kernel_pool import LargeKernelPool
 from keras_lraspp.layers.resize_like import ResizeLike
 
-__all__ = ["BatchNorm", "HardGate", "LargeKernelPool", "ResizeLike"]
+__all__ = ["BatchNorm", "HardGate", "HardSwish", "LargeKernelPool", "ResizeLike"]

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_lraspp.layers import BatchNorm, HardGate
+from keras_lraspp.layers import BatchNorm, HardGate, HardSwish
 from keras_lraspp.models.mobilenet_v3_blocks import Block
 
 
@@ -128,7 +128,7 @@ def inverted_residual(x, block: Block, name, *, strides, dilation):
 
 def hard_swish(name):
     """The hard-swish layer, x * relu6(x + 3) / 6."""
-    return keras.layers.Activation("hard_swish", name=name)
+    return HardSwish(name=name)
 
 
 def he_normal_untruncated():

@@ -7,8 +7,9 @@ from keras_lraspp.reports.latency_plot import Point, draw_latencies
 
 
 def colored(picture, color):
-    """Columns and rows of a colour's pixels."""
-    rows, columns = np.nonzero((picture == ImageColor.getrgb(color)).all(-1))
+    """Columns and rows of a colour's pixels above the legend."""
+    above = picture[:600]
+    rows, columns = np.nonzero((above == ImageColor.getrgb(color)).all(-1))
     return columns, rows
 
 
@@ -21,11 +22,25 @@ def test_points_stand_where_they_belong(tmp_path):
     draw_latencies(points, "64x64", tmp_path / "plot.png")
     picture = np.asarray(Image.open(tmp_path / "plot.png").convert("RGB"))
     assert picture.shape == (720, 1200, 3)
-    columns, rows = colored(picture, "#1f5fa8")  # ONNX, and its key in the legend
+    columns, rows = colored(picture, "#1f5fa8")  # ONNX
     slow = columns[rows < 300].mean()
     fast = columns[columns < 500].mean()
-    (litert, _) = colored(picture, "#3c8d40")
-    litert = litert[litert < 900].mean()
+    litert = colored(picture, "#3c8d40")[0].mean()
     # Latencies 50, 100 and 200 are on one straight axis.
     np.testing.assert_allclose((slow - fast) / (litert - fast), 3, rtol=0.05)
     assert not colored(picture, "#c43c31")[0].size  # no Keras
+
+
+def test_a_name_beside_the_slowest_point_is_inside(tmp_path):
+    points = [
+        Point("os8_large_kernel", "keras", 400.0, 73.19),
+        Point("os32_global", "keras", 100.0, 70.13),
+    ]
+    draw_latencies(points, "64x64", tmp_path / "plot.png")
+    picture = np.asarray(Image.open(tmp_path / "plot.png").convert("L"))
+    assert (picture[:, -5:] > 200).all()  # nothing but paper and the grid's ends
+    columns, _ = colored(
+        np.asarray(Image.open(tmp_path / "plot.png").convert("RGB")), "#c43c31"
+    )
+    dark = np.nonzero(picture[:200, 100:] < 60)[1] + 100  # the upper name's letters
+    assert dark.size and dark.max() <= columns.max() + 5

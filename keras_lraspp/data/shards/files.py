@@ -4,7 +4,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from keras_lraspp.data.shards.manifest import ShardFile, sha256
+from keras_lraspp.data.shards.manifest import ShardFile
+from keras_lraspp.data.shards.manifest_file import sha256
 
 FILE_FORMATS = ("tfrecord", "array_record")
 DATASET = "shards"  # in the names of files

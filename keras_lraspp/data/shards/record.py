@@ -40,25 +40,6 @@ def _jpeg(pixels: np.ndarray) -> bytes:
 ENCODINGS = {"png": Encoding(True, encode_tile), "jpeg": Encoding(False, _jpeg)}
 
 
-def features(label_type: str):
-    """What TensorFlow Datasets is told of a record."""
-    import tensorflow_datasets as tfds
-
-    image = tfds.features.Image(shape=(None, None, 3))
-    label = tfds.features.Image(
-        shape=(None, None, 1), dtype=np.dtype(label_type), encoding_format="png"
-    )
-    return tfds.features.FeaturesDict(
-        {
-            "image": tfds.features.Sequence(image),
-            "label": tfds.features.Sequence(label),
-            "height": tfds.features.Scalar(np.int64),
-            "width": tfds.features.Scalar(np.int64),
-            "name": tfds.features.Text(),
-        }
-    )
-
-
 def pack(
     image: np.ndarray | bytes,
     label: np.ndarray,

@@ -1,9 +1,6 @@
 """Writing a data set as shards, whole or not at all."""
 
 import contextlib
-import os
-import shutil
-import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
 from keras_lraspp.data.crew import processors
@@ -20,17 +16,13 @@ from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.data.loading import is_plain_jpeg, label_dtype
 from keras_lraspp.data.samples import Samples
 from keras_lraspp.data.shards.files import FILE_FORMATS, RecordFiles
-from keras_lraspp.data.shards.manifest import (
-    FILE_NAME,
-    Manifest,
-    ShardSplit,
-    run_lengths,
-    to_json,
-)
-from keras_lraspp.data.shards.record import ENCODINGS, features, pack
+from keras_lraspp.data.shards.manifest import Manifest, ShardSplit, run_lengths
+from keras_lraspp.data.shards.manifest_file import FILE_NAME, to_json
+from keras_lraspp.data.shards.new_folder import new_folder
+from keras_lraspp.data.shards.record import ENCODINGS, pack
+from keras_lraspp.data.shards.tfds_metadata import write_tfds_metadata
 from keras_lraspp.data.shards.tiles import TileSize
-from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.files import TEMPORARY_PREFIX
+from keras_lraspp.errors import InputError
 
 
 class ShardOptions(NamedTuple):
@@ -78,7 +70,7 @@ def write_shards(
     """
     _check(splits, folder, options)
     first = splits[0]
-    with _new_folder(folder) as temporary:
+    with new_folder(folder) as temporary:
         manifest = Manifest(
             name=first.name,
             classes=first.classes,
@@ -91,7 +83,7 @@ def write_shards(
                 for samples in splits
             },
         )
-        _write_tfds_metadata(manifest, temporary)
+        write_tfds_metadata(manifest, temporary)
         (temporary / FILE_NAME).write_text(to_json(manifest), encoding="utf-8")
     return manifest
 
@@ -110,29 +102,6 @@ def _check(splits: Sequence[Samples], folder: Path, options: ShardOptions) -> No
             )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} exists; remove it first, or name a new folder.")
-
-
-@contextlib.contextmanager
-def _new_folder(folder: Path) -> Iterator[Path]:
-    """Yields a folder that takes its place at the end; removed on an error."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=folder.parent))
-    except OSError as error:
-        raise StorageError(_cannot_write(folder, error)) from error
-    try:
-        yield temporary
-        temporary.chmod(0o755)  # mkdtemp's is for its owner only
-        os.replace(temporary, folder)
-    except (OSError, tf.errors.OpError) as error:
-        raise StorageError(_cannot_write(folder, error)) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _cannot_write(folder: Path, error: Exception) -> str:
-    reason = getattr(error, "strerror", None) or error
-    return f"Cannot write {folder}: {reason}. Free some space or choose another folder."
 
 
 def _write_split(samples: Samples, folder: Path, options: ShardOptions) -> ShardSplit:
@@ -194,27 +163,3 @@ def _packed(
 
 def _label_type(samples: Samples) -> str:
     return "uint8" if label_dtype(samples) == np.uint8 else "uint16"
-
-
-def _write_tfds_metadata(manifest: Manifest, folder: Path) -> None:
-    """Lets TensorFlow Datasets open the folder."""
-    import tensorflow_datasets as tfds
-
-    tfds.folder_dataset.write_metadata(
-        data_dir=str(folder),
-        features=features(manifest.label_type),
-        split_infos=[
-            tfds.core.SplitInfo(
-                name=name,
-                shard_lengths=[file.records for file in split.files],
-                num_bytes=sum(file.bytes for file in split.files),
-            )
-            for name, split in manifest.splits.items()
-        ],
-        filename_template="{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
-        version="1.0.0",
-        check_data=False,
-        description=f"{manifest.name} in tiles of {manifest.tile.height} x "
-        f"{manifest.tile.width} pixels, row by row, filled up at the right and bottom. "
-        "Images that are JPEG files are kept as they were, in one piece.",
-    )

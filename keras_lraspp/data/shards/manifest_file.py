@@ -1,0 +1,122 @@
+"""The file in a folder of shards that says what else is there."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from keras_lraspp.data.label_maps import ClassSet
+from keras_lraspp.data.pairing import some
+from keras_lraspp.data.shards.manifest import Manifest, ShardFile, ShardSplit, SizeRun
+from keras_lraspp.data.shards.tiles import TileSize
+from keras_lraspp.errors import InputError
+
+FILE_NAME = "shards.json"
+_FORMAT = 1
+
+
+def to_json(manifest: Manifest) -> str:
+    """The manifest as the text of `shards.json`."""
+    classes = zip(manifest.classes.names, manifest.classes.palette, strict=True)
+    return json.dumps(
+        {
+            "format": _FORMAT,
+            "name": manifest.name,
+            "classes": [{"name": name, "color": color} for name, color in classes],
+            "ignore_label": manifest.ignore_label,
+            "label_type": manifest.label_type,
+            "encoding": manifest.encoding,
+            "tile": manifest.tile,
+            "splits": {
+                name: {
+                    "files": [file._asdict() for file in split.files],
+                    "sizes": split.sizes,
+                }
+                for name, split in manifest.splits.items()
+            },
+        },
+        indent=1,
+    )
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Reads `shards.json`.
+
+    Raises:
+        InputError: If it is not there, or not what `to_json` writes.
+    """
+    path = folder / FILE_NAME
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        written = content["format"]
+        manifest = _manifest(content) if written == _FORMAT else None
+    except OSError as error:
+        raise InputError(
+            f"Cannot read {path}: {error.strerror}; name a folder that `keras-lraspp "
+            "data shards` wrote with --data_root, or Shards.root."
+        ) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path} is damaged ({error}); write the shards again."
+        ) from error
+    if manifest is None:
+        raise InputError(
+            f"{path} has the format {written!r}, but this version reads {_FORMAT}; "
+            f"write the shards again."
+        )
+    return manifest
+
+
+def _manifest(content: dict) -> Manifest:
+    return Manifest(
+        name=content["name"],
+        classes=ClassSet(
+            tuple(row["name"] for row in content["classes"]),
+            tuple(tuple(row["color"]) for row in content["classes"]),
+        ),
+        ignore_label=content["ignore_label"],
+        label_type=content["label_type"],
+        encoding=content["encoding"],
+        tile=TileSize(*content["tile"]),
+        splits={
+            name: ShardSplit(
+                tuple(ShardFile(**file) for file in split["files"]),
+                tuple(SizeRun(*run) for run in split["sizes"]),
+            )
+            for name, split in content["splits"].items()
+        },
+    )
+
+
+def check_files(folder: Path, files: Sequence[ShardFile], *, checksums: bool) -> None:
+    """Compares files with what they should be.
+
+    Args:
+        folder: Where they are.
+        files: What they should be.
+        checksums: Whether to read them; else only their sizes are compared.
+
+    Raises:
+        InputError: If one is missing or differs.
+    """
+    wrong = [
+        file.name
+        for file in files
+        if not (folder / file.name).is_file()
+        or (folder / file.name).stat().st_size != file.bytes
+        or (checksums and sha256(folder / file.name) != file.sha256)
+    ]
+    if wrong:
+        raise InputError(
+            f"{len(wrong)} of {len(files)} files in {folder} are missing or not what "
+            f"was written: {some(wrong)}; copy them again, or write the shards again."
+        )
+
+
+def sha256(path: Path) -> str:
+    """A file's checksum."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:  # `hashlib.file_digest` came with Python 3.11
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
