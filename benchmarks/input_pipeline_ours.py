@@ -42,6 +42,9 @@ def main() -> None:
     parser.add_argument("--root", required=True)
     parser.add_argument("--images", type=int, required=True)
     arguments = parser.parse_args()
+    from keras_lraspp.data.allocator import keep_freed_memory
+
+    keep_freed_memory()  # as `train.py` does
     stream = iter(batches(arguments.kind, arguments.root))
     for _ in itertools.repeat(None, WARM_UP // BATCH):
         next(stream)

@@ -66,12 +66,12 @@ def benchmark(
     _check(formats, {"batch": batch, "threads": threads or 1, "runs": runs})
     if set(formats) != {"keras"}:
         require_tensorflow("An exported file")
+    output_dir = Path(output_dir)
+    output_dir.mkdir(parents=True, exist_ok=True)  # a wrong folder is said at once
     threads = min(threads or _processors(), _processors())
     job = {"size": size, "batch": batch, "threads": threads, "runs": runs}
     print(f"{size[0]}x{size[1]}, batch {batch}, {threads} threads, {runs} calls")
     print(heading())
-    output_dir = Path(output_dir)
-    output_dir.mkdir(parents=True, exist_ok=True)  # a wrong folder is said at once
     rows = []
     for row in measured(chosen, formats, job):
         print(line(row))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import keras
 
 from keras_lraspp.data import check_dataset, training_batches
+from keras_lraspp.data.allocator import keep_freed_memory
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.data.run_time_errors import input_errors
 from keras_lraspp.errors import DivergedError, InputError
@@ -114,6 +115,7 @@ def train(
         DivergedError: If the loss is no longer finite.
     """
     output_dir = Path(output_dir)
+    keep_freed_memory()
     with contextlib.ExitStack() as stack:
         place = find_place(coordinator, processes, process)
         hosts = stack.enter_context(several_hosts(place))
