@@ -3,13 +3,16 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from keras_lraspp.data.label_maps import ClassSet
 from keras_lraspp.data.opening import open_image
 from keras_lraspp.errors import InputError
+
+if TYPE_CHECKING:  # listing files needs no TensorFlow
+    from keras_lraspp.data.windows import Window
 
 
 class ColorClass(NamedTuple):
@@ -25,7 +28,7 @@ class ColorClass(NamedTuple):
 class Dataset:
     """One split of a data set of image and label files, listed but not read.
 
-    One kind of `Samples`.
+    One kind of `Samples` and `WindowSamples`.
 
     Attributes:
         name: Short name, as "cityscapes".
@@ -81,10 +84,17 @@ class Dataset:
 
     def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Reads a sample; see `loading.load_sample`."""
-        # Listing files needs no TensorFlow.
         from keras_lraspp.data.loading import load_sample
 
         return load_sample(self.images[index], self.labels[index], self)
+
+    def load_window(
+        self, index: int, window: "Window"
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Reads a part of a sample; see `windows.WindowSamples.load_window`."""
+        from keras_lraspp.data.loading import load_sample
+
+        return load_sample(self.images[index], self.labels[index], self, window)
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of an image as stored, from its header."""

@@ -12,25 +12,32 @@ from keras_lraspp.data.label_values import (
     illegal_values,
 )
 from keras_lraspp.data.opening import EncodedImage, ImageFile, open_image
+from keras_lraspp.data.png_rows import decode_rows
 from keras_lraspp.data.reading import read_image, read_label
 from keras_lraspp.data.samples import Samples
+from keras_lraspp.data.windows import Window
 from keras_lraspp.errors import InputError
 
 _JPEG = ("JPEG", "RGB", "RGB")
 
 
 def load_sample(
-    image_path: ImageFile, label_path: ImageFile, dataset: Dataset
+    image_path: ImageFile,
+    label_path: ImageFile,
+    dataset: Dataset,
+    window: Window | None = None,
 ) -> tuple[tf.Tensor | np.ndarray, np.ndarray]:
     """Reads an image and its label, and checks that they belong together.
 
     Pixels are those of `read_image(path, apply_exif=False)` and `read_label`. The
-    usual kinds are decoded by TensorFlow, which is faster than Pillow.
+    usual kinds are decoded by TensorFlow, which is faster than Pillow, and of a PNG no
+    rows below the window.
 
     Args:
         image_path: The image file.
         label_path: Its label file.
         dataset: Says what the label's values mean.
+        window: The part to read, in integers; `None` for all.
 
     Returns:
         uint8 (height, width, 3), and classes (height, width) of `label_dtype(dataset)`.
@@ -39,9 +46,24 @@ def load_sample(
         InputError: If a file cannot be used, the sizes differ, or a label is neither a
             class nor ignored.
     """
-    image = load_image(image_path)
-    label = load_label(label_path, dataset)
+    if window is None:
+        image, label = load_image(image_path), load_label(label_path, dataset)
+    else:
+        _check_size(image_path, label_path, window)
+        part = np.s_[window.top : window.bottom, window.left : window.right]
+        image = load_image(image_path, window.bottom)[part]
+        label = load_label(label_path, dataset, window.bottom)[part]
     return image, checked_label(label, image.shape[:2], image_path, label_path, dataset)
+
+
+def _check_size(image_path: ImageFile, label_path: ImageFile, window: Window) -> None:
+    """Parts of one size may be cut from files of two."""
+    with open_image(label_path) as label:
+        label_size = label.height, label.width
+    image_size = window.height, window.width
+    mismatch = size_mismatch(image_path, image_size, label_path, label_size)
+    if mismatch:
+        raise InputError(mismatch)
 
 
 def checked_label(
@@ -82,35 +104,46 @@ def label_dtype(dataset: Samples) -> type[np.uint8] | type[np.int32]:
     return np.uint8 if fits else np.int32
 
 
-def load_image(path: ImageFile) -> tf.Tensor | np.ndarray:
-    """Reads an image: the pixels of `read_image(path, apply_exif=False)`."""
+def load_image(path: ImageFile, rows: int | None = None) -> tf.Tensor | np.ndarray:
+    """Reads the first rows of `read_image(path, apply_exif=False)`, or all."""
     with open_image(path) as header:
         kind = _kind(header)
     try:
         if kind == ("PNG", "RGB", "RGB"):
-            return tf.io.decode_png(_content(path), channels=3)
+            return _decode_png(path, 3, rows)
         if kind == _JPEG:
             # Pillow's way of computing the cosine transform.
-            return tf.io.decode_jpeg(
+            image = tf.io.decode_jpeg(
                 _content(path), channels=3, dct_method="INTEGER_ACCURATE"
             )
+            return image[:rows]
     except tf.errors.InvalidArgumentError:
         pass  # Pillow names the fault
-    return read_image(path, apply_exif=False)
+    return read_image(path, apply_exif=False)[:rows]
 
 
-def load_label(path: ImageFile, dataset: Dataset) -> np.ndarray:
-    """Reads a label: the classes of `read_label`, not checked."""
+def load_label(
+    path: ImageFile, dataset: Dataset, rows: int | None = None
+) -> np.ndarray:
+    """Reads the first rows of `read_label`, or all; not checked."""
     with open_image(path) as header:
         kind = _kind(header)
     if kind == ("PNG", "L", "L"):
         try:
-            values = tf.io.decode_png(_content(path), channels=1)
+            values = _decode_png(path, 1, rows)
         except tf.errors.InvalidArgumentError:
             pass  # Pillow names the fault
         else:
             return classes_of_values(path, np.asarray(values)[..., 0], dataset)
-    return read_label(path, dataset)
+    return read_label(path, dataset)[:rows]
+
+
+def _decode_png(path: ImageFile, channels: int, rows: int | None) -> tf.Tensor:
+    content = _content(path)
+    pixels = decode_rows(content, rows)
+    if pixels is None:
+        pixels = tf.io.decode_png(content, channels)[:rows]
+    return pixels
 
 
 def is_plain_jpeg(path: ImageFile) -> bool:

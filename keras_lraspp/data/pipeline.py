@@ -13,6 +13,7 @@ from keras_lraspp.errors import InputError
 
 _ORDER, _AUGMENTATION = 0, 1  # what a seed is for
 _PREFETCHED = 2  # batches; bounds the memory
+_SIZE = (tf.TensorSpec((), tf.int32),) * 2  # height and width
 
 
 def training_batches(
@@ -120,16 +121,16 @@ def _augmented(dataset: Samples, transform: Transform):
     if not (isinstance(transform, Windowed) and isinstance(dataset, WindowSamples)):
         load = _loader(dataset)
         return lambda index, seed: transform(*load(index), seed)
-    sizes = tf.constant(dataset.sizes(), tf.int32)
+    size = _in_python(lambda index: dataset.size(int(index)), _SIZE)
     load_window = _in_python(
         lambda index, window: dataset.load_window(
             int(index), Window(*map(int, window))
         ),
-        dataset,
+        _sample(dataset),
     )
 
     def augmented(index, seed):
-        window = transform.window(*tf.unstack(sizes[index]), seed)
+        window = transform.window(*size(index), seed)
         image, label = load_window(index, tf.stack(window))
         return transform(image, label, seed, window=window)
 
@@ -139,11 +140,11 @@ def _augmented(dataset: Samples, transform: Transform):
 def _loader(dataset: Samples):
     """Function from an index to image and label, for use inside tf.data."""
     _check_labelled(dataset)
-    return _in_python(lambda index: dataset.load(int(index)), dataset)
+    return _in_python(lambda index: dataset.load(int(index)), _sample(dataset))
 
 
-def _in_python(read, dataset: Samples):
-    """Function that reads a sample in Python, for use inside tf.data."""
+def _in_python(read, types):
+    """Function that reads in Python, for use inside tf.data."""
 
     def readable(*arguments):
         try:
@@ -154,11 +155,14 @@ def _in_python(read, dataset: Samples):
 
     # Python only decides how to read a file; decoding releases its lock, so files are
     # read in parallel.
-    types = (
-        tf.TensorSpec((None, None, 3), tf.uint8),
-        tf.TensorSpec((None, None), tf.as_dtype(label_dtype(dataset))),
-    )
     return lambda *arguments: tf.py_function(readable, arguments, types)
+
+
+def _sample(dataset: Samples) -> tuple[tf.TensorSpec, tf.TensorSpec]:
+    """Types of an image and its label."""
+    label = tf.as_dtype(label_dtype(dataset))
+    image = tf.TensorSpec((None, None, 3), tf.uint8)
+    return image, tf.TensorSpec((None, None), label)
 
 
 def _check_labelled(dataset: Samples) -> None:

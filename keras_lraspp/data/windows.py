@@ -46,8 +46,8 @@ class Windowed(NamedTuple):
 class WindowSamples(Protocol):
     """`Samples` of which a part can be decoded for less than the whole."""
 
-    def sizes(self) -> np.ndarray:
-        """Height and width of each image, integers (samples, 2)."""
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width of an image."""
         ...
 
     def load_window(self, index: int, window: Window) -> tuple[np.ndarray, np.ndarray]:

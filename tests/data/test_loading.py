@@ -15,6 +15,7 @@ from harness.image_files import (
 )
 from keras_lraspp.data import loading
 from keras_lraspp.data.loading import label_dtype, load_sample
+from keras_lraspp.data.windows import Window
 from keras_lraspp.errors import InputError
 
 PHOTO = np.asarray(
@@ -141,3 +142,25 @@ def test_row_16_damage_in_the_middle_shows_here(tmp_path, kind):
         assert kind == "JPEG" and pixels.shape == (40, 40, 3)
     except InputError as error:
         assert f"{image} is damaged" in str(error)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+def test_a_window_is_that_part_of_the_whole(tmp_path, kind):
+    draw = np.random.default_rng(0)
+    image_path, label_path = tmp_path / f"a.{kind}", tmp_path / "label.png"
+    Image.fromarray(draw.integers(0, 256, (40, 50, 3), np.uint8)).save(image_path)
+    Image.fromarray(draw.integers(0, 3, (40, 50), np.uint8)).save(label_path)
+    dataset = dataset_of([image_path], [label_path])
+    image, label = dataset.load(0)
+    part = dataset.load_window(0, Window(40, 50, 7, 31, 5, 49))
+    np.testing.assert_array_equal(part[0], image[7:31, 5:49])
+    np.testing.assert_array_equal(part[1], label[7:31, 5:49])
+
+
+def test_a_window_does_not_hide_that_sizes_differ(tmp_path):
+    image_path, label_path = tmp_path / "a.png", tmp_path / "label.png"
+    Image.fromarray(np.zeros((40, 50, 3), np.uint8)).save(image_path)
+    Image.fromarray(np.zeros((60, 60), np.uint8)).save(label_path)
+    dataset = dataset_of([image_path], [label_path])
+    with pytest.raises(InputError, match="60x60"):
+        dataset.load_window(0, Window(40, 50, 0, 20, 0, 20))

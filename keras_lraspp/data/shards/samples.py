@@ -67,11 +67,6 @@ class ShardSamples:
         )
         return image, checked_label(label, image.shape[:2], name, name, self)
 
-    def sizes(self) -> np.ndarray:
-        """Height and width of each image."""
-        table = self.size_table
-        return table if self.indices is None else table[list(self.indices)]
-
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of an image."""
         height, width = self.size_table[self._record(index)].tolist()
