@@ -74,7 +74,7 @@ def noted_classes(path: Path) -> ClassSet:
             raise ValueError(f"{len(names)} names, {len(palette)} colours")
     except Exception as error:  # a damaged archive raises many kinds
         raise InputError(
-            f"{path} does not say what its classes are ({error}); set the classes: "
-            f"one of {sorted(CLASS_SETS)}, a list of names, or a number."
+            f"{path} does not say what its classes are ({error}); take the file that "
+            "a training wrote, or say which classes it has."
         ) from error
     return ClassSet(names, palette)

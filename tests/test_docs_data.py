@@ -50,6 +50,13 @@ def home(tmp_path_factory):
     return root
 
 
+def write_shards():
+    """The page's own command, if it has not run yet."""
+    if not Path("data/shards").is_dir():
+        (command,) = (line for line in COMMANDS if line.split()[2] == "shards")
+        assert main(shlex.split(command)[1:]) == 0
+
+
 def write_sbd(root):
     scipy_io = pytest.importorskip("scipy.io")
     for stem in ("2008_000001", "2008_000002"):
@@ -71,14 +78,26 @@ def test_the_page_shows_every_kind_of_command_and_data_set():
         "check",
         "prepare",
         "scenes",
+        "shards",
     }
     named = {re.search(r"@(\w+)", text)[1] for text in CONFIGS}
     readers = {
         row.name
         for row in config.CONFIGURABLES
-        if row.module == "keras_lraspp.data" and row.name != "recipe_transform"
+        if row.module == "keras_lraspp.data" and "transform" not in row.name
     }
     assert named == readers
+
+
+def test_tensorflow_datasets_reads_shards_as_the_page_says(home, monkeypatch, capsys):
+    monkeypatch.chdir(home)
+    write_shards()
+    capsys.readouterr()
+    (code,) = re.findall(r"```python\n(import tensorflow_datasets.*?)```", PAGE, re.S)
+    exec(code, {})
+    said = capsys.readouterr().out
+    assert said.startswith("2\n") and said.count("leftImg8bit.png") == 1
+    assert "(1, 128, 256, 3) (1, 128, 256, 1)" in said
 
 
 @pytest.mark.parametrize("text", CONFIGS)
@@ -90,6 +109,8 @@ def test_the_configurations_open(home, monkeypatch, text):
               "--sbd=data/benchmark_RELEASE"])  # fmt: skip
     if name == "Cityscapes":
         main(["data", "prepare", "cityscapes", "--root=data/cityscapes"])
+    if name == "Shards":
+        write_shards()
     path = home / "page.gin"
     path.write_text(text + "check.dataset = %DATASET\n")
     changes = []

@@ -14,7 +14,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--encoding",
         metavar="KIND",
-        help="png: every pixel as it is (default); jpeg: quality 95, a fifth of that",
+        help="png: every pixel as it is (default); jpeg: quality 95, a quarter of that",
     )
     parser.add_argument(
         "--file_format",

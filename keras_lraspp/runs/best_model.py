@@ -17,13 +17,14 @@ import numpy as np
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.data.label_maps import ClassSet
 from keras_lraspp.errors import InputError
+from keras_lraspp.model_card import CARD, noted_classes
 from keras_lraspp.models.loading import load_weights
-from keras_lraspp.runs.classes import CARD, find_classes
 from keras_lraspp.runs.precision import precision_policy
 from keras_lraspp.runs.saving import save_network
 from keras_lraspp.training.bootstrap import ImageConfusion
 
 BEST = "best.keras"  # in the folder of a run
+BEST_EMA = "best_ema.keras"  # the same of the averaged weights
 SCORES = "validation_scores.npz"  # member of `best.keras`: counts and areas
 _LARGEST = 256 << 20  # bytes, unpacked; 500 images of 19 classes take 152 000
 
@@ -98,6 +99,7 @@ class BestModel:
         if self._copy is None:
             with precision_policy("float32"):
                 self._copy = type(network).from_config(network.get_config())
+            self._copy.trainable = True  # also what `train.frozen` left out
         return self._copy
 
 
@@ -109,7 +111,7 @@ def read_best(path: Path) -> BestScores | None:
     """
     if not path.is_file():
         return None
-    classes = find_classes(None, path)
+    classes = noted_classes(path)
     try:
         with zipfile.ZipFile(path) as archive:
             card = json.loads(archive.read(CARD))

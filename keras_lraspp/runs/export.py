@@ -88,7 +88,7 @@ def export(
     _check_counts(parity_images, calibration_images, certificate_images)
     if not overwrite:
         check_absent(folder, rows)
-    class_set = find_classes(classes, weights)
+    class_set = find_classes(classes, weights, "export")
     network = model(num_classes=len(class_set.names))
     load_weights(network, weights)
     images = Images(

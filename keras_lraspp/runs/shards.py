@@ -40,7 +40,7 @@ def shards(
         InputError: If the data set cannot be used, or `output_dir` exists.
         StorageError: If `output_dir` cannot be written; nothing is left then.
     """
-    output_dir = Path(output_dir)
+    output_dir = Path(output_dir).expanduser()
     manifest = write_shards(
         [open_dataset(dataset, data_root, split) for split in splits],
         output_dir,
@@ -57,5 +57,8 @@ def shards(
             f"{name}: {len(split)} samples in {len(split.files)} files, "
             f"{megabytes:.1f} MB"
         )
-    print(f'train from them with DATASET = @Shards, Shards.root = "{output_dir}"')
+    print(
+        f'train from them with --gin_bindings="DATASET = @Shards" '
+        f"--data_root={output_dir}"
+    )
     return manifest

@@ -97,7 +97,9 @@ def test_the_classes_are_those_of_the_file(toy, tmp_path):
     assert find_classes(None, root / "served" / "1") == CLASSES
     assert find_classes(3, root / "model.onnx") == generic_class_set(3)
     export_onnx(pixel_model(5), tmp_path / "nameless.onnx")
-    with pytest.raises(InputError, match="does not say what its classes are"):
+    with pytest.raises(
+        InputError, match="does not say what its classes are; name them"
+    ):
         find_classes(None, tmp_path / "nameless.onnx")
     with pytest.raises(InputError, match="none.onnx"):
         find_classes(None, tmp_path / "none.onnx")

@@ -1,11 +1,14 @@
 """Files of records, begun anew when one is full."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow as tf
 
 from keras_lraspp.data.shards.manifest import ShardFile
 from keras_lraspp.data.shards.manifest_file import sha256
+from keras_lraspp.errors import InputError
 
 FILE_FORMATS = ("tfrecord", "array_record")
 DATASET = "shards"  # in the names of files
@@ -31,21 +34,28 @@ class RecordFiles:
         self._writer = None
 
     def write(self, content: bytes) -> None:
-        """Writes a record."""
+        """Writes a record.
+
+        Raises:
+            OSError: Or TensorFlow's errors, if the disk is full.
+        """
         if self._writer is None or self._bytes > self.file_bytes:
             self.close()
-            self._writer = _writer(self._part(len(self._records)), self.format)
+            with _disk_errors():
+                self._writer = _writer(self._part(len(self._records)), self.format)
             self._records.append(0)
             self._bytes = 0
-        self._writer.write(content)
+        with _disk_errors():
+            self._writer.write(content)
         self._records[-1] += 1
         self._bytes += len(content)
 
     def close(self) -> None:
         """Closes the last file."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with _disk_errors():
+                writer.close()
 
     def finish(self) -> tuple[ShardFile, ...]:
         """Closes the last file and gives all of them their names."""
@@ -68,7 +78,21 @@ class RecordFiles:
 def _writer(path: Path, file_format: str):
     if file_format == "tfrecord":
         return tf.io.TFRecordWriter(str(path))
-    from array_record.python.array_record_module import ArrayRecordWriter
+    try:
+        from array_record.python.array_record_module import ArrayRecordWriter
+    except ImportError as error:
+        raise InputError(
+            "array_record is a package for Linux; write tfrecord."
+        ) from error
 
     # Tiles are compressed already.
     return ArrayRecordWriter(str(path), "group_size:1,uncompressed")
+
+
+@contextlib.contextmanager
+def _disk_errors() -> Iterator[None]:
+    """Says of ArrayRecord's errors what they are."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise OSError(str(error)) from error

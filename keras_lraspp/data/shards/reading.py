@@ -47,11 +47,8 @@ def Shards(  # named as the other data sets are
             f"{root} has the splits {sorted(manifest.splits)}, not {split!r}; choose "
             "one of them, or write the shards again with it."
         )
-    if not 0 <= host < hosts:
-        raise InputError(
-            f"Shards.host is 0..{hosts - 1} for Shards.hosts = {hosts}, not {host}."
-        )
     content = manifest.splits[split]
+    _check_hosts(hosts, host, len(content))
     check_files(root, content.files, checksums=checksums)
     chosen, first, count = split, 0, len(content)
     if split == "train" and hosts > 1:
@@ -70,3 +67,14 @@ def Shards(  # named as the other data sets are
         label_type=manifest.label_type,
         tile=manifest.tile,
     )
+
+
+def _check_hosts(hosts: int, host: int, samples: int) -> None:
+    if not 1 <= hosts <= samples:
+        raise InputError(
+            f"Shards.hosts is 1..{samples} for {samples} samples, not {hosts}."
+        )
+    if not 0 <= host < hosts:
+        raise InputError(
+            f"Shards.host is 0..{hosts - 1} for Shards.hosts = {hosts}, not {host}."
+        )

@@ -1,6 +1,7 @@
 """Writing a data set as shards, whole or not at all."""
 
 import contextlib
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -96,12 +97,27 @@ def _check(splits: Sequence[Samples], folder: Path, options: ShardOptions) -> No
         if value not in known:
             raise InputError(f"{name} is {' or '.join(known)}, not {value!r}.")
     for samples in splits:
+        _check_name(samples.split, [other.split for other in splits])
         if not samples.labelled:
             raise InputError(
                 f"{samples.name} {samples.split} has no labels; leave the split out."
             )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} exists; remove it first, or name a new folder.")
+    if folder.resolve().is_mount():  # nothing could take its place
+        raise InputError(f"{folder} is a mounted disk; name a folder on it.")
+
+
+def _check_name(split: str, splits: list[str]) -> None:
+    # It becomes a part of file names that TensorFlow Datasets has to read.
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", split) or split == "all":
+        raise InputError(
+            f"Shards are for splits named with letters, digits, _ and -, not {split!r} "
+            '(nor "all"); give it another name in the data set, as with '
+            "TFDS.train_split or FileList.list_file."
+        )
+    if splits.count(split) > 1:
+        raise InputError(f"The split {split} is named twice; name it once.")
 
 
 def _write_split(samples: Samples, folder: Path, options: ShardOptions) -> ShardSplit:

@@ -1,10 +1,10 @@
 """Training from shards: the stream of the files that they were written from."""
 
 import json
-from functools import partial
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from harness.image_files import write_pairs
 from keras_lraspp.data import (
@@ -33,22 +33,33 @@ def root(pairs, tmp_path):
     return tmp_path / "shards"
 
 
-def test_the_stream_is_that_of_the_files(pairs, root):
-    batches = partial(
-        training_batches,
-        transform=recipe_transform(crop_size=(16, 24)),
-        batch_size=2,
-        seed=5,
-    )
-    files, shards = (
-        list(batches(samples).take(8).as_numpy_iterator())
-        for samples in (pairs, Shards(root))
-    )
-    for expected, found in zip(files, shards, strict=True):
-        np.testing.assert_array_equal(found[0], expected[0])
-        np.testing.assert_array_equal(found[1], expected[1])
-    later = next(batches(Shards(root), start_step=5).as_numpy_iterator())
-    np.testing.assert_array_equal(later[0], files[5][0])
+def first(steps, samples, threads=2, **settings):
+    """The first batches: images, labels."""
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = threads
+    transform = recipe_transform(crop_size=(16, 24))
+    batches = training_batches(
+        samples, transform=transform, batch_size=2, seed=5, **settings
+    ).with_options(options)
+    images, labels = zip(*batches.take(steps).as_numpy_iterator(), strict=True)
+    return np.stack(images), np.stack(labels)
+
+
+def test_the_stream_is_that_of_the_files_with_any_parallelism(pairs, root):
+    files = first(8, pairs, threads=1)
+    for samples, threads in ((pairs, 4), (Shards(root), 1), (Shards(root), 4)):
+        for found, expected in zip(first(8, samples, threads), files, strict=True):
+            np.testing.assert_array_equal(found, expected)
+    later, _ = first(1, Shards(root), start_step=5)
+    np.testing.assert_array_equal(later[0], files[0][5])
+
+
+def test_hosts_share_each_batch(pairs, root):
+    files = first(3, pairs)
+    parts = [first(3, Shards(root), host=(index, 2)) for index in range(2)]
+    for kind in (0, 1):
+        together = np.concatenate([part[kind] for part in parts], axis=1)
+        np.testing.assert_array_equal(together, files[kind])
 
 
 def test_an_evaluation_sees_all(pairs, root):
@@ -80,6 +91,9 @@ def test_what_is_not_there(root, tmp_path):
         Shards(tmp_path)
     with pytest.raises(InputError, match=r"Shards.host is 0..1"):
         Shards(root, hosts=2, host=2)
+    for hosts in (0, 7):
+        with pytest.raises(InputError, match=f"hosts is 1..6 for 6 .*not {hosts}"):
+            Shards(root, hosts=hosts)
 
 
 def test_a_missing_file(root):
