@@ -1,6 +1,9 @@
 """Batch normalisation that runs as one fused kernel on TensorFlow."""
 
 import keras
+from keras import ops
+
+from keras_lraspp.layers.recomputing import remember
 
 
 @keras.saving.register_keras_serializable("keras_lraspp")
@@ -64,6 +67,9 @@ class BatchNorm(keras.layers.BatchNormalization):
             variance = variance * (count - 1.0) / count
             self._move(self.moving_mean, mean)
             self._move(self.moving_variance, variance)
+            scale = self.gamma * tf.math.rsqrt(variance + self.epsilon)
+            # The backward pass needs the inputs: what follows can do without outputs.
+            remember(outputs, _normalised, inputs, scale, self.beta - mean * scale)
         return outputs
 
     def _move(self, running, batch):
@@ -86,3 +92,7 @@ class BatchNorm(keras.layers.BatchNormalization):
         config = super().get_config()
         config["synchronized"] = self._synchronized_in_config
         return config
+
+
+def _normalised(inputs, scale, shift):
+    return ops.cast(ops.cast(inputs, scale.dtype) * scale + shift, inputs.dtype)

@@ -3,6 +3,10 @@
 import functools
 
 import keras
+from keras import ops
+
+from keras_lraspp.layers.one_loop import makes_one_loop, one_loop
+from keras_lraspp.layers.recomputing import kept, recipe_of, remember
 
 
 @keras.saving.register_keras_serializable("keras_lraspp")
@@ -10,11 +14,10 @@ class HardSwish(keras.layers.Activation):
     """Hard-swish, x * relu6(x + 3) / 6.
 
     Keras computes it from four elementary operations and its gradient from five
-    more, each a pass over memory. In training on TensorFlow this layer compiles
-    just these two functions with XLA, which makes one loop of each, and keeps only
-    the input for the backward pass: 1.7 to 3 times faster on a CPU. Everywhere else
-    it is `keras.layers.Activation("hard_swish")`, so that no exported graph has XLA
-    in it.
+    more, each a pass over memory. In training on TensorFlow's CPU this layer makes one
+    loop of each, 1.7 to 3 times faster, and behind a `BatchNorm` it keeps nothing for
+    the backward pass but what that keeps anyway. Everywhere else it is
+    `keras.layers.Activation("hard_swish")`, so that no exported graph has XLA in it.
 
     Args:
         **kwargs: Arguments of `keras.layers.Layer`.
@@ -30,28 +33,47 @@ class HardSwish(keras.layers.Activation):
 
     def call(self, inputs, training=None):
         """Returns a tensor of `inputs`' shape and dtype."""
-        # A size that is known only at run time would compile anew for each.
-        known = None not in tuple(inputs.shape)
-        if training and known and keras.backend.backend() == "tensorflow":
-            return _compiled()(inputs)
-        return super().call(inputs)
+        if not (training and makes_one_loop(inputs)):
+            return super().call(inputs)
+        outputs = _hard_swish(inputs)
+        recipe = recipe_of(inputs)
+        if recipe:
+            remember(outputs, _after(recipe.function), *recipe.tensors)
+        return outputs
+
+
+def _hard_swish(x):
+    import tensorflow as tf
+
+    function, tensors = kept(x)
+
+    @tf.custom_gradient
+    def of(x):
+        return _forward(x), lambda upstream: _backward(function)(upstream, *tensors)
+
+    return of(x)
+
+
+def _values(x):
+    return x * ops.relu6(x + 3.0) * (1.0 / 6.0)
+
+
+_forward = one_loop(_values)
 
 
 @functools.cache
-def _compiled():
-    import tensorflow as tf
+def _after(function):
+    """The computation of an output from what its input is computed from."""
+    return lambda *tensors: _values(function(*tensors))
 
-    @tf.function(jit_compile=True)
-    def forward(x):
-        return x * tf.nn.relu6(x + 3.0) * (1.0 / 6.0)
 
-    @tf.function(jit_compile=True)
-    def backward(x, upstream):
-        slope = tf.where(x < 3.0, x * (1.0 / 3.0) + 0.5, tf.ones_like(x))
-        return upstream * tf.where(x > -3.0, slope, tf.zeros_like(x))
+@functools.cache
+def _backward(function):
+    """The gradient, given the upstream gradient and what x is computed from."""
 
-    @tf.custom_gradient
-    def hard_swish(x):
-        return forward(x), lambda upstream: backward(x, upstream)
+    def gradient(upstream, *tensors):
+        x = function(*tensors)
+        inner = ops.where(x < 3.0, x * (1.0 / 3.0) + 0.5, ops.ones_like(x))
+        return upstream * ops.where(x > -3.0, inner, ops.zeros_like(x))
 
-    return hard_swish
+    return one_loop(gradient)

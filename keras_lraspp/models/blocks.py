@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_lraspp.layers import BatchNorm, HardGate, HardSwish
+from keras_lraspp.layers import BatchNorm, HardGate, HardSwish, ScaleChannels
 from keras_lraspp.models.mobilenet_v3_blocks import Block
 
 
@@ -85,7 +85,7 @@ def squeeze_excite(x, name):
     gate = keras.layers.ReLU(name=f"{name}_relu")(gate)
     gate = conv(gate, channels, f"{name}_expand", use_bias=True)
     gate = HardGate(name=f"{name}_gate")(gate)
-    return keras.layers.Multiply(name=f"{name}_scale")([x, gate])
+    return ScaleChannels(name=f"{name}_scale")([x, gate])
 
 
 def inverted_residual(x, block: Block, name, *, strides, dilation):
