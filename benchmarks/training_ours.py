@@ -4,19 +4,27 @@ import training_clock as clock  # first: it starts the clock
 
 flags = clock.arguments(__doc__)
 
+import statistics  # noqa: E402
+import tempfile  # noqa: E402
+import time  # noqa: E402
+from pathlib import Path  # noqa: E402
+
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 from keras_lraspp import LRASPP  # noqa: E402
-from keras_lraspp.runs.train import _compile  # noqa: E402
+from keras_lraspp.runs.training_setup import compile_network  # noqa: E402
+from keras_lraspp.training.journal import Journal  # noqa: E402
 from keras_lraspp.training.losses import OhemCrossEntropy  # noqa: E402
 from keras_lraspp.training.optimizer import SGD  # noqa: E402
+from keras_lraspp.training.progress import Progress  # noqa: E402
+from keras_lraspp.training.watchdogs import StopOnDivergence  # noqa: E402
 
 
 def main() -> None:
     """Times the step; on TensorFlow also `fit`, and loss and optimizer alone."""
     model = LRASPP(num_classes=19, output_stride=flags.output_stride)
-    _compile(model, OhemCrossEntropy(), SGD())
+    compile_network(model, OhemCrossEntropy(), SGD())
     draw = np.random.default_rng(0)
     shape = (flags.batch, flags.height, flags.width)
     images = draw.integers(0, 256, (*shape, 3), dtype="uint8")
@@ -56,22 +64,63 @@ def extras(model, images, labels) -> dict[str, float]:
     update()
     alone = clock.median_seconds(lambda: loss_and_gradient(logits)[0, 0].numpy(), 5)
     alone += clock.median_seconds(update, 5)
-    batches = tf.data.Dataset.from_tensors((images, labels)).repeat().prefetch(2)
+    share, step = fit_share(model, images, labels)
+    return {"loss_and_optimizer": alone / step, "fit": share}
 
-    def fit():
-        model.fit(batches, steps_per_epoch=flags.steps, verbose=0, shuffle=False)
+
+class Pace(keras.callbacks.Callback):
+    """Seconds of a step of `fit`, from the end of the first to the end of the last."""
+
+    def __init__(self):
+        super().__init__()
+        self.ends = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Notes the time."""
+        self.ends.append(time.perf_counter())
+
+    def seconds(self) -> float:
+        """The mean."""
+        return (self.ends[-1] - self.ends[0]) / (len(self.ends) - 1)
+
+
+def fit_share(model, images, labels) -> tuple[float, float]:
+    """What share of the bare step's rate `fit` reaches; seconds of a bare step.
+
+    With what a training has beside its steps: the pipeline's queue, the loss as a
+    metric, log and progress, and the watch over the loss.
+    """
+    import tensorflow as tf
+
+    batches = tf.data.Dataset.from_tensors((images, labels)).repeat().prefetch(2)
+    steps = flags.steps
+
+    def fit(folder):
+        progress = Progress(
+            Journal(folder, 0),
+            iterations=steps + 1,
+            batch_size=flags.batch,
+            log_interval=2,
+            start_step=0,
+            write=lambda line: None,
+        )
+        pace = Pace()
+        watched = [StopOnDivergence(start_step=0), progress, pace]
+        options = {"verbose": 0, "shuffle": False, "callbacks": watched}
+        model.fit(batches, steps_per_epoch=steps + 1, **options)
+        return pace.seconds()
 
     def bare():
-        for _ in range(flags.steps):
+        before = time.perf_counter()
+        for _ in range(steps):
             model.train_on_batch(images, labels)
+        return (time.perf_counter() - before) / steps
 
-    fit()  # makes its own function
-    turns = [
-        (clock.median_seconds(bare, 1), clock.median_seconds(fit, 1)) for _ in range(2)
-    ]
-    share = sorted(step / fitted for step, fitted in turns)
-    step = min(step for step, _ in turns) / flags.steps
-    return {"loss_and_optimizer": alone / step, "fit": sum(share) / len(share)}
+    with tempfile.TemporaryDirectory() as folder:
+        fit(Path(folder))  # makes its own function
+        turns = [(bare(), fit(Path(folder))) for _ in range(5)]
+    share = statistics.median(step / fitted for step, fitted in turns)
+    return share, statistics.median(step for step, _ in turns)
 
 
 main()

@@ -25,6 +25,11 @@ def _add_train_flags(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="go on from the newest checkpoint in the output folder",
     )
+    parser.add_argument(
+        "--dry_run",
+        action="store_true",
+        help="print what the training would be; train and write nothing",
+    )
     _add_host_flags(parser)
 
 
@@ -63,7 +68,10 @@ def _train(flags: argparse.Namespace) -> int:
         coordinator=flags.coordinator,
         processes=flags.processes,
         process=flags.process,
+        dry_run=flags.dry_run or None,
     )
+    if result is None:  # of a dry run
+        return 0
     if result.first:
         print(_summary(result, flags, output_dir))
     return 128 + result.signal if result.signal else 0
@@ -78,6 +86,12 @@ def _summary(result, flags: argparse.Namespace, output_dir: Path) -> str:
         lines.append(
             f"best validation mIoU {result.best_miou:.4f}, after iteration "
             f"{result.best_step}: {result.best_path}"
+        )
+    if result.best_ema_miou is not None:
+        averaged = result.best_path.with_stem("best_ema")
+        lines.append(
+            f"best mIoU of averaged weights {result.best_ema_miou:.4f}, after "
+            f"iteration {result.best_ema_step}: {averaged}"
         )
     if result.signal:
         hosts = "".join(

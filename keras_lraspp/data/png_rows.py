@@ -17,9 +17,7 @@ except ImportError:  # not on this kind of machine: TensorFlow decodes everythin
     isal_zlib = None
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_HEADER = struct.Struct(
-    ">IIBBBBB"
-)  # width, height, depth, colour, 0, 0, interlaced
+_HEADER = struct.Struct(">IIBBBBB")  # width, height, depth, colour, 0, 0, interlaced
 _CHANNELS = {0: 1, 2: 3}  # of the colour types grey and RGB
 _STORED = 65535  # bytes at most in a block that is not compressed
 

@@ -14,6 +14,7 @@ _COLORS = {
     "line": "#030303",
     "first": "#040404",
     "second": "#050505",
+    "third": "#060606",
 }
 _STYLE = {
     "font.size": 9.5,
@@ -45,7 +46,7 @@ class Line(NamedTuple):
     Attributes:
         series: Its points.
         name: What the legend calls it; empty to leave it out.
-        color: A key of the page's colours: `"first"` or `"second"`.
+        color: A key of the page's colours: `"first"`, `"second"` or `"third"`.
         faint: Whether it is drawn thin and pale, behind the others.
         dots: Whether each point is marked.
     """
@@ -75,7 +76,7 @@ def draw_curve(
     Returns:
         An `<svg>` element for an HTML page, without scripts, ids of its own or
         references to anything outside. Its colours are `var(--ink)`, `var(--faint)`,
-        `var(--line)`, `var(--first)` and `var(--second)`.
+        `var(--line)`, `var(--first)` and so on.
     """
     import matplotlib
     from matplotlib.figure import Figure

@@ -10,6 +10,7 @@ from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.runs.hosts import SharedStop
 from keras_lraspp.runs.training_report import TrainingReport
 from keras_lraspp.runs.validation import Validation
+from keras_lraspp.training.averages import WeightAverages
 from keras_lraspp.training.bootstrap import ImageConfusion
 from keras_lraspp.training.hosts import Hosts
 from keras_lraspp.training.journal import Journal
@@ -77,6 +78,7 @@ class DividedValidation(Validation):
         journal: Gets the scores, and pictures of process 0's images.
         batch_size: Images per evaluation step and process.
         stop: Breaks an evaluation off on all processes.
+        averages: The averaged weights, which are scored too; `None` if there are none.
         hosts: The processes.
     """
 
@@ -87,11 +89,14 @@ class DividedValidation(Validation):
         journal: Journal | NoJournal,
         batch_size: int,
         stop: SharedStop,
+        averages: WeightAverages | None,
         hosts: Hosts,
     ):
         with hosts.alone():
             self.copy = type(network).from_config(network.get_config())
-        super().__init__(self.copy, dataset, journal, batch_size, stop.signals)
+        super().__init__(
+            self.copy, dataset, journal, batch_size, stop.signals, averages
+        )
         self.network = network
         self.agreed_stop = stop
         self.hosts = hosts
@@ -99,16 +104,19 @@ class DividedValidation(Validation):
             dataset, batch_size=batch_size, host=(hosts.index, hosts.count)
         )
 
-    def __call__(self, step: int) -> float | None:
-        """Returns the mIoU in 0..1, or `None` if a signal broke it off."""
+    def _estimate(self) -> None:
         values = self.network.get_weights()
-        with self.hosts.alone():
+        with self.hosts.together(), self.hosts.alone():
             self.copy.set_weights(values)
-            return super().__call__(step)
+            self.averages.estimate(self.copy)
+        # What _count copies.
+        self.averages.put_statistics()
 
     def _count(self) -> ImageConfusion | None:
+        values = self.network.get_weights()
         confusion = None
-        with self.hosts.together():
+        with self.hosts.together(), self.hosts.alone():
+            self.copy.set_weights(values)
             confusion = super()._count()
         self.agreed_stop.agree()
         if self.agreed_stop.received is not None:
@@ -117,7 +125,8 @@ class DividedValidation(Validation):
 
     def _publish(self, step: int, seconds: float) -> None:
         if self.hosts.first:
-            super()._publish(step, seconds)
+            with self.hosts.alone():
+                super()._publish(step, seconds)
 
     def _add_up(self, own: ImageConfusion) -> ImageConfusion:
         """Returns the counts of all images, and their areas in the images' order."""

@@ -141,6 +141,7 @@ def _last_step(log: Log) -> int:
 _SCORES = (
     ("miou", "mIoU", "first"),
     ("pixel_accuracy", "pixel accuracy", "second"),
+    ("miou_ema", "mIoU of averaged weights", "third"),
 )
 _OTHERS = (
     ("learning_rate", "Learning rate"),

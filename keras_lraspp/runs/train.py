@@ -1,44 +1,18 @@
 """One training, from a configuration to the best model on disk."""
 
-import contextlib
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import keras
 
-from keras_lraspp.data import check_dataset, training_batches
 from keras_lraspp.data.allocator import keep_freed_memory
 from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.run_time_errors import input_errors
-from keras_lraspp.errors import DivergedError, InputError
-from keras_lraspp.models.loading import load_weights
-from keras_lraspp.runs.best_model import BEST
-from keras_lraspp.runs.datasets import open_dataset
-from keras_lraspp.runs.hosts import SharedStop, shared_run_folder
-from keras_lraspp.runs.notes import NOTES, note_run, write_notes
-from keras_lraspp.runs.precision import precision_policy
-from keras_lraspp.runs.run_folder import write_text, write_versions
-from keras_lraspp.runs.training_callbacks import Course, make_callbacks
-from keras_lraspp.training.checkpoints import CheckpointFolder, TrainingState
+from keras_lraspp.errors import InputError
+from keras_lraspp.runs.dry_run import print_plan
+from keras_lraspp.runs.recipe import Recipe
+from keras_lraspp.runs.training_callbacks import Course
+from keras_lraspp.runs.training_run import Output, TrainingResult, run_training
 from keras_lraspp.training.cluster import find_place
-from keras_lraspp.training.hosts import Hosts
-from keras_lraspp.training.joining import several_hosts
-from keras_lraspp.training.optimizer import exclude_backbone_batch_norm
-from keras_lraspp.training.strategy import all_devices
-from keras_lraspp.training.watchdogs import StopSignal
-
-
-class TrainingResult(NamedTuple):
-    """What a training came to."""
-
-    step: int  # steps done
-    best_step: int
-    best_miou: float | None  # in 0..1
-    best_path: Path
-    signal: int | None  # the signal that stopped it before its end
-    first: bool = True  # whether this is the process that wrote the files
 
 
 def train(
@@ -63,13 +37,19 @@ def train(
     log_interval: int = 10,
     eval_batch_size: int = 1,
     seed: int = 0,
+    ema_momentum: float | None = None,
+    accumulation: int = 1,
+    frozen: tuple[str, ...] = (),
+    patience: int | None = None,
+    deterministic: bool = False,
     devices: Sequence[str] | None = None,
     coordinator: str | None = None,
     processes: int | None = None,
     process: int | None = None,
     corrupt: str = "fail",
     operative_config: Callable[[], str] | None = None,
-) -> TrainingResult:
+    dry_run: bool = False,
+) -> TrainingResult | None:
     """Trains a model and keeps the one with the best validation mIoU.
 
     Into `output_dir` go `best.keras` (no optimizer), `report.html`, `checkpoints/`,
@@ -81,12 +61,13 @@ def train(
         transform: Called as `transform(ignore_label=...)`; returns the augmentation
             of one image and its labels.
         loss: Called as `loss(ignore_label=...)`.
-        optimizer: Called as `optimizer(learning_rate=schedule)`.
+        optimizer: Called as `optimizer(learning_rate=schedule)`, and with Keras's
+            arguments for averages and accumulation if they are asked for.
         schedule: Called as `schedule(learning_rate=..., iterations=...)`.
-        iterations: Training steps.
+        iterations: Training steps, of one batch each.
         batch_size: Images per step and device.
-        learning_rate: Highest rate for a global batch of `reference_batch` images;
-            scaled linearly with the global batch.
+        learning_rate: Highest rate for `reference_batch` images to an update; scaled
+            linearly with the images that an update really has.
         reference_batch: See `learning_rate`.
         eval_interval: Steps between evaluations on the validation set.
         save_interval: Steps between checkpoints.
@@ -98,6 +79,13 @@ def train(
         log_interval: Steps between two lines of progress.
         eval_batch_size: Images per evaluation step.
         seed: Of initial weights, order and augmentation.
+        ema_momentum: Share of the old value in an average of the weights over the
+            updates, as 0.999; it is scored too, and its best kept in `best_ema.keras`.
+        accumulation: Batches whose mean gradient is one update of the weights.
+        frozen: What is not trained: `"backbone"`, `"batch_norm"`.
+        patience: Evaluations in a row without a better mIoU that end the training.
+        deterministic: Choose kernels that give the same weights to the bit each time,
+            for the rest of the process.
         devices: Names of devices to use; `None` for all accelerators.
         coordinator: `HOST:PORT` of process 0 if several processes train together, on
             JAX; `"auto"` if the cluster says it. See `docs/distributed.md`.
@@ -105,130 +93,53 @@ def train(
         process: Which one this is, from 0; `None` if the cluster says it.
         corrupt: `"fail"` or `"skip"` for images that cannot be read.
         operative_config: Returns the text of `config.gin`, once all is built.
+        dry_run: Print what the training would be, and neither train nor write.
 
     Returns:
-        What the training came to.
+        What the training came to; `None` of a dry run.
 
     Raises:
         InputError: For bad data or configuration.
         StorageError: If `output_dir` cannot be written or is in use.
         DivergedError: If the loss is no longer finite.
     """
-    output_dir = Path(output_dir)
-    keep_freed_memory()
-    with contextlib.ExitStack() as stack:
-        place = find_place(coordinator, processes, process)
-        hosts = stack.enter_context(several_hosts(place))
-        folder = stack.enter_context(
-            shared_run_folder(hosts, output_dir, keep=keep, resume=resume)
-        )
-        with hosts.together():
-            training_set, validation_set = (
-                check_dataset(
-                    open_dataset(dataset, data_root, split),
-                    corrupt=corrupt,
-                    progress=hosts.first,
-                )
-                for split in ("train", "val")
-            )
-        stack.enter_context(input_errors())
-        stack.enter_context(precision_policy(precision))
-        global_batch = batch_size * stack.enter_context(all_devices(devices))
-        keras.utils.set_random_seed(seed)
-        network = model(num_classes=training_set.num_classes)
-        ignored = {"ignore_label": training_set.ignore_label}
-        rate = schedule(
-            learning_rate=learning_rate * global_batch / reference_batch,
-            iterations=iterations,
-        )
-        _compile(network, loss(**ignored), optimizer(learning_rate=rate))
-        with hosts.together():
-            state = _restore(network, folder, hosts) if resume else TrainingState()
-        batches = training_batches(
-            training_set,
-            transform=transform(**ignored),
-            batch_size=global_batch,
-            seed=seed,
-            start_step=state.step,
-            host=(hosts.index, hosts.count),
-        )
-        _check_crop(network, batches.element_spec[0].shape)
-        sets = training_set, validation_set
-        lengths = {"iterations": iterations, "batch_size": global_batch}
-        hosts.check_same(images=len(training_set), seed=seed, **lengths)
-        notes = note_run(network, *sets, **lengths, data_root=data_root)
-        with hosts.together():
-            if hosts.first:
-                _write_what_runs(output_dir, notes, operative_config, resumed=resume)
-
-        stop = stack.enter_context(StopSignal())
-        if hosts.several:
-            stop = SharedStop(hosts, stop)
-        course = Course(
-            **lengths,
-            eval_interval=eval_interval,
-            save_interval=save_interval,
-            log_interval=log_interval,
-            eval_batch_size=eval_batch_size,
-        )
-        callbacks = make_callbacks(
-            network, validation_set, folder, state, course, stop, hosts
-        )
-        called = [stop, *callbacks] if hosts.several else callbacks
-        try:
-            _fit(network, batches, iterations - state.step, called)
-        except DivergedError:
-            callbacks.report.finish()  # its curves show when
-            raise
-        callbacks.report.finish()
-    state = callbacks.milestones.state
-    best = state.best_step, state.best_miou, output_dir / BEST
-    return TrainingResult(state.step, *best, stop.received, hosts.first)
-
-
-def _write_what_runs(folder: Path, notes, operative_config, *, resumed: bool) -> None:
-    if operative_config is not None:
-        write_text(folder / "config.gin", operative_config())
-    write_versions(folder / "versions.json")
-    write_notes(notes, folder / NOTES, resumed=resumed)
-
-
-def _compile(network, loss, optimizer) -> None:
-    exclude_backbone_batch_norm(optimizer, network)
-    # On TensorFlow "auto" would mean XLA: measured nine times slower on a CPU.
-    jit_compile = False if keras.backend.backend() == "tensorflow" else "auto"
-    network.compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile)
-    network.optimizer.build(network.trainable_variables)  # slots to restore into
-
-
-def _fit(network, batches, steps: int, callbacks) -> None:
-    if steps <= 0:  # a finished run that was resumed
-        return
-    network.fit(
-        batches,
-        epochs=1,
-        steps_per_epoch=steps,
-        shuffle=False,  # the pipeline has its own order
-        verbose=0,
-        callbacks=list(callbacks),
+    recipe = Recipe(
+        model=model,
+        dataset=dataset,
+        transform=transform,
+        loss=loss,
+        optimizer=optimizer,
+        schedule=schedule,
+        iterations=iterations,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        reference_batch=reference_batch,
+        precision=precision,
+        seed=seed,
+        ema_momentum=ema_momentum,
+        accumulation=accumulation,
+        frozen=frozen,
+        deterministic=deterministic,
+        devices=devices,
+        data_root=data_root,
+        corrupt=corrupt,
     )
-
-
-def _restore(network, checkpoints: CheckpointFolder, hosts: Hosts) -> TrainingState:
-    state = checkpoints.restore(partial(load_weights, network))
-    if state is None:
-        said = f"nothing to resume in {checkpoints.folder}: starting from the beginning"
-    else:
-        said = f"resuming after iteration {state.step}"
-    if hosts.first:
-        print(said)
-    return state or TrainingState()
-
-
-def _check_crop(network, shape) -> None:
-    smallest = getattr(network, "smallest_side", 1)
-    if min(shape[1:3]) < smallest:
+    if patience is not None and patience < 1:
         raise InputError(
-            f"The crop of {shape[1]}x{shape[2]} is too small for this variant, whose "
-            f"smallest side is {smallest}; raise recipe_transform.crop_size."
+            f"train.patience is a number of evaluations from 1, not {patience}; "
+            f"correct it, or None to train to the end."
         )
+    course = Course(
+        eval_interval=eval_interval,
+        save_interval=save_interval,
+        log_interval=log_interval,
+        eval_batch_size=eval_batch_size,
+        patience=patience,
+    )
+    keep_freed_memory()
+    place = find_place(coordinator, processes, process)
+    if dry_run:
+        print_plan(recipe, course, keep, place)
+        return None
+    output = Output(Path(output_dir), resume, keep, operative_config)
+    return run_training(recipe, course, output, place)

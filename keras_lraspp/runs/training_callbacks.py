@@ -2,10 +2,7 @@
 
 from typing import NamedTuple
 
-import keras
-
-from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.runs.best_model import BEST, BestModel
+from keras_lraspp.runs.best_model import BEST, BEST_EMA, BestModel
 from keras_lraspp.runs.host_callbacks import (
     DividedValidation,
     NoJournal,
@@ -14,6 +11,7 @@ from keras_lraspp.runs.host_callbacks import (
 )
 from keras_lraspp.runs.hosts import SharedStop
 from keras_lraspp.runs.training_report import TrainingReport
+from keras_lraspp.runs.training_setup import Setup
 from keras_lraspp.runs.validation import Validation
 from keras_lraspp.training.checkpoints import CheckpointFolder, TrainingState
 from keras_lraspp.training.hosts import ONE, Hosts
@@ -24,14 +22,13 @@ from keras_lraspp.training.watchdogs import StopOnDivergence, StopSignal
 
 
 class Course(NamedTuple):
-    """How long a training is, and after how many steps what happens."""
+    """After how many steps what happens; arguments of `train`, by their names."""
 
-    iterations: int
-    batch_size: int  # images per step, over all devices
     eval_interval: int
     save_interval: int
     log_interval: int
     eval_batch_size: int  # images per evaluation step
+    patience: int | None = None  # evaluations without a better mIoU
 
 
 class TrainingCallbacks(NamedTuple):
@@ -44,8 +41,7 @@ class TrainingCallbacks(NamedTuple):
 
 
 def make_callbacks(
-    network: keras.Model,
-    validation_set: Dataset,
+    setup: Setup,
     checkpoints: CheckpointFolder,
     state: TrainingState,
     course: Course,
@@ -55,36 +51,51 @@ def make_callbacks(
     """Makes the callbacks of one training.
 
     Args:
-        network: The model in training.
-        validation_set: What it is evaluated on.
+        setup: What is trained, on what.
         checkpoints: In the run's folder, which gets everything else too.
         state: Where training stands.
-        course: Lengths and intervals.
+        course: Intervals.
         stop: Says whether a signal came.
         hosts: The processes that train together; a `SharedStop` if several.
     """
     folder = checkpoints.folder.parent
+    network, validation_set = setup.network, setup.validation_set
+    iterations = setup.recipe.iterations
     journal = Journal(folder, state.step) if hosts.first else NoJournal()
     progress = Progress(
         journal,
-        iterations=course.iterations,
-        batch_size=course.batch_size,
+        iterations=iterations,
+        batch_size=setup.batch_size,
         log_interval=course.log_interval,
         start_step=state.step,
         write=print if hosts.first else lambda line: None,
     )
-    validated = network, validation_set, journal, course.eval_batch_size, stop
+    validated = (
+        *(network, validation_set, journal, course.eval_batch_size, stop),
+        setup.averages,
+    )
     if hosts.several:
         validation = DividedValidation(*validated, hosts)
     else:
         validation = Validation(*validated)
     best = BestModel(folder / BEST, validation_set, lambda: validation.confusion)
+    best_ema = BestModel(
+        folder / BEST_EMA, validation_set, lambda: validation.confusion_ema
+    )
+    save_best_ema = by_the_first(hosts, best_ema)
+
+    def save_averages(*arguments) -> None:
+        with setup.averages.in_place():  # on all processes
+            save_best_ema(*arguments)
+
     milestones = Milestones(
-        Intervals(course.iterations, course.eval_interval, course.save_interval),
+        Intervals(iterations, course.eval_interval, course.save_interval),
         state,
         checkpoints,
         evaluate=validation,
         save_best=by_the_first(hosts, best),
+        save_best_ema=save_averages,
+        patience=course.patience,
         stop=lambda: stop.received is not None,
         paused=progress.paused,
     )

@@ -29,6 +29,8 @@ class TrainingState(NamedTuple):
     evaluated_step: int = 0  # of the newest evaluation
     best_step: int = 0
     best_miou: float | None = None  # in 0..1
+    best_ema_step: int = 0  # of the averaged weights, if there are any
+    best_ema_miou: float | None = None
 
 
 def save_model(model: keras.Model, path: Path, state: TrainingState) -> None:

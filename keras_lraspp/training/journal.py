@@ -13,6 +13,7 @@ _COLUMNS = (
     "images_per_second",
     "miou",
     "pixel_accuracy",
+    "miou_ema",
 )
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import keras
@@ -21,6 +20,13 @@ class Intervals(NamedTuple):
     save: int
 
 
+class Scores(NamedTuple):
+    """What an evaluation found, in 0..1."""
+
+    miou: float
+    miou_ema: float | None = None  # of the averaged weights, if there are any
+
+
 class Milestones(StepCallback):
     """Evaluates, keeps the best model, writes checkpoints, and stops when asked.
 
@@ -28,9 +34,13 @@ class Milestones(StepCallback):
         intervals: When to do what. The last step is always evaluated and saved.
         state: Where training stands.
         checkpoints: Where checkpoints go.
-        evaluate: Takes the step; returns the mIoU in 0..1, or `None` if it was
-            broken off because training is to stop.
+        evaluate: Takes the step; returns the scores, or `None` if it was broken off
+            because training is to stop.
         save_best: Takes the model, the step and the mIoU; called for every new best.
+        save_best_ema: The same for the averaged weights.
+        patience: Number of evaluations in a row without a better mIoU, of the weights
+            or their average, that end the training; `None` for no end but the last
+            step.
         stop: Says whether training is to stop after this step.
         paused: A context manager around all of this, for clocks.
     """
@@ -41,8 +51,10 @@ class Milestones(StepCallback):
         state: TrainingState,
         checkpoints: CheckpointFolder,
         *,
-        evaluate: Callable[[int], float | None],
-        save_best: Callable[[keras.Model, int, float], Path],
+        evaluate: Callable[[int], Scores | None],
+        save_best: Callable[[keras.Model, int, float], object],
+        save_best_ema: Callable[[keras.Model, int, float], object] | None = None,
+        patience: int | None = None,
         stop: Callable[[], bool] = lambda: False,
         paused: Callable[[], contextlib.AbstractContextManager] = (
             contextlib.nullcontext
@@ -54,13 +66,18 @@ class Milestones(StepCallback):
         self.checkpoints = checkpoints
         self.evaluate = evaluate
         self.save_best = save_best
+        self.save_best_ema = save_best_ema
+        self.patience = patience
         self.stop = stop
         self.paused = paused
 
-    def on_train_begin(self, logs=None):
-        """Makes up for an evaluation that a stop broke off."""
-        if self.state.step and self._due(self.state.step, self.intervals.evaluation):
-            self._evaluate(self.state.step)
+    def catch_up(self):
+        """Makes up for an evaluation that a stop broke off; called before `fit`."""
+        step = self.state.step
+        if step and self._due(step, self.intervals.evaluation):
+            if self.state.evaluated_step != step:
+                self._evaluate(step)
+                self.checkpoints.save(self.model, self.state)
 
     def on_step(self, step, logs):
         """Does what is due after this step."""
@@ -74,10 +91,22 @@ class Milestones(StepCallback):
             self.state = self.state._replace(step=step)
             if evaluation and not self.stop():
                 self._evaluate(step)
-            if save or self.stop():
+            ends = self.stop() or self.out_of_patience()
+            if save or ends:
                 self.checkpoints.save(self.model, self.state)
-            if self.stop():
+            if ends:
                 self.model.stop_training = True
+
+    def out_of_patience(self) -> bool:
+        """Says whether too many evaluations in a row were no better.
+
+        It follows from the state, so that a resume knows it.
+        """
+        if self.patience is None:
+            return False
+        best = max(self.state.best_step, self.state.best_ema_step)
+        steps = self.patience * self.intervals.evaluation
+        return self.state.evaluated_step - best >= steps
 
     def _due(self, step: int, interval: int) -> bool:
         return step % interval == 0 or step == self.intervals.iterations
@@ -92,13 +121,20 @@ class Milestones(StepCallback):
             )
 
     def _evaluate(self, step: int) -> None:
-        if self.state.evaluated_step == step:
-            return
-        miou = self.evaluate(step)
-        if miou is None:
+        scores = self.evaluate(step)
+        if scores is None:
             return
         self.state = self.state._replace(evaluated_step=step)
-        best = self.state.best_miou
-        if miou > (-1.0 if best is None else best):  # never for a nan
-            self.save_best(self.model, step, miou)
-            self.state = self.state._replace(best_step=step, best_miou=miou)
+        if _better(scores.miou, self.state.best_miou):
+            self.save_best(self.model, step, scores.miou)
+            self.state = self.state._replace(best_step=step, best_miou=scores.miou)
+        if _better(scores.miou_ema, self.state.best_ema_miou):
+            self.save_best_ema(self.model, step, scores.miou_ema)
+            self.state = self.state._replace(
+                best_ema_step=step, best_ema_miou=scores.miou_ema
+            )
+
+
+def _better(miou: float | None, best: float | None) -> bool:
+    """Says whether a score is the best so far, which a nan never is."""
+    return miou is not None and miou > (-1.0 if best is None else best)

@@ -3,9 +3,11 @@
 import keras
 from keras import ops
 
+from keras_lraspp.training.base_optimizer import BaseOptimizer
+
 
 @keras.saving.register_keras_serializable("keras_lraspp")
-class SGD(keras.optimizers.Optimizer):
+class SGD(BaseOptimizer):
     """Stochastic gradient descent with momentum and coupled L2.
 
     One step is g <- g + l2 w; m <- momentum m + g; w <- w - rate m.
@@ -47,14 +49,43 @@ class SGD(keras.optimizers.Optimizer):
         if self.l2 and self._use_weight_decay(variable):
             gradient = gradient + self.l2 * variable
         momentum = self.momentums[self._get_variable_index(variable)]
+        if _is_one_resource():
+            return self._apply(variable, momentum, gradient, rate)
         self.assign(momentum, self.momentum * momentum + gradient)
         self.assign_sub(variable, rate * momentum)
+
+    def _apply(self, variable, momentum, gradient, rate):
+        """Both updates in one pass over memory."""
+        import tensorflow as tf
+
+        tf.raw_ops.ResourceApplyMomentum(
+            var=_resource(variable),
+            accum=_resource(momentum),
+            lr=rate,
+            grad=gradient,
+            momentum=tf.cast(self.momentum, gradient.dtype),
+        )
 
     def get_config(self):
         """Returns the constructor's arguments."""
         config = super().get_config()
         config.pop("weight_decay", None)
         return {**config, "momentum": self.momentum, "l2": self.l2}
+
+
+def _is_one_resource() -> bool:
+    """Whether a variable is one of TensorFlow's, not one for each device."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return not tf.distribute.has_strategy()
+
+
+def _resource(variable):
+    # Keras hands over its own variables or TensorFlow's.
+    own = isinstance(variable, keras.Variable)
+    return (variable.value if own else variable).handle
 
 
 def exclude_backbone_batch_norm(optimizer, model) -> None:

@@ -1,4 +1,4 @@
-"""The flags of a training by several processes."""
+"""The flags of a training: several processes, a dry run."""
 
 from pathlib import Path
 
@@ -47,6 +47,16 @@ def test_tensorflow_says_in_a_sentence_how_several_hosts_train(tmp_path, capsys)
     assert said.count("\n") == 1
     assert "on JAX, not on tensorflow" in said and "KERAS_BACKEND=jax" in said
     assert not (tmp_path / "run").exists()
+
+
+def test_a_dry_run_is_passed_on_and_ends_well(monkeypatch, capsys):
+    given = {}
+    monkeypatch.setattr(
+        "keras_lraspp.config.call", lambda run, **flags: given.update(flags)
+    )
+    assert main(["train", "--gin_file=os8_global.gin", "--dry_run"]) == 0
+    assert given["dry_run"] is True
+    assert not capsys.readouterr().out
 
 
 @pytest.mark.parametrize("flag", ["--processes=two", "--process=first"])

@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import textwrap
@@ -17,12 +16,12 @@ import numpy as np
 import pytest
 
 from harness import tiny
+from harness.stopping import stop_at_step
 from keras_lraspp import LRASPP
 from keras_lraspp.errors import DivergedError, InputError, StorageError
 from keras_lraspp.models.loading import load_weights
 from keras_lraspp.training.checkpoints import CheckpointFolder, read_state
 from keras_lraspp.training.schedules import WarmupPolynomial
-from keras_lraspp.training.step_callback import StepCallback
 
 
 @pytest.fixture(scope="module")
@@ -133,24 +132,6 @@ def test_a_resumed_run_equals_one_never_stopped(pictures, tmp_path, precision):
         for name in ("whole", "parts")
     ]
     np.testing.assert_allclose(*losses, rtol=1e-4 if precision == "float32" else 2e-2)
-
-
-def stop_at_step(step, pictures, output, **changes):
-    """Trains, and sends SIGINT to this very process after a step."""
-    plain = StepCallback.on_train_batch_end
-    sent = []
-
-    def interrupting(self, batch, logs=None):
-        if self.start_step + batch + 1 == step and not sent:
-            sent.append(step)
-            os.kill(os.getpid(), signal.SIGINT)
-        plain(self, batch, logs)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(StepCallback, "on_train_batch_end", interrupting)
-        result = tiny.run(pictures, output, **changes)
-    assert result.signal == signal.SIGINT
-    assert result.step == step
 
 
 def test_a_killed_run_resumes_from_its_newest_checkpoint(pictures, tmp_path):

@@ -56,6 +56,7 @@ PROGRAM = """
     weights = [np.ravel(value).tolist() for value in networks[0].get_weights()]
     print(json.dumps({
         "step": result.step, "signal": result.signal, "miou": result.best_miou,
+        "miou_ema": result.best_ema_miou,
         "losses": losses, "weights": sum(weights, []),
     }))
 """
@@ -161,6 +162,20 @@ def test_two_processes_train_as_one_with_the_doubled_batch(pictures, tmp_path):
         for folder in (folders[0], folders[2])
     ]
     assert written[0] == written[1]
+
+
+@pytest.mark.slow
+def test_two_processes_average_and_accumulate_as_one(pictures, tmp_path):
+    folders = [tmp_path / name for name in ("first", "second", "alone")]
+    changes = {"ema_momentum": 0.5, "accumulation": 2}
+    children = start_two([pictures] * 2, folders[:2], changes)
+    children.append(start(pictures, folders[2], {**changes, "batch_size": 4}))
+    first, second, alone = results(children)
+    assert first == second
+    np.testing.assert_allclose(first["weights"], alone["weights"], atol=1e-4)
+    # Its statistics are estimated from batches of one device.
+    assert first["miou_ema"] == pytest.approx(alone["miou_ema"], abs=0.02)
+    assert (folders[0] / "best_ema.keras").is_file() and not folders[1].exists()
 
 
 @pytest.mark.slow

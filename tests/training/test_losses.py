@@ -6,11 +6,11 @@ import keras
 import numpy as np
 import pytest
 
+from harness.losses import CLASSES, batch, gradient
 from keras_lraspp.training.losses import CrossEntropy, OhemCrossEntropy
 
 pytestmark = pytest.mark.backends
 
-CLASSES = 5
 # What the reference itself computed; too large for the tree.
 REFERENCE = Path(__file__).parents[3] / "shared/reference/ohem_loss.npz"
 
@@ -29,16 +29,6 @@ def numpy_loss(logits, labels, threshold=0.7, min_kept=None):
         limit = max(np.sort(confidence)[min_kept - 1], threshold)
         kept = valid & (confidence < limit)
     return (losses * kept).sum() / (kept.sum() + 1e-5 * labels.size), kept.sum()
-
-
-def batch(seed, sharpness, ignored=0.1):
-    """Logits that favour the true class by `sharpness`, and labels."""
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, CLASSES, (2, 12, 16))
-    logits = rng.normal(size=(*labels.shape, CLASSES))
-    logits += sharpness * np.eye(CLASSES)[labels]
-    labels[rng.random(labels.shape) < ignored] = 255
-    return logits.astype("float32"), labels.astype("uint8")
 
 
 CASES = {
@@ -94,39 +84,13 @@ def test_without_an_ignore_label_255_is_a_class():
     )
 
 
-class Logits(keras.layers.Layer):
-    """A layer that adds its only weight, 0 at first, to the logits.
-
-    After a step of learning rate 1 the weight is the gradient, negated, unrounded.
-    """
-
-    def __init__(self, value):
-        super().__init__()
-        self.value = value
-
-    def build(self, _):
-        self.shift = self.add_weight(shape=self.value.shape, initializer="zeros")
-
-    def call(self, inputs):
-        value = keras.ops.convert_to_tensor(self.value)
-        return value + self.shift + 0 * keras.ops.sum(inputs)
-
-    def compute_output_shape(self, _):
-        return self.value.shape
-
-
-def gradient(loss, logits, labels):
-    model = keras.Sequential([keras.Input((1,)), Logits(logits)])
-    model.compile(keras.optimizers.SGD(1.0), loss, jit_compile=False)
-    value = model.train_on_batch(np.zeros((logits.shape[0], 1)), labels)
-    return value, -model.get_weights()[0]
-
-
 @pytest.mark.parametrize("min_kept", [384, 385, 130_000])
 def test_a_graph_may_have_fewer_pixels_than_are_kept(min_kept):
     logits, labels = batch(3, 6.0)
     assert labels.size == 384
-    value, _ = gradient(OhemCrossEntropy(min_kept=min_kept), logits, labels)
+    value, _ = gradient(
+        OhemCrossEntropy(min_kept=min_kept), logits, labels, eager=False
+    )
     wanted, _ = numpy_loss(logits, labels, min_kept=min_kept)
     assert value == pytest.approx(wanted, rel=1e-5)
 
@@ -141,7 +105,9 @@ def test_ohem_is_the_reference(case):
         )
     by_numpy = numpy_loss(logits, labels, min_kept=int(min_kept))
     assert by_numpy == (pytest.approx(float(loss), rel=1e-5), kept)
-    value, ours = gradient(OhemCrossEntropy(min_kept=int(min_kept)), logits, labels)
+    value, ours = gradient(
+        OhemCrossEntropy(min_kept=int(min_kept)), logits, labels, eager=False
+    )
     assert value == pytest.approx(float(loss), rel=1e-5)
     assert np.linalg.norm(ours.astype("float64")) == pytest.approx(norm, rel=1e-4)
     assert (np.abs(ours).sum(-1) > 0).sum() == kept
@@ -152,7 +118,7 @@ def test_the_gradient_is_that_of_the_kept_pixels(case):
     """None flows through the choice, and none into the pixels that are left out."""
     sharpness, min_kept, ignored = CASES[case]
     logits, labels = batch(3, sharpness, ignored)
-    _, ours = gradient(OhemCrossEntropy(min_kept=min_kept), logits, labels)
+    _, ours = gradient(OhemCrossEntropy(min_kept=min_kept), logits, labels, eager=False)
     _, kept = numpy_loss(logits, labels, min_kept=min_kept)
     chosen = np.abs(ours).sum(-1) > 0
     assert chosen.sum() == kept
@@ -168,7 +134,7 @@ def test_the_gradient_is_that_of_the_kept_pixels(case):
 @pytest.mark.parametrize("loss", [CrossEntropy(), OhemCrossEntropy(min_kept=10)])
 def test_a_batch_without_a_valid_pixel_has_loss_zero(loss):
     logits, labels = batch(6, 0.0)
-    value, change = gradient(loss, logits, np.full_like(labels, 255))
+    value, change = gradient(loss, logits, np.full_like(labels, 255), eager=False)
     assert value == 0
     np.testing.assert_array_equal(change, 0)
 

@@ -8,7 +8,7 @@ import pytest
 
 from keras_lraspp.errors import DivergedError
 from keras_lraspp.training.checkpoints import TrainingState
-from keras_lraspp.training.milestones import Intervals, Milestones
+from keras_lraspp.training.milestones import Intervals, Milestones, Scores
 
 pytestmark = pytest.mark.backends
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.backends
 class Run:
     """Runs a tiny `fit` and writes down what Milestones asks for."""
 
-    def __init__(self, scores, state=None, stop_at=None, intervals=(10, 3, 4)):
+    def __init__(self, scores, state=None, stop_at=None, intervals=(10, 3, 4), **more):
         self.events, self.scores, self.stop_at = [], scores, stop_at
         self.milestones = Milestones(
             Intervals(*intervals),
@@ -24,8 +24,10 @@ class Run:
             self,
             evaluate=self.evaluate,
             save_best=lambda model, step, miou: self.events.append(("best", step)),
+            save_best_ema=lambda model, step, miou: self.events.append(("ema", step)),
             stop=self.stop,
             paused=contextlib.nullcontext,
+            **more,
         )
         self.step = start = self.milestones.state.step
         model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
@@ -33,6 +35,8 @@ class Run:
         steps = keras.callbacks.LambdaCallback(
             on_train_batch_begin=lambda batch, logs=None: self.begin(start + batch + 1)
         )
+        self.milestones.set_model(model)
+        self.milestones.catch_up()
         data = np.zeros((intervals[0] - start, 1))
         callbacks = [steps, self.milestones]
         model.fit(data, data, batch_size=1, verbose=0, callbacks=callbacks)
@@ -45,7 +49,8 @@ class Run:
 
     def evaluate(self, step):
         self.events.append(("evaluate", step))
-        return self.scores.get(step)
+        found = self.scores.get(step)
+        return found if found is None else Scores(*np.atleast_1d(found).tolist())
 
     def save(self, model, state):
         self.events.append(("save", state.step))
@@ -73,6 +78,14 @@ def test_intervals_and_the_last_step():
 def test_a_score_that_is_no_number_is_never_the_best():
     run = Run({3: float("nan"), 6: 0.1, 9: float("nan"), 10: 0.05})
     assert [step for kind, step in run.events if kind == "best"] == [6]
+
+
+def test_averaged_weights_have_a_best_of_their_own():
+    nan = float("nan")
+    run = Run({3: (0.1, 0.2), 6: (0.3, nan), 9: (0.2, 0.3), 10: (0.1, 0.25)})
+    bests = [event for event in run.events if event[0] in ("best", "ema")]
+    assert bests == [("best", 3), ("ema", 3), ("best", 6), ("ema", 9)]
+    assert run.saved == TrainingState(10, 10, 6, 0.3, 9, 0.3)
 
 
 def test_a_signal_saves_and_stops_at_once():

@@ -1,0 +1,81 @@
+"""The averaged weights of a network in training, in place of its own for a while."""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+
+import keras
+import numpy as np
+
+from keras_lraspp.training.statistics import estimate_statistics, statistics_of
+
+
+class WeightAverages:
+    """The averages that an optimizer keeps, with running statistics that fit them.
+
+    Batch norms' running mean and variance belong to the newest weights. With averaged
+    ones a network predicts next to nothing by them, nor by an average of them. So they
+    are estimated anew from training images.
+
+    Args:
+        network: Compiled with an optimizer that has `use_ema=True`, and built.
+        batches: Returns the images to estimate from, `statistics.BATCHES` batches, the
+            same each time.
+    """
+
+    def __init__(
+        self, network: keras.Model, batches: Callable[[], Iterable[np.ndarray]]
+    ):
+        optimizer = network.optimizer
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a loss scale
+        averages = optimizer._model_variables_moving_average
+        pairs = zip(optimizer._trainable_variables, averages, strict=True)
+        self.network = network
+        self.batches = batches
+        self._trained = [pair for pair in pairs if pair[1] is not None]
+        self._statistics: list[np.ndarray] | None = None
+
+    def estimate(self, worker: keras.Model | None = None) -> None:
+        """Estimates the running statistics for the averages as they are now.
+
+        Args:
+            worker: Shows itself the images; the network itself if `None`. It has the
+                averaged weights in already.
+        """
+        worker = worker or self.network
+        if statistics_of(worker):
+            self._statistics = estimate_statistics(worker, self.batches())
+        if worker is self.network:
+            self.put_statistics()
+
+    def put_statistics(self) -> None:
+        """Puts the estimated statistics into the network; inside of `in_place`."""
+        if self._statistics is not None:
+            _assign(statistics_of(self.network), self._statistics)
+
+    @contextlib.contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Puts averages and estimated statistics into the network, inside.
+
+        Its own come back at the end to the last bit, also after an error.
+        """
+        statistics = statistics_of(self.network)
+        variables = [own for own, _ in self._trained] + statistics
+        before = [_copied(variable) for variable in variables]
+        try:
+            for own, average in self._trained:
+                own.assign(_copied(average))
+            self.put_statistics()
+            yield
+        finally:
+            _assign(variables, before)
+
+
+def _assign(variables, values) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _copied(variable: keras.Variable) -> np.ndarray:
+    # On torch an array may be a view of the variable's own memory; and on JAX no two
+    # variables may share theirs.
+    return np.array(keras.ops.convert_to_numpy(variable))

@@ -1,0 +1,56 @@
+"""Losses and gradients of single pixels against NumPy in float64."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from harness.gradients import gradient_of
+from harness.losses import CLASSES, batch, softmax
+from keras_lraspp.training import softmax_cross_entropy as module
+from keras_lraspp.training.softmax_cross_entropy import softmax_cross_entropy
+
+pytestmark = pytest.mark.backends
+
+on_tensorflow = keras.backend.backend() == "tensorflow"
+
+
+@pytest.fixture(params=["one loop", "kernels"] if on_tensorflow else ["kernels"])
+def way(request, monkeypatch):
+    """The two ways on TensorFlow: on a CPU, and on a GPU or for unknown sizes."""
+    if request.param == "kernels":
+        monkeypatch.setattr(module, "makes_one_loop", lambda *tensors: False)
+
+
+@pytest.mark.parametrize("sharpness", [0, 8, 200])
+def test_losses_and_gradients(way, sharpness):
+    logits, labels = batch(0, sharpness, ignored=0.0)
+    labels = labels.astype("int32")
+    upstream = np.random.default_rng(1).random(labels.shape, np.float32)
+    probabilities = softmax(logits)
+    truth = np.eye(CLASSES)[labels]
+    shifted = logits.astype("float64") - logits.max(-1, keepdims=True)
+    expected = np.log(np.exp(shifted).sum(-1)) - (shifted * truth).sum(-1)
+
+    found = ops.convert_to_numpy(softmax_cross_entropy(labels, logits))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    gradient = gradient_of(
+        lambda x: ops.sum(ops.multiply(softmax_cross_entropy(labels, x), upstream)),
+        logits,
+    )
+    wanted = upstream[..., None] * (probabilities - truth)
+    np.testing.assert_allclose(gradient, wanted, atol=2e-6)
+
+
+@pytest.mark.skipif(not on_tensorflow, reason="the other backends' own")
+def test_a_wrong_label_is_seen(way):
+    import tensorflow as tf
+
+    logits, labels = batch(0, 1, ignored=0.0)
+    labels = labels.astype("int32")
+    labels[0, 0, 0] = CLASSES
+    try:
+        losses = softmax_cross_entropy(labels, logits).numpy()
+    except tf.errors.InvalidArgumentError:  # TensorFlow's `gather` does so on a CPU
+        return
+    assert np.isnan(losses[0, 0, 0]) and np.isfinite(losses[0, 0, 1:]).all()
