@@ -1,6 +1,7 @@
 """The command that trains a network."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from keras_lraspp.cli.command import (
@@ -79,7 +80,9 @@ def _train(flags: argparse.Namespace) -> int:
 
 def _summary(result, flags: argparse.Namespace, output_dir: Path) -> str:
     """Says what a training came to and what to type next."""
-    same = " ".join(f"--gin_file={name}" for name in flags.gin_file)
+    given = [f"--gin_file={name}" for name in flags.gin_file]
+    given += [f"--gin_bindings={binding}" for binding in flags.gin_bindings]
+    same = shlex.join(given)
     root = f" --data_root={flags.data_root}" if flags.data_root else ""
     lines = []
     if result.best_miou is not None:

@@ -1,5 +1,6 @@
 """The flags of a training: several processes, a dry run."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,18 @@ def test_a_stopped_training_goes_on_with_the_same_place(monkeypatch, capsys):
     monkeypatch.setattr("keras_lraspp.config.call", lambda run, **flags: stopped)
     assert main(COMMAND) == 128 + 15
     assert f"{' '.join(HOSTS)} --output_dir=o --resume" in capsys.readouterr().out
+
+
+def test_what_to_type_next_has_the_overridden_values(monkeypatch, capsys):
+    binding = 'Shards.root = "my shards"'
+    for done in (result(), result(signal=15)):
+        monkeypatch.setattr(
+            "keras_lraspp.config.call", lambda run, done=done, **flags: done
+        )
+        main(["train", "--gin_file=quickstart.gin", "--gin_bindings", binding])
+        lines = capsys.readouterr().out.splitlines()
+        (typed, *_) = [shlex.split(line) for line in lines if "--gin_file" in line]
+        assert f"--gin_bindings={binding}" in typed
 
 
 def test_tensorflow_says_in_a_sentence_how_several_hosts_train(tmp_path, capsys):

@@ -66,5 +66,7 @@ def test_row_45_mutated_files_bring_only_typed_errors(tmp_path, kind, count):
         slowest = max(slowest, time.perf_counter() - start)
     assert ends["DamagedFileError"] > count / 5 and ends["read"] > count / 50, ends
     assert slowest < 5  # seconds; 0.03 on an idle machine
-    assert peak() - before < 200
+    # The largest image that is not refused has 192 MiB; where freed memory is kept
+    # for the next one (`allocator.py`, in a training before), growing it takes a copy.
+    assert peak() - before < 400
     print(kind, ends, slowest, peak() - before)

@@ -55,7 +55,7 @@ def test_scenes_from_published_weights(checkpoint, scenes_root, tmp_path):
             iterations=60,
             eval_interval=60,
             log_interval=10,
-            learning_rate=0.05,
+            learning_rate=0.01,
         )
     )
     keras.utils.clear_session()
@@ -70,7 +70,7 @@ def test_scenes_from_published_weights(checkpoint, scenes_root, tmp_path):
     # ... and learned.
     rows = np.genfromtxt(tmp_path / "out/log.csv", delimiter=",", names=True)
     losses = rows["loss"][np.isfinite(rows["loss"])]
-    assert losses[-4:].mean() < 0.9 * losses[0]
+    assert losses[-3:].mean() < 0.9 * losses[0]
     best = LRASPP.from_preset(result.best_path)
     assert best.num_classes == 7
     assert best.get_config()["width"] == 0.35
