@@ -27,7 +27,7 @@ from keras_lraspp import LRASPP
 from keras_lraspp.layers import batch_norm, hard_swish, scale_channels
 from keras_lraspp.models.layer_outputs import output_bytes
 from keras_lraspp.models.multiply_adds import multiply_adds
-from keras_lraspp.runs.training_setup import compile_network
+from keras_lraspp.runs.training.setup import compile_network
 from keras_lraspp.training import softmax_cross_entropy
 from keras_lraspp.training.losses import OhemCrossEntropy
 from keras_lraspp.training.optimizer import SGD

@@ -13,7 +13,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 from keras_lraspp import LRASPP  # noqa: E402
-from keras_lraspp.runs.training_setup import compile_network  # noqa: E402
+from keras_lraspp.runs.training.setup import compile_network  # noqa: E402
 from keras_lraspp.training.journal import Journal  # noqa: E402
 from keras_lraspp.training.losses import OhemCrossEntropy  # noqa: E402
 from keras_lraspp.training.optimizer import SGD  # noqa: E402

@@ -2,12 +2,12 @@
 
 import tensorflow as tf
 
+from keras_lraspp.data.augmentation.transforms import Transform
 from keras_lraspp.data.crew import processors
 from keras_lraspp.data.loading import label_dtype
 from keras_lraspp.data.pairing import some
 from keras_lraspp.data.run_time_errors import marked
 from keras_lraspp.data.samples import Samples
-from keras_lraspp.data.transforms import Transform
 from keras_lraspp.data.windows import Window, Windowed, WindowSamples
 from keras_lraspp.errors import InputError
 

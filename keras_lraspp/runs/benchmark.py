@@ -13,9 +13,9 @@ from keras_lraspp.errors import InputError
 from keras_lraspp.export.graph import require_tensorflow
 from keras_lraspp.files import replacing
 from keras_lraspp.models.variants import VARIANTS, Variant, find_variant
-from keras_lraspp.runs.benchmark_child import OPENERS
-from keras_lraspp.runs.benchmark_rows import measured
-from keras_lraspp.runs.benchmark_table import BenchmarkRow, heading, line
+from keras_lraspp.runs.benchmarking.child import OPENERS
+from keras_lraspp.runs.benchmarking.rows import measured
+from keras_lraspp.runs.benchmarking.table import BenchmarkRow, heading, line
 
 FORMATS = tuple(OPENERS)
 ALL = "all"

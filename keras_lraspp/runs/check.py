@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_lraspp.data.class_weights import FORMULA, class_weights
-from keras_lraspp.data.duplicates import duplicates
-from keras_lraspp.data.health import Problem, SplitHealth, examine_split
+from keras_lraspp.data.checking.class_weights import FORMULA, class_weights
+from keras_lraspp.data.checking.duplicates import duplicates
+from keras_lraspp.data.checking.health import Problem, SplitHealth, examine_split
 from keras_lraspp.data.samples import Samples
 from keras_lraspp.errors import InputError
-from keras_lraspp.runs.check_table import table_lines
-from keras_lraspp.runs.contact_sheet import contact_sheet
+from keras_lraspp.runs.checking.contact_sheet import contact_sheet
+from keras_lraspp.runs.checking.table import table_lines
 from keras_lraspp.runs.run_folder import write_text
 
 

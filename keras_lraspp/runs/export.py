@@ -12,14 +12,14 @@ from keras_lraspp.export.graph import check_outputs, require_tensorflow
 from keras_lraspp.export.placing import put_in_place, staging
 from keras_lraspp.models.loading import load_weights
 from keras_lraspp.runs.classes import find_classes
-from keras_lraspp.runs.export_formats import (
+from keras_lraspp.runs.exporting.formats import (
     QUANTIZED,
     Product,
     check_absent,
     products,
 )
-from keras_lraspp.runs.export_images import find_samples
-from keras_lraspp.runs.export_making import Images, Maker
+from keras_lraspp.runs.exporting.images import find_samples
+from keras_lraspp.runs.exporting.making import Images, Maker
 
 
 def export(

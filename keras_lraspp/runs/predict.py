@@ -14,19 +14,19 @@ from keras_lraspp.inference.palette_files import read_palette
 from keras_lraspp.models.loading import load_weights
 from keras_lraspp.predictors import is_exported
 from keras_lraspp.runs.classes import find_classes
-from keras_lraspp.runs.image_files import find_images, is_video
-from keras_lraspp.runs.pictures import Style
 from keras_lraspp.runs.precision import precision_policy
-from keras_lraspp.runs.predict_images import predict_images
-from keras_lraspp.runs.predict_video import predict_video
-from keras_lraspp.runs.result_files import (
+from keras_lraspp.runs.prediction.image_files import find_images, is_video
+from keras_lraspp.runs.prediction.images import predict_images
+from keras_lraspp.runs.prediction.pictures import Style
+from keras_lraspp.runs.prediction.result_files import (
     Job,
     check_outputs,
     check_writable,
     image_jobs,
     video_job,
 )
-from keras_lraspp.runs.video_reading import read_video
+from keras_lraspp.runs.prediction.video import predict_video
+from keras_lraspp.runs.prediction.video_reading import read_video
 from keras_lraspp.segmenter import Segmenter
 
 IMAGE_OUTPUTS = ("labels", "color", "overlay")

@@ -15,12 +15,12 @@ from keras_lraspp.models.keras_config import read_arguments
 from keras_lraspp.models.loading import load_weights
 from keras_lraspp.reports.log import read_log
 from keras_lraspp.reports.page import Page, Swatch, css_color, render_page
-from keras_lraspp.runs import report_rows as rows
 from keras_lraspp.runs.best_model import BEST, BestScores, read_best
-from keras_lraspp.runs.notes import NOTES, RunNotes, read_notes
-from keras_lraspp.runs.report_images import Examples, find_examples
+from keras_lraspp.runs.evaluation.scores import score_dictionary
+from keras_lraspp.runs.reporting import rows
+from keras_lraspp.runs.reporting.images import Examples, find_examples
 from keras_lraspp.runs.run_folder import write_text
-from keras_lraspp.runs.scores import score_dictionary
+from keras_lraspp.runs.training.notes import NOTES, RunNotes, read_notes
 
 REPORT = "report.html"
 

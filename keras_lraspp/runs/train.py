@@ -8,10 +8,10 @@ import keras
 from keras_lraspp.data.allocator import keep_freed_memory
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.errors import InputError
-from keras_lraspp.runs.dry_run import print_plan
-from keras_lraspp.runs.recipe import Recipe
-from keras_lraspp.runs.training_callbacks import Course
-from keras_lraspp.runs.training_run import Output, TrainingResult, run_training
+from keras_lraspp.runs.training.callbacks import Course
+from keras_lraspp.runs.training.dry_run import print_plan
+from keras_lraspp.runs.training.recipe import Recipe
+from keras_lraspp.runs.training.stages import Output, TrainingResult, run_training
 from keras_lraspp.training.cluster import find_place
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from keras_lraspp.__main__ import main
-from keras_lraspp.runs.benchmark_table import BenchmarkRow
+from keras_lraspp.runs.benchmarking.table import BenchmarkRow
 
 DEFAULTS = {
     "variants": ("all",),

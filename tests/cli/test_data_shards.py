@@ -101,10 +101,12 @@ def test_an_empty_folder_is_filled(pictures, tmp_path):
 
 def test_after_ctrl_c_nothing_is_left_and_it_can_be_run_again(pictures, tmp_path):
     program = """
-        import sys, time
+        import signal, sys, time
         from keras_lraspp.__main__ import main
         from keras_lraspp.data.shards import files
 
+        # Jobs that a shell runs in the background are born deaf to it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         write = files.RecordFiles.write
 
         def slowly(self, content):

@@ -7,9 +7,9 @@ import pytest
 
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.variants import VARIANTS
-from keras_lraspp.runs import benchmark_child
 from keras_lraspp.runs.benchmark import benchmark
-from keras_lraspp.runs.benchmark_rows import _child
+from keras_lraspp.runs.benchmarking import child
+from keras_lraspp.runs.benchmarking.rows import _child
 
 SMALLEST = "small_x0_35_os32_global"
 SIZE = (32, 64)
@@ -79,7 +79,7 @@ def children(monkeypatch):
         }
         return {"parameters": 3 * 10**6, "multiply_adds": 10**10, "files": files}
 
-    monkeypatch.setattr("keras_lraspp.runs.benchmark_rows._child", child)
+    monkeypatch.setattr("keras_lraspp.runs.benchmarking.rows._child", child)
     return asked
 
 
@@ -130,7 +130,7 @@ def test_a_child_says_its_result_or_why_there_is_none(program, result):
 
 
 def test_a_size_that_a_network_does_not_take(tmp_path):
-    from keras_lraspp.runs.benchmark_files import main
+    from keras_lraspp.runs.benchmarking.files import main
 
     job = {"variant": "os8_large_kernel", "formats": ["keras"], "size": SIZE}
     with pytest.raises(InputError, match="its smallest side is 385 pixels"):
@@ -162,14 +162,14 @@ def test_bad_arguments(arguments, said, tmp_path):
 
 
 def test_every_format_is_opened(tmp_path):
-    from keras_lraspp.runs.benchmark_files import main
+    from keras_lraspp.runs.benchmarking.files import main
 
     formats = ["saved_model", "litert"]
     job = {"variant": SMALLEST, "formats": formats, "size": SIZE}
     made = main({**job, "folder": str(tmp_path)})
     images = np.zeros((2, *SIZE, 3), np.uint8)
     for name in formats:
-        run = benchmark_child.OPENERS[name](made["files"][name]["path"], images, 1)
+        run = child.OPENERS[name](made["files"][name]["path"], images, 1)
         found = run()
         labels = (
             np.concatenate([one["labels"] for one in found])

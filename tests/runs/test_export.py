@@ -15,8 +15,8 @@ from keras_lraspp.data.label_maps import CLASS_SETS
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.parity import ParityError
 from keras_lraspp.export.runtimes import open_exported
-from keras_lraspp.runs import export_images
 from keras_lraspp.runs.export import export
+from keras_lraspp.runs.exporting import images as export_images
 
 CAMVID = CLASS_SETS["camvid"]
 SIZE = (20, 30)

@@ -20,10 +20,10 @@ from keras_lraspp.inference.labels import label_function
 from keras_lraspp.inference.overlay import overlay
 from keras_lraspp.models.loading import load_weights
 from keras_lraspp.runs.best_model import BestModel
-from keras_lraspp.runs.counting import evaluate_model
-from keras_lraspp.runs.notes import note_run, write_notes
+from keras_lraspp.runs.evaluation.counting import evaluate_model
 from keras_lraspp.runs.report import report
-from keras_lraspp.runs.report_rows import confusion_rows, curves, facts
+from keras_lraspp.runs.reporting.rows import confusion_rows, curves, facts
+from keras_lraspp.runs.training.notes import note_run, write_notes
 from keras_lraspp.training.bootstrap import ImageConfusion
 
 NAMES = ("<b>&", '"bright"', "sky")

@@ -11,8 +11,8 @@ from keras_lraspp.data import Cityscapes, FileList, Shards
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.loading import load_weights
 from keras_lraspp.runs.check import check
-from keras_lraspp.runs.notes import NOTES, read_notes
 from keras_lraspp.runs.shards import shards
+from keras_lraspp.runs.training.notes import NOTES, read_notes
 
 TINY = partial(FileList, num_classes=3, name="tiny")
 write = partial(shards, progress=False)

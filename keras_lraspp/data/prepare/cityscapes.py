@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from keras_lraspp.data.cityscapes import ANNOTATIONS, LABEL_IDS, TRAIN_IDS
 from keras_lraspp.data.crew import run_jobs
 from keras_lraspp.data.pairing import some
 from keras_lraspp.data.prepare.archives import unpack
 from keras_lraspp.data.prepare.train_ids import need_rasterizer
+from keras_lraspp.data.sets.cityscapes import ANNOTATIONS, LABEL_IDS, TRAIN_IDS
 from keras_lraspp.data.whole_files import is_whole, remove_leftovers
 from keras_lraspp.errors import InputError
 

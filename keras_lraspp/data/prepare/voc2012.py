@@ -9,11 +9,11 @@ from PIL import Image
 
 from keras_lraspp.data.crew import run_jobs
 from keras_lraspp.data.label_maps import CLASS_SETS
-from keras_lraspp.data.name_lists import read_names
 from keras_lraspp.data.opening import open_image
 from keras_lraspp.data.pairing import some
 from keras_lraspp.data.prepare.optional import need
-from keras_lraspp.data.voc2012 import ADDED_MASKS, LISTS, voc_tree
+from keras_lraspp.data.sets.name_lists import read_names
+from keras_lraspp.data.sets.voc2012 import ADDED_MASKS, LISTS, voc_tree
 from keras_lraspp.data.whole_files import is_whole, remove_leftovers, write_whole
 from keras_lraspp.errors import InputError
 

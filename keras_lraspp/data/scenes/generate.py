@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-from keras_lraspp.data.cityscapes import Cityscapes
 from keras_lraspp.data.crew import run_jobs
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.data.scenes.manifest import Settings, close_tree, open_tree
@@ -13,6 +12,7 @@ from keras_lraspp.data.scenes.tree import (
     missing_jobs,
     scene_files,
 )
+from keras_lraspp.data.sets.cityscapes import Cityscapes
 from keras_lraspp.data.whole_files import remove_leftovers
 from keras_lraspp.errors import InputError, StorageError
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from keras_lraspp.data.sets.tfds import records_of
 from keras_lraspp.data.shards.manifest_file import check_files, read_manifest
 from keras_lraspp.data.shards.samples import ShardSamples
-from keras_lraspp.data.tfds import records_of
 from keras_lraspp.errors import InputError
 
 

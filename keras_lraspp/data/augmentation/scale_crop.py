@@ -1,0 +1,228 @@
+"""Random scale and crop in one go: only the pixels of the crop are computed."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import partial
+
+import tensorflow as tf
+
+from keras_lraspp.data.augmentation.spans import Span, random_span, source_window
+from keras_lraspp.data.run_time_errors import refuse_unless
+from keras_lraspp.data.windows import Window, whole
+
+# The reference pads float images with 127.5 and later cuts them to bytes.
+PAD_PIXEL = 127
+
+
+def random_scale_crop(
+    image: tf.Tensor,
+    label: tf.Tensor,
+    seed: tf.Tensor,
+    *,
+    crop_size: tuple[int, int],
+    scales: Sequence[float],
+    ignore_label: int | None = 255,
+    window: Window | None = None,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Scales by one of `scales`, then crops at a uniform offset.
+
+    Sides are rounded after scaling. The image is interpolated bilinearly (half-pixel
+    centres, no antialias), of labels the nearest is taken: source index =
+    floor(index * side / scaled side). A crop larger than the scaled image is filled up
+    on the right and at the bottom, with `PAD_PIXEL` and `ignore_label`.
+
+    Args:
+        image: uint8 (height, width, 3).
+        label: Integers (height, width).
+        seed: int32 or int64 (2,).
+        crop_size: Height and width of the crop.
+        scales: Scales, each as likely.
+        ignore_label: Fills up the labels; `None` refuses to.
+        window: The part that image and label are of the whole; `None` if all. At
+            least what `scale_crop_window` says for this seed.
+
+    Returns:
+        uint8 (*crop_size, 3), and labels (*crop_size) of the type given.
+    """
+    if window is None:
+        window = whole(*tf.unstack(tf.shape(label), 2))
+    rows, columns, step = _plan(window.height, window.width, seed, crop_size, scales)
+    origin = window.top, window.left
+    image = crop_scaled_image(image, rows, columns, step, origin)
+    label = crop_scaled_label(label, rows, columns, origin)
+    return fill_up(image, label, crop_size=crop_size, ignore_label=ignore_label)
+
+
+def scale_crop_window(
+    height: tf.Tensor,
+    width: tf.Tensor,
+    seed: tf.Tensor,
+    *,
+    crop_size: tuple[int, int],
+    scales: Sequence[float],
+) -> Window:
+    """Says what part of an image `random_scale_crop` looks at for a seed.
+
+    Args:
+        height: Of the image, scalar int32.
+        width: Of the image, scalar int32.
+        seed: As in `random_scale_crop`.
+        crop_size: As in `random_scale_crop`.
+        scales: As in `random_scale_crop`.
+
+    Returns:
+        The part.
+    """
+    rows, columns, step = _plan(height, width, seed, crop_size, scales)
+    top, bottom, *_ = source_window(rows, step)
+    left, right, *_ = source_window(columns, step)
+    return Window(height, width, top, bottom, left, right)
+
+
+def _plan(
+    height: tf.Tensor,
+    width: tf.Tensor,
+    seed: tf.Tensor,
+    crop_size: tuple[int, int],
+    scales: Sequence[float],
+) -> tuple[Span, Span, tf.Tensor]:
+    """The crop's rows and columns, and the scale as `crop_scaled_image` takes it."""
+    choice, *offset_seeds = tf.unstack(tf.random.split(seed, 3))
+    step = random_step(choice, scales)
+    rows, columns = (
+        random_span(side, step, length, offset_seed)
+        for side, length, offset_seed in zip(
+            (height, width), crop_size, offset_seeds, strict=True
+        )
+    )
+    return rows, columns, step
+
+
+def random_step(seed: tf.Tensor, scales: Sequence[float]) -> tf.Tensor:
+    """Chooses one of the scales, each as likely.
+
+    Args:
+        seed: int32 or int64 (2,).
+        scales: The scales.
+
+    Returns:
+        int32 (2,): the scale as a fraction, as `crop_scaled_image` takes it.
+    """
+    fractions = [Fraction(scale).limit_denominator(1000) for scale in scales]
+    steps = tf.constant([(f.numerator, f.denominator) for f in fractions], tf.int32)
+    index = tf.random.stateless_uniform([], seed, 0, len(scales), tf.int32)
+    return tf.gather(steps, index)
+
+
+def crop_scaled_image(
+    image: tf.Tensor,
+    rows: Span,
+    columns: Span,
+    step: tf.Tensor,
+    origin: tuple[int | tf.Tensor, int | tf.Tensor] = (0, 0),
+) -> tf.Tensor:
+    """A crop of the bilinearly scaled image, without scaling the rest of it.
+
+    Args:
+        image: uint8 (height, width, channels).
+        rows: The crop's rows.
+        columns: The crop's columns.
+        step: int32 (2,): the scale as a fraction in lowest terms. `step[0]` scaled
+            pixels are `step[1]` source pixels wide, unless rounding changed that.
+        origin: Row and column of the source that `image` begins with, if it is a part.
+
+    Returns:
+        uint8 (rows.length, columns.length, channels), rounded half up.
+    """
+    top, bottom, scaled_top, height = source_window(rows, step)
+    left, right, scaled_left, width = source_window(columns, step)
+    down, across = origin
+    scaled = tf.raw_ops.ResizeBilinear(
+        images=image[None, top - down : bottom - down, left - across : right - across],
+        size=tf.stack([height, width]),
+        half_pixel_centers=True,
+    )
+    start = [0, rows.offset - scaled_top, columns.offset - scaled_left, 0]
+    crop = tf.slice(scaled, start, [1, rows.length, columns.length, -1])[0]
+    return tf.cast(crop + 0.5, tf.uint8)
+
+
+def crop_scaled_label(
+    label: tf.Tensor,
+    rows: Span,
+    columns: Span,
+    origin: tuple[int | tf.Tensor, int | tf.Tensor] = (0, 0),
+) -> tf.Tensor:
+    """A crop of the labels scaled to the nearest source index below.
+
+    Args:
+        label: Integers (height, width).
+        rows: The crop's rows.
+        columns: The crop's columns.
+        origin: As in `crop_scaled_image`.
+
+    Returns:
+        Labels (rows.length, columns.length).
+    """
+
+    def sources(span: Span, origin: int | tf.Tensor) -> tf.Tensor:
+        places = tf.range(span.offset, span.offset + span.length)
+        # In int32 the product of two sides above 32767 overflows.
+        places, side, scaled = (
+            tf.cast(number, tf.int64) for number in (places, span.side, span.scaled)
+        )
+        return tf.cast(places * side // scaled, tf.int32) - origin
+
+    down, across = sources(rows, origin[0]), sources(columns, origin[1])
+    band = label[down[0] : down[-1] + 1, across[0] : across[-1] + 1]
+    down, across = down - down[0], across - across[0]
+    pick = _pick_columns if label.dtype == tf.uint8 else partial(tf.gather, axis=1)
+    # Columns are picked pixel by pixel: first or last, where there are fewer rows.
+    return tf.cond(
+        tf.shape(band)[0] < rows.length,
+        lambda: tf.gather(pick(band, across), down),
+        lambda: pick(tf.gather(band, down), across),
+    )
+
+
+@tf.function(
+    input_signature=[
+        tf.TensorSpec((None, None), tf.uint8),
+        tf.TensorSpec((None,), tf.int32),
+    ],
+    autograph=False,
+)
+def _pick_columns(label: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
+    """`tf.gather(label, columns, axis=1)`, but for four rows of bytes at a time."""
+    rows, width = tf.unstack(tf.shape(label))
+    filled = tf.pad(label, [[0, -rows % 4], [0, 0]])
+    quarters = tf.unstack(tf.reshape(filled, [4, -1, width]))
+    packed = sum(
+        tf.cast(part, tf.int32) * (1 << 8 * k) for k, part in enumerate(quarters)
+    )
+    picked = tf.gather(packed, columns, axis=1)
+    parts = [
+        tf.cast(tf.bitwise.right_shift(picked, 8 * k) & 255, tf.uint8) for k in range(4)
+    ]
+    return tf.reshape(tf.stack(parts), [-1, tf.size(columns)])[:rows]
+
+
+def fill_up(
+    image: tf.Tensor,
+    label: tf.Tensor,
+    *,
+    crop_size: tuple[int, int],
+    ignore_label: int | None,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Pads on the right and at the bottom to `crop_size`, as `random_scale_crop`."""
+    missing = tf.constant(crop_size) - tf.shape(label)
+    refuse_unless(
+        tf.reduce_all(missing == 0) if ignore_label is None else True,
+        f"The crop of {crop_size[0]}x{crop_size[1]} is larger than a scaled image and "
+        "there is no ignore label to fill it up with; set ignore_label, or lower "
+        "recipe_transform.crop_size or raise its scales.",
+    )
+    paddings = tf.stack([tf.zeros_like(missing), missing], axis=1)
+    image = tf.pad(image, tf.pad(paddings, [[0, 1], [0, 0]]), constant_values=PAD_PIXEL)
+    label = tf.pad(label, paddings, constant_values=ignore_label or 0)
+    return tf.ensure_shape(image, (*crop_size, 3)), tf.ensure_shape(label, crop_size)

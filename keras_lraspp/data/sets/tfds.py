@@ -1,0 +1,192 @@
+"""Any data set of TensorFlow Datasets that has an image and a segmentation."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from keras_lraspp.data.label_settings import label_settings
+from keras_lraspp.data.records import Shard, TfrecordFiles
+from keras_lraspp.data.sets.tfds_samples import TfdsSamples
+from keras_lraspp.data.sets.tfds_sets import TFDS_SETS, TfdsSet
+from keras_lraspp.errors import InputError
+
+
+def TFDS(  # named as the package is
+    root: str | Path | None = None,
+    split: str = "train",
+    *,
+    name: str,
+    image: str | None = None,
+    label: str | None = None,
+    num_classes: int | None = None,
+    classes: str | Sequence[str] | None = None,
+    ignore_label: int | None = 255,
+    label_lookup: str | Mapping[int, int] | Sequence[int] | None = None,
+    color_map: Sequence[Sequence[int]] | None = None,
+    label_channel: int | None = None,
+    train_split: str = "train",
+    val_split: str | None = None,
+    download: bool = True,
+    file_format: str | None = None,
+) -> TfdsSamples:
+    """Opens a split of a data set that TensorFlow Datasets knows, by its name.
+
+    Records are read by number, so the order and resuming are as exact as with files:
+    ArrayRecord files can do that, TFRecord files by an index that is made when they
+    are first read. What is known of a data set (`tfds_sets.TFDS_SETS`: cityscapes,
+    oxford_iiit_pet, scene_parse150) need not be said.
+
+    Args:
+        root: TFDS's `data_dir`; its own default, `~/tensorflow_datasets`, if `None`.
+        split: `"train"` and `"val"` mean `train_split` and `val_split`; any other is
+            TFDS's own, as `"test"` or `"train[:10%]"`.
+        name: As in `tfds.builder`, with configuration and version where wanted:
+            `"cityscapes/semantic_segmentation"`.
+        image: Feature with the image.
+        label: Feature with the class of each pixel.
+        num_classes: Number of classes; may be left to `classes`, or to a label that is
+            a `LabeledImage`.
+        classes: As in `FileList`.
+        ignore_label: Label of pixels that count nowhere, or `None`.
+        label_lookup: As in `FileList`.
+        color_map: As in `FileList`.
+        label_channel: The channel of the label that holds the classes, if it has
+            several.
+        train_split: What to train on, as `"train[:90%]"`.
+        val_split: What to validate on; `None` for "validation", or "test".
+        download: Whether to download and prepare what is not there.
+        file_format: As in `tfds.builder`: `"array_record"` or `"tfrecord"`.
+
+    Returns:
+        The samples.
+
+    Raises:
+        InputError: If there is no such data set, feature or split, or it cannot be
+            prepared.
+    """
+    builder = _builder(name, root, file_format, download)
+    known = TFDS_SETS.get(builder.name, TfdsSet())
+    image, label = image or known.image, label or known.label
+    _check_features(name, builder.info.features, image, label)
+    if num_classes is None and classes is None:
+        names = getattr(builder.info.features[label], "names", None)
+        num_classes, classes = known.num_classes, known.classes or names
+    settings = label_settings(
+        "TFDS",
+        num_classes=num_classes,
+        classes=classes,
+        ignore_label=ignore_label,
+        label_lookup=known.label_lookup if label_lookup is None else label_lookup,
+        color_map=color_map,
+    )
+    own = _own_split(split, builder, train_split, val_split or known.val_split)
+    return TfdsSamples(
+        name=builder.name,
+        split=split,
+        root=Path(builder.data_dir),
+        records=records_of(builder, own),
+        features=_only(builder.info.features, image, label),
+        image=image,
+        label=label,
+        label_channel=known.label_channel if label_channel is None else label_channel,
+        **settings._asdict(),
+    )
+
+
+def _builder(name: str, root: str | Path | None, file_format, download: bool):
+    import tensorflow_datasets as tfds
+
+    where = "TFDS's own folder" if root is None else root
+    try:
+        options = {"data_dir": root and str(root), "file_format": file_format}
+        builder = tfds.builder(
+            name, **{key: value for key, value in options.items() if value is not None}
+        )
+    except Exception as error:  # which one depends on what is wrong with the name
+        raise InputError(
+            f"TFDS cannot open {name!r} in {where}: {_first_line(error)}; correct "
+            "TFDS.name, or --data_root."
+        ) from error
+    if not download:
+        if not builder.is_prepared():
+            raise InputError(
+                f"{name} is not prepared in {where}; set TFDS.download = True, or name "
+                "another folder with --data_root."
+            )
+        return builder
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # the network's, the disk's, or files to get by hand
+        raise InputError(
+            f"TFDS cannot prepare {name} in {where}: {error}; follow its instructions "
+            f"at https://www.tensorflow.org/datasets/catalog/{builder.name}."
+        ) from error
+    return builder
+
+
+def _check_features(name: str, features, image: str, label: str | None) -> None:
+    import tensorflow_datasets as tfds
+
+    for argument, feature in (("image", image), ("label", label)):
+        if feature not in features:
+            raise InputError(
+                f"{name} has the features {sorted(features)}, not {feature!r}; set "
+                f"TFDS.{argument} to one of them."
+            )
+    if not isinstance(features[image], tfds.features.Image):
+        raise InputError(
+            f"The feature {image!r} of {name} is {features[image]}, not an image; set "
+            "TFDS.image to another."
+        )
+
+
+def _own_split(split: str, builder, train_split: str, val_split: str | None) -> str:
+    """TFDS's name of a split."""
+    if split == "train":
+        return train_split
+    if split != "val":
+        return split
+    if val_split is not None:
+        return val_split
+    for name in ("validation", "test"):
+        if name in builder.info.splits:
+            return name
+    raise InputError(
+        f"{builder.name} has the splits {sorted(builder.info.splits)}; say what to "
+        'validate on with TFDS.val_split, as "train[90%:]".'
+    )
+
+
+def records_of(builder, split):
+    """The records of a split of a builder by number: `Sequence[bytes]`."""
+    import tensorflow_datasets as tfds
+
+    formats = tfds.core.FileFormat
+    try:
+        if builder.info.file_format in formats.with_random_access():
+            return builder.as_data_source(
+                split, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES
+            )
+        files = builder.info.splits[split].file_instructions
+    except Exception as error:  # which one depends on what is wrong with the split
+        raise InputError(
+            f"{builder.name} has the splits {sorted(builder.info.splits)}; "
+            f"{split!r} is none of them ({_first_line(error)})."
+        ) from error
+    if builder.info.file_format != formats.TFRECORD:
+        raise InputError(
+            f"{builder.name} is prepared as {builder.info.file_format.value}; prepare "
+            'it as "array_record" or "tfrecord" (TFDS.file_format).'
+        )
+    return TfrecordFiles([Shard(f.filename, f.skip, f.take) for f in files])
+
+
+def _only(features, *names: str):
+    """The features of these names, so that the others need not be decoded."""
+    import tensorflow_datasets as tfds
+
+    chosen = tfds.decode.PartialDecoding({name: True for name in names})
+    return chosen.extract_features(features)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

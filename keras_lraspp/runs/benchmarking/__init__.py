@@ -1,0 +1,1 @@
+"""What `benchmark` is made of: each file timed in a process of its own."""

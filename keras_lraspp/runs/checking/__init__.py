@@ -1,0 +1,1 @@
+"""What the data doctor shows: a table and a sheet of samples."""

@@ -1,0 +1,1 @@
+"""What `export` is made of: the formats, and the making and proving of each."""

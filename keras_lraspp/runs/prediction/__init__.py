@@ -1,0 +1,1 @@
+"""What `predict` is made of: files in, pictures and videos out."""

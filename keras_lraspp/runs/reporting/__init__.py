@@ -1,0 +1,1 @@
+"""What `report` is made of: the rows and the images of its page."""

@@ -1,0 +1,1 @@
+"""What `train` is made of, from its recipe to the report that it keeps."""

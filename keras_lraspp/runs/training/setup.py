@@ -1,0 +1,179 @@
+"""What a training and its dry run build alike: data, network, optimizer, batches."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterable, Iterator
+
+import keras
+
+from keras_lraspp.data import check_dataset, training_batches
+from keras_lraspp.data.dataset import Dataset
+from keras_lraspp.data.run_time_errors import input_errors
+from keras_lraspp.errors import InputError
+from keras_lraspp.runs.datasets import open_dataset
+from keras_lraspp.runs.precision import precision_policy
+from keras_lraspp.runs.training.recipe import Recipe
+from keras_lraspp.training.averages import WeightAverages
+from keras_lraspp.training.determinism import compute_deterministically
+from keras_lraspp.training.freezing import freeze
+from keras_lraspp.training.hosts import ONE, Hosts
+from keras_lraspp.training.optimizer import exclude_backbone_batch_norm
+from keras_lraspp.training.optimizer_options import check_devices, optimizer_options
+from keras_lraspp.training.statistics import BATCHES
+from keras_lraspp.training.strategy import all_devices
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Setup:
+    """A recipe with all that it names made.
+
+    Attributes:
+        recipe: What it was made from.
+        network: Compiled, its optimizer built.
+        averages: The averages of its weights; `None` if the recipe wants none.
+        schedule: Learning rate by step, for the batch as it is.
+        batch_size: Images per step, over all devices; an update of the weights has
+            `recipe.accumulation` times as many.
+        training_set: What it learns from.
+        validation_set: What it is evaluated on.
+    """
+
+    recipe: Recipe
+    network: keras.Model
+    averages: WeightAverages | None
+    schedule: keras.optimizers.schedules.LearningRateSchedule
+    batch_size: int
+    training_set: Dataset
+    validation_set: Dataset
+
+    def batches(self, start_step: int = 0, hosts: Hosts = ONE) -> Iterable:
+        """Opens the training batches, see `training_batches`.
+
+        Args:
+            start_step: Number of batches to leave out.
+            hosts: The processes that share each batch.
+
+        Raises:
+            InputError: If the crop is too small for the network.
+        """
+        batches = training_batches(
+            self.training_set,
+            transform=self.recipe.transform(**_ignored(self.training_set)),
+            batch_size=self.batch_size,
+            seed=self.recipe.seed,
+            start_step=start_step,
+            host=(hosts.index, hosts.count),
+        )
+        _check_crop(self.network, batches.element_spec[0].shape)
+        return batches
+
+
+def open_sets(recipe: Recipe, *, progress: bool = True) -> tuple[Dataset, Dataset]:
+    """Lists and checks the training set and the validation set.
+
+    Args:
+        recipe: Names the data.
+        progress: Whether to show how far the check is.
+
+    Raises:
+        InputError: For bad data.
+    """
+    training_set, validation_set = (
+        check_dataset(
+            open_dataset(recipe.dataset, recipe.data_root, split),
+            corrupt=recipe.corrupt,
+            progress=progress,
+        )
+        for split in ("train", "val")
+    )
+    return training_set, validation_set
+
+
+@contextlib.contextmanager
+def set_up(recipe: Recipe, sets: tuple[Dataset, Dataset]) -> Iterator[Setup]:
+    """Makes what a recipe names, for use inside.
+
+    Precision and devices hold inside, and errors in files are readable ones.
+
+    Args:
+        recipe: What to make.
+        sets: The training set and the validation set.
+
+    Yields:
+        What was made.
+
+    Raises:
+        InputError: For a bad configuration; from inside, for bad files.
+    """
+    training_set, validation_set = sets
+    options = optimizer_options(recipe.ema_momentum, recipe.accumulation)
+    if recipe.deterministic:
+        compute_deterministically()
+    with (
+        input_errors(),
+        precision_policy(recipe.precision),
+        all_devices(recipe.devices) as devices,
+    ):
+        keras.utils.set_random_seed(recipe.seed)
+        network = recipe.model(num_classes=training_set.num_classes)
+        freeze(network, recipe.frozen)
+        batch_size = recipe.batch_size * devices
+        images = batch_size * recipe.accumulation  # of one update
+        schedule = recipe.schedule(
+            learning_rate=recipe.learning_rate * images / recipe.reference_batch,
+            iterations=recipe.iterations,
+        )
+        optimizer = recipe.optimizer(learning_rate=schedule, **options)
+        check_devices(optimizer, devices)
+        compile_network(network, recipe.loss(**_ignored(training_set)), optimizer)
+        yield Setup(
+            recipe=recipe,
+            network=network,
+            averages=_averages(recipe, network, training_set),
+            schedule=schedule,
+            batch_size=batch_size,
+            training_set=training_set,
+            validation_set=validation_set,
+        )
+
+
+def _averages(
+    recipe: Recipe, network: keras.Model, training_set: Dataset
+) -> WeightAverages | None:
+    if recipe.ema_momentum is None:
+        return None
+    # Of one device: so each process can look at them by itself.
+    batches = training_batches(
+        training_set,
+        transform=recipe.transform(**_ignored(training_set)),
+        batch_size=recipe.batch_size,
+        seed=recipe.seed,
+    )
+    images = batches.map(lambda images, _: images).take(BATCHES)
+    return WeightAverages(network, images.as_numpy_iterator)
+
+
+def compile_network(
+    network: keras.Model,
+    loss: keras.losses.Loss,
+    optimizer: keras.optimizers.Optimizer,
+) -> None:
+    """Compiles a network for training and builds its optimizer."""
+    exclude_backbone_batch_norm(optimizer, network)
+    # On TensorFlow "auto" would mean XLA: measured nine times slower on a CPU.
+    jit_compile = False if keras.backend.backend() == "tensorflow" else "auto"
+    network.compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile)
+    network.optimizer.build(network.trainable_variables)  # slots to restore into
+
+
+def _ignored(dataset: Dataset) -> dict:
+    return {"ignore_label": dataset.ignore_label}
+
+
+def _check_crop(network, shape) -> None:
+    smallest = getattr(network, "smallest_side", 1)
+    if min(shape[1:3]) < smallest:
+        raise InputError(
+            f"The crop of {shape[1]}x{shape[2]} is too small for this variant, whose "
+            f"smallest side is {smallest}; raise recipe_transform.crop_size."
+        )

@@ -1,0 +1,229 @@
+"""A whole data set looked at: each row of the table of faults, before training."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from harness.image_files import (
+    FAULTY,
+    classes,
+    encoded,
+    exif_with,
+    noise,
+    palette_image,
+    save,
+    write,
+    write_pairs,
+)
+from keras_lraspp.data import FileList, check_dataset
+from keras_lraspp.data.checking import examining
+from keras_lraspp.data.dataset import ColorClass
+from keras_lraspp.data.label_maps import CLASS_SETS, cityscapes_lookup
+from keras_lraspp.errors import InputError
+
+
+def with_label(root, label, **changes):
+    """Four pairs; the third label is this one."""
+    dataset = write_pairs(root, 4, **changes)
+    save(dataset.labels[2], np.resize(label, (6, 8)).astype(label.dtype))
+    return dataset
+
+
+def refusal(dataset, **options):
+    with pytest.raises(InputError) as caught:
+        check_dataset(dataset, **options)
+    return str(caught.value)
+
+
+def test_a_good_data_set_is_returned_as_it_is(tmp_path):
+    dataset = write_pairs(tmp_path, 5)
+    assert check_dataset(dataset) == dataset
+    assert check_dataset(dataset, workers=1, corrupt="skip") == dataset
+
+
+def test_a_split_without_labels(tmp_path):
+    dataset = dataclasses.replace(write_pairs(tmp_path, 2), labels=())
+    assert check_dataset(dataset) == dataset
+    write(dataset.images[1], b"")
+    assert "image_001.png is not an image" in refusal(dataset)
+
+
+def test_row_2_labels_that_are_missing(tmp_path):
+    dataset = write_pairs(tmp_path, 9)
+    for path in dataset.labels[2:8]:
+        path.unlink()
+    message = refusal(dataset)
+    assert message.startswith("6 of 9 images have no label: ")
+    assert all(str(path) in message for path in dataset.images[2:7])
+    assert str(dataset.images[7]) not in message and "and 1 more" in message
+    with pytest.warns(UserWarning, match="6 of 9 images"):
+        kept = check_dataset(dataset, missing_label="skip")
+    assert kept.images == dataset.images[:2] + dataset.images[8:]
+    assert kept.labels == dataset.labels[:2] + dataset.labels[8:]
+
+
+def test_row_4_label_ids_where_train_ids_are_expected(tmp_path):
+    label_ids = np.array([7, 11, 21, 23, 26, 33], np.uint8)
+    cityscapes = CLASS_SETS["cityscapes"]
+    dataset = with_label(tmp_path, label_ids, classes=cityscapes)
+    message = refusal(dataset)
+    assert message.startswith("Label values 21, 23, 26, 33 are neither a class (0..18)")
+    assert str(dataset.labels[2]) in message
+    assert 'label_lookup="cityscapes", or use *_labelTrainIds.png' in message
+    mapped = dataclasses.replace(
+        dataset, label_lookup=tuple(cityscapes_lookup().tolist())
+    )
+    assert check_dataset(mapped) == mapped
+
+
+def test_row_5_values_beyond_the_classes(tmp_path):
+    dataset = with_label(tmp_path, np.array([0, 4, 5, 77, 255], np.uint8))
+    message = refusal(dataset)
+    assert message.startswith(
+        "Label values 5, 77 are neither a class (0..4) nor ignored (255) in "
+        f"{dataset.labels[2]}; raise num_classes, map them with label_lookup"
+    )
+
+
+def test_row_5_skipping_damaged_files_skips_no_wrong_labels(tmp_path):
+    dataset = with_label(tmp_path, np.array([5], np.uint8))
+    assert "Label values 5" in refusal(dataset, corrupt="skip")
+
+
+def test_row_6_255_without_an_ignore_label(tmp_path):
+    label = np.array([0, 4, 255], np.uint8)
+    message = refusal(with_label(tmp_path, label, ignore_label=None))
+    assert (
+        "Label values 255 are neither a class (0..4) nor ignored (nothing)" in message
+    )
+    assert "set ignore_label=255 if those pixels are to be ignored" in message
+
+
+def test_row_7_an_rgb_mask(tmp_path):
+    dataset = write_pairs(tmp_path, 3)
+    mask = np.zeros((6, 8, 3), np.uint8)
+    mask[:3], mask[5, 7] = (0, 0, 9), (1, 2, 3)
+    for path in dataset.labels:
+        save(path, mask)
+    message = refusal(dataset)
+    assert message.startswith("3 of 3 samples are faulty: The label ")
+    assert "is an RGB picture" in message and "FileList.color_map" in message
+    rows = (ColorClass(0, 0, 0, 0), ColorClass(0, 0, 9, 1))
+    message = refusal(dataclasses.replace(dataset, color_map=rows))
+    assert "1 colours that color_map does not know: (1, 2, 3); add them" in message
+    rows = (*rows, ColorClass(1, 2, 3, 255))
+    known = dataclasses.replace(dataset, color_map=rows)
+    assert check_dataset(known) == known
+
+
+def test_row_8_a_palette_png_is_a_label(tmp_path):
+    dataset = write_pairs(tmp_path, 2)
+    palette_image(classes(6, 8)).save(dataset.labels[0])
+    assert check_dataset(dataset) == dataset
+
+
+def test_row_9_a_16_bit_label(tmp_path):
+    dataset = with_label(tmp_path, np.array([256], np.uint16))
+    assert "Label values 256 are neither" in refusal(dataset)
+
+
+def test_row_11_image_and_label_of_different_size(tmp_path):
+    dataset = write_pairs(tmp_path, 3)
+    save(dataset.labels[1], classes(8, 6))
+    message = refusal(dataset)
+    assert f"{dataset.images[1]} is 6x8 (height x width) but its label" in message
+    assert f"{dataset.labels[1]} is 8x6" in message and "correct one of the" in message
+
+
+def test_row_12_a_shuffled_list_of_images_of_one_size(tmp_path):
+    pairs = write_pairs(tmp_path, 4)
+    lines = zip(pairs.images, reversed(pairs.labels), strict=True)
+    (tmp_path / "train.txt").write_text("\n".join(f"{a} {b}" for a, b in lines))
+    with pytest.raises(
+        InputError, match="4 of 4 pairs .* disagree: image_000.png with"
+    ):
+        FileList(tmp_path, num_classes=5)
+
+
+def test_row_13_a_label_with_alpha(tmp_path):
+    dataset = write_pairs(tmp_path, 2)
+    save(dataset.labels[1], noise(6, 8), "RGBA")
+    assert "label_001.png has an alpha channel; save it with one" in refusal(dataset)
+
+
+def test_row_15_an_image_turned_against_its_label(tmp_path):
+    dataset = write_pairs(tmp_path, 2)
+    save(dataset.images[0], noise(6, 8), exif=exif_with(6))
+    assert check_dataset(dataset) == dataset  # the label is of the stored pixels
+    save(dataset.labels[0], classes(8, 6))
+    assert "EXIF orientation 6: save it upright, as its label is" in refusal(dataset)
+
+
+@pytest.mark.parametrize("kind", ["images", "labels"])
+@pytest.mark.parametrize("faulty", FAULTY, ids=lambda f: f"row {f.row}: {f.name}")
+def test_rows_16_to_19_name_the_file(tmp_path, faulty, kind):
+    if (kind, faulty.name) == ("labels", "cut.jpg"):
+        faulty = faulty._replace(says="is a JPEG.*; save it as a PNG", damaged=False)
+    dataset = write_pairs(tmp_path, 3)
+    files = list(getattr(dataset, kind))
+    files[1] = write(tmp_path / faulty.name, faulty.content())
+    dataset = dataclasses.replace(dataset, **{kind: tuple(files)})
+    with pytest.raises(InputError, match=faulty.says) as caught:
+        check_dataset(dataset)
+    assert str(files[1]) in str(caught.value)
+    assert ('corrupt="skip"' in str(caught.value)) == faulty.damaged
+
+
+@pytest.mark.parametrize(
+    "faulty", [f for f in FAULTY if f.damaged and f.name != "cut.jpg"]
+)
+@pytest.mark.parametrize("kind", ["images", "labels"])
+def test_rows_16_and_17_one_in_a_hundred_may_be_skipped(tmp_path, faulty, kind):
+    dataset = write_pairs(tmp_path, 100)
+    write(getattr(dataset, kind)[41], faulty.content())
+    with pytest.warns(UserWarning, match=f"{kind[:-1]}_041.png .*They are left out"):
+        kept = check_dataset(dataset, corrupt="skip")
+    assert kept.images == dataset.images[:41] + dataset.images[42:]
+    assert kept.labels == dataset.labels[:41] + dataset.labels[42:]
+
+
+def test_row_16_more_than_one_in_a_hundred_are_not_skipped(tmp_path):
+    dataset = write_pairs(tmp_path, 100)
+    content = encoded(noise(6, 8), "PNG")[:-60]
+    for path in (dataset.images[3], dataset.labels[97]):
+        write(path, content)
+    message = refusal(dataset, corrupt="skip")
+    assert message.startswith("2 of 100 samples are faulty: ")
+    assert "image_003.png is damaged" in message and "label_097.png is dam" in message
+    assert message.endswith("That is more than 1%, the most that is skipped.")
+
+
+def test_many_faulty_files_are_counted_and_five_are_listed(tmp_path):
+    dataset = write_pairs(tmp_path, 8)
+    for path in dataset.images[1:]:
+        write(path, b"")
+    message = refusal(dataset)
+    assert message.startswith("7 of 8 samples are faulty: ")
+    assert [str(path) in message for path in dataset.images] == [False] + [True] * 5 + [
+        False,
+        False,
+    ]
+    assert "and 2 more" in message
+
+
+def test_a_typo_in_corrupt(tmp_path):
+    message = refusal(write_pairs(tmp_path, 1), corrupt="ignore")
+    assert message == 'corrupt is "fail" or "skip", not \'ignore\'; correct it.'
+
+
+@pytest.mark.parametrize(
+    ("patience", "progress", "shown"),
+    [(0, True, True), (0, False, False), (60, True, False)],
+)
+def test_a_progress_bar_when_it_takes_long(
+    tmp_path, monkeypatch, capsys, patience, progress, shown
+):
+    monkeypatch.setattr(examining, "_PATIENCE", patience)
+    check_dataset(write_pairs(tmp_path, 3), progress=progress)
+    assert ("checking tiny train" in capsys.readouterr().err) == shown

@@ -1,0 +1,39 @@
+"""Which images a report shows, against a ranking done image by image."""
+
+import numpy as np
+import pytest
+
+from keras_lraspp.runs.reporting.examples import choose, image_mious
+from keras_lraspp.training.bootstrap import ImageConfusion
+
+
+def test_the_miou_of_each_image_alone():
+    rng = np.random.default_rng(0)
+    labels, guess = rng.integers(0, 3, (2, 5, 6, 7))
+    labels[3] = 255
+    confusion = ImageConfusion(4)
+    confusion.update(labels, guess)
+    for index, found in enumerate(image_mious(confusion.areas)):
+        alone = ImageConfusion(4)
+        alone.update(labels[index], guess[index])
+        assert found == pytest.approx(alone.miou(), nan_ok=True)
+    assert np.isnan(image_mious(confusion.areas)).tolist() == [False] * 3 + [
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mious", "best", "worst"),
+    [
+        ([], [], []),
+        ([0.5], [0], []),
+        ([0.1, np.nan, 0.2, 0.3], [3, 2], [0]),
+        ([0.5, 0.5, 0.5, 0.5], [0, 1], [3, 2]),
+        (np.linspace(0, 1, 20), [19, 18, 17, 16], [0, 1, 2, 3]),
+    ],
+)
+def test_best_first_and_worst_first_and_none_in_both(mious, best, worst):
+    found = choose(np.array(mious, float))
+    assert [[one.index for one in part] for part in found] == [best, worst]
+    assert all(one.miou == mious[one.index] for part in found for one in part)

@@ -1,0 +1,71 @@
+"""What a run notes: read back as it was, after whatever happened."""
+
+import dataclasses
+import json
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness import tiny
+from keras_lraspp import LRASPP
+from keras_lraspp.data import ClassSet, FileList
+from keras_lraspp.data.dataset import ColorClass
+from keras_lraspp.models.multiply_adds import multiply_adds
+from keras_lraspp.runs.training.notes import note_run, read_notes, write_notes
+
+
+@pytest.fixture
+def sets(tmp_path):
+    root = tiny.write_pictures(tmp_path / "pictures")
+    return [
+        FileList(root, split, num_classes=3, name="tiny") for split in ("train", "val")
+    ]
+
+
+def note(network, sets, **changes):
+    given = {"iterations": 10, "batch_size": 2, "data_root": "d", **changes}
+    return note_run(network, *sets, **given)
+
+
+def test_notes_come_back(sets, tmp_path):
+    odd = dataclasses.replace(
+        sets[1],
+        labels=(sets[1].labels[0], Path("/elsewhere/label.png")),
+        label_lookup=tuple(np.arange(256) % 3),  # NumPy's integers
+        color_map=(ColorClass(1, 2, 3, 0),),
+        classes=ClassSet(("a", "b", "ü<>"), ((1, 2, 3), (4, 5, 6), (7, 8, 9))),
+    )
+    notes = note(tiny.network(3), [sets[0], odd])
+    write_notes(notes, tmp_path / "run.json", resumed=False)
+    assert read_notes(tmp_path / "run.json") == notes
+    assert (notes.training_images, notes.image_size) == (6, (40, 56))
+    # 3x3x3x4 and 4x3+3 of the convolutions, 2x4 of the batch norm.
+    assert notes.parameters == 108 + 15 + 8
+    assert notes.multiply_adds is None
+
+
+def test_multiply_adds_at_the_size_of_the_images(sets):
+    network = tiny.SMALLEST(num_classes=3)
+    expected = LRASPP(3, "small", 0.35, 32, input_shape=(40, 56, 3))
+    assert note(network, sets).multiply_adds == multiply_adds(expected)
+
+
+def test_a_resume_keeps_the_start_and_nothing_else(sets, tmp_path):
+    path = tmp_path / "run.json"
+    first = note(tiny.network(3), sets)
+    first = dataclasses.replace(first, started="2001-02-03T04:05:06+00:00")
+    write_notes(first, path, resumed=False)
+    later = note(tiny.network(3), sets, iterations=20)
+    write_notes(later, path, resumed=True)
+    assert read_notes(path) == dataclasses.replace(later, started=first.started)
+    write_notes(later, path, resumed=False)
+    assert datetime.fromisoformat(read_notes(path).started).year > 2001
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", json.dumps({"started": 1})])
+def test_what_is_no_note_is_none(content, tmp_path):
+    (tmp_path / "run.json").write_text(content)
+    assert read_notes(tmp_path / "run.json") is None
+    assert read_notes(tmp_path / "nothing.json") is None
