@@ -1,10 +1,10 @@
 """Records in TFRecord files by number: random access to a format made for streams."""
 
 import bisect
+import itertools
 import struct
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -22,14 +22,16 @@ class Shard(NamedTuple):
     path: str
     skip: int  # records
     take: int  # records
+    lengths: Sequence[int] | None = None  # bytes of all records of the file, if known
 
 
 class TfrecordFiles:
     """Records of some TFRecord files, by number.
 
-    TFRecord files have no index, but the length of each record stands before it: one
-    walk over the headers finds all of them, when the first record is asked for. The
-    content's checksums are not looked at; PNG files have their own.
+    TFRecord files have no index, but the length of each record stands before it: where
+    the lengths are not known, one walk over the headers finds all of them, when the
+    first record is asked for. The content's checksums are not looked at; PNG files have
+    their own. Paths may be any that TensorFlow reads, as `gs://bucket/file`.
 
     Args:
         shards: Files, in the order of the records.
@@ -37,7 +39,7 @@ class TfrecordFiles:
 
     def __init__(self, shards: Sequence[Shard]):
         self.shards = [shard for shard in shards if shard.take]
-        self._ends = [*accumulate(shard.take for shard in self.shards)]
+        self._ends = [*itertools.accumulate(shard.take for shard in self.shards)]
 
     def __len__(self) -> int:
         """Number of records."""
@@ -52,9 +54,12 @@ class TfrecordFiles:
         number, place = self._place(index)
         path = self.shards[number].path
         start, end = self._spans[number][place]
-        with tf.io.gfile.GFile(path, "rb") as file:
-            file.seek(int(start))
-            content = file.read(int(end - start))
+        try:
+            with tf.io.gfile.GFile(path, "rb") as file:
+                file.seek(int(start))
+                content = file.read(int(end - start))
+        except tf.errors.OpError as error:
+            raise InputError(_damaged(path, error)) from error
         if len(content) < end - start:
             raise InputError(_damaged(path))
         return content
@@ -72,10 +77,23 @@ class TfrecordFiles:
     @cached_property
     def _spans(self) -> list[np.ndarray]:
         """Start and end of each record's content, int64 (records, 2) for each shard."""
-        return [_spans_of(shard) for shard in self.shards]
+        return [
+            _found_spans(shard) if shard.lengths is None else _known_spans(shard)
+            for shard in self.shards
+        ]
 
 
-def _spans_of(shard: Shard) -> np.ndarray:
+def _known_spans(shard: Shard) -> np.ndarray:
+    framed = (_HEADER.size + length + _CHECKSUM for length in shard.lengths)
+    places = itertools.accumulate(framed, initial=_HEADER.size)
+    spans = [
+        (start, start + length)
+        for start, length in zip(places, shard.lengths, strict=False)  # and the end
+    ]
+    return np.array(spans[shard.skip : shard.skip + shard.take], np.int64)
+
+
+def _found_spans(shard: Shard) -> np.ndarray:
     spans = np.empty((shard.take, 2), np.int64)
     try:
         size = tf.io.gfile.stat(shard.path).length

@@ -6,6 +6,7 @@ from pathlib import Path
 from keras_lraspp.data.samples import Samples
 from keras_lraspp.data.shards.manifest import Manifest
 from keras_lraspp.data.shards.writing import ShardOptions, write_shards
+from keras_lraspp.errors import InputError
 from keras_lraspp.runs.datasets import open_dataset
 
 
@@ -37,9 +38,14 @@ def shards(
         What was written.
 
     Raises:
-        InputError: If the data set cannot be used, or `output_dir` exists.
+        InputError: If the data set cannot be used, or `output_dir` exists or is a URL.
         StorageError: If `output_dir` cannot be written; nothing is left then.
     """
+    if "://" in str(output_dir):
+        raise InputError(
+            f"Shards are written to a disk of this machine, not to {output_dir}; name "
+            "a folder, copy it there, and train from the copy."
+        )
     output_dir = Path(output_dir).expanduser()
     manifest = write_shards(
         [open_dataset(dataset, data_root, split) for split in splits],

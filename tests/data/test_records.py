@@ -40,6 +40,17 @@ def test_parts_of_files(paths):
     assert len(TfrecordFiles([])) == len(TfrecordFiles([Shard(paths[0], 3, 0)])) == 0
 
 
+def test_known_lengths_need_no_walk(paths, monkeypatch):
+    whole = [record.numpy() for record in tf.data.TFRecordDataset(paths)]
+    lengths = [len(record) for record in whole[:4]]
+    monkeypatch.setattr("keras_lraspp.data.records._found_spans", None)
+    files = TfrecordFiles([Shard(paths[0], 1, 3, lengths)])
+    assert [files[index] for index in range(3)] == whole[1:4]
+    gone = TfrecordFiles([Shard(paths[0] + "9", 0, 4, lengths)])
+    with pytest.raises(InputError, match="x.tfrecord-09 is damaged"):
+        gone[0]
+
+
 def test_a_file_that_is_cut_or_gone_is_named(paths):
     with open(paths[0], "rb+") as file:
         file.truncate(60_000)

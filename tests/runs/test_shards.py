@@ -11,6 +11,7 @@ from keras_lraspp.data import Cityscapes, FileList, Shards
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.loading import load_weights
 from keras_lraspp.runs.check import check
+from keras_lraspp.runs.report import report
 from keras_lraspp.runs.shards import shards
 from keras_lraspp.runs.training.notes import NOTES, read_notes
 
@@ -80,6 +81,12 @@ def test_the_training_from_them_is_bit_for_bit_that_from_the_tree(
     validation = read_notes(tmp_path / "shards" / NOTES).validation
     assert validation.name == "cityscapes" and len(validation) == 4
     assert "shards-val.tfrecord-00000-of-00001 record 3" in str(validation.images[3])
+    page = tmp_path / "shards" / "report.html"
+    pictures = page.read_text().count("<img")
+    assert pictures == (tmp_path / "tree/report.html").read_text().count("<img") > 4
+    page.unlink()
+    report(run=tmp_path / "shards", model=partial(tiny.network, num_classes=19))
+    assert page.read_text().count("<img") == pictures
 
 
 def test_the_doctor_finds_the_same_in_them(scenes_root, root, tmp_path):
@@ -113,6 +120,11 @@ def test_shards_may_be_written_anew(root, tmp_path):
         assert np.abs(np.asarray(image, int) - np.asarray(expected)).mean() < 3
     with pytest.raises(InputError, match="has the splits .*val.*, not 'train'"):
         Shards(folder)
+
+
+def test_a_url_to_write_to_is_refused(pictures):
+    with pytest.raises(InputError, match="not to gs://bucket/shards; name a folder"):
+        write(dataset=TINY, data_root=pictures, output_dir="gs://bucket/shards")
 
 
 def test_a_missing_split_leaves_nothing(pictures, tmp_path):

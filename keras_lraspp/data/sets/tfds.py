@@ -1,5 +1,6 @@
 """Any data set of TensorFlow Datasets that has an image and a segmentation."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -156,8 +157,23 @@ def _own_split(split: str, builder, train_split: str, val_split: str | None) -> 
     )
 
 
-def records_of(builder, split):
-    """The records of a split of a builder by number: `Sequence[bytes]`."""
+def records_of(
+    builder, split: str, lengths: Mapping[str, Sequence[int]] | None = None
+) -> Sequence[bytes]:
+    """The records of a split of a builder, by number.
+
+    Args:
+        builder: A `tfds.core.DatasetBuilder`, prepared.
+        split: As TFDS names it, such as `"train[:50%]"`.
+        lengths: Bytes of all records of a file by its name, where known; else they are
+            looked for.
+
+    Returns:
+        The serialized examples.
+
+    Raises:
+        InputError: If there is no such split, or the format of the files has no order.
+    """
     import tensorflow_datasets as tfds
 
     formats = tfds.core.FileFormat
@@ -177,7 +193,13 @@ def records_of(builder, split):
             f"{builder.name} is prepared as {builder.info.file_format.value}; prepare "
             'it as "array_record" or "tfrecord" (TFDS.file_format).'
         )
-    return TfrecordFiles([Shard(f.filename, f.skip, f.take) for f in files])
+    known = lengths or {}
+    return TfrecordFiles(
+        [
+            Shard(f.filename, f.skip, f.take, known.get(os.path.basename(f.filename)))
+            for f in files
+        ]
+    )
 
 
 def _only(features, *names: str):

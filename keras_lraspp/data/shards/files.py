@@ -29,7 +29,7 @@ class RecordFiles:
     def __init__(self, folder: Path, split: str, file_format: str, file_bytes: int):
         self.folder, self.split, self.format = folder, split, file_format
         self.file_bytes = file_bytes
-        self._records: list[int] = []  # in each file
+        self._lengths: list[list[int]] = []  # of the records in each file
         self._bytes = 0  # in the last one
         self._writer = None
 
@@ -42,12 +42,12 @@ class RecordFiles:
         if self._writer is None or self._bytes > self.file_bytes:
             self.close()
             with _disk_errors():
-                self._writer = _writer(self._part(len(self._records)), self.format)
-            self._records.append(0)
+                self._writer = _writer(self._part(len(self._lengths)), self.format)
+            self._lengths.append([])
             self._bytes = 0
         with _disk_errors():
             self._writer.write(content)
-        self._records[-1] += 1
+        self._lengths[-1].append(len(content))
         self._bytes += len(content)
 
     def close(self) -> None:
@@ -60,16 +60,16 @@ class RecordFiles:
     def finish(self) -> tuple[ShardFile, ...]:
         """Closes the last file and gives all of them their names."""
         self.close()
-        return tuple(map(self._named, range(len(self._records))))
+        return tuple(map(self._named, range(len(self._lengths))))
 
     def _named(self, place: int) -> ShardFile:
         name = (
             f"{DATASET}-{self.split}.{self.format}"
-            f"-{place:05}-of-{len(self._records):05}"
+            f"-{place:05}-of-{len(self._lengths):05}"
         )
         path = self._part(place).rename(self.folder / name)
-        size = path.stat().st_size
-        return ShardFile(name, self._records[place], size, sha256(path))
+        lengths = tuple(self._lengths[place])
+        return ShardFile(name, path.stat().st_size, sha256(str(path)), lengths)
 
     def _part(self, place: int) -> Path:
         return self.folder / f"{self.split}-{place}.part"

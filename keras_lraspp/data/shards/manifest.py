@@ -14,9 +14,14 @@ class ShardFile(NamedTuple):
     """A file of records."""
 
     name: str
-    records: int
     bytes: int
     sha256: str
+    lengths: tuple[int, ...]  # bytes of each record
+
+    @property
+    def records(self) -> int:
+        """Number of records."""
+        return len(self.lengths)
 
 
 class SizeRun(NamedTuple):

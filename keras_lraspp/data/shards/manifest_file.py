@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from pathlib import Path
+
+import tensorflow as tf
 
 from keras_lraspp.data.label_maps import ClassSet
 from keras_lraspp.data.pairing import some
@@ -39,20 +40,28 @@ def to_json(manifest: Manifest) -> str:
     )
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: str) -> Manifest:
     """Reads `shards.json`.
+
+    Args:
+        folder: Any that TensorFlow reads, as `gs://bucket/shards`.
+
+    Returns:
+        What should be in the folder.
 
     Raises:
         InputError: If it is not there, or not what `to_json` writes.
     """
-    path = folder / FILE_NAME
+    path = f"{folder}/{FILE_NAME}"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        with tf.io.gfile.GFile(path) as file:
+            content = json.loads(file.read())
         written = content["format"]
         manifest = _manifest(content) if written == _FORMAT else None
-    except OSError as error:
+    except (OSError, tf.errors.OpError) as error:
+        reason = str(getattr(error, "message", error)).rpartition("; ")[2]
         raise InputError(
-            f"Cannot read {path}: {error.strerror}; name a folder that `keras-lraspp "
+            f"Cannot read {path}: {reason}; name a folder that `keras-lraspp "
             "data shards` wrote with --data_root, or Shards.root."
         ) from error
     except (KeyError, TypeError, ValueError) as error:
@@ -80,7 +89,10 @@ def _manifest(content: dict) -> Manifest:
         tile=TileSize(*content["tile"]),
         splits={
             name: ShardSplit(
-                tuple(ShardFile(**file) for file in split["files"]),
+                tuple(
+                    ShardFile(**{**file, "lengths": tuple(file["lengths"])})
+                    for file in split["files"]
+                ),
                 tuple(SizeRun(*run) for run in split["sizes"]),
             )
             for name, split in content["splits"].items()
@@ -88,7 +100,7 @@ def _manifest(content: dict) -> Manifest:
     )
 
 
-def check_files(folder: Path, files: Sequence[ShardFile], *, checksums: bool) -> None:
+def check_files(folder: str, files: Sequence[ShardFile], *, checksums: bool) -> None:
     """Compares files with what they should be.
 
     Args:
@@ -102,9 +114,8 @@ def check_files(folder: Path, files: Sequence[ShardFile], *, checksums: bool) ->
     wrong = [
         file.name
         for file in files
-        if not (folder / file.name).is_file()
-        or (folder / file.name).stat().st_size != file.bytes
-        or (checksums and sha256(folder / file.name) != file.sha256)
+        if _bytes_of(f"{folder}/{file.name}") != file.bytes
+        or (checksums and sha256(f"{folder}/{file.name}") != file.sha256)
     ]
     if wrong:
         raise InputError(
@@ -113,10 +124,17 @@ def check_files(folder: Path, files: Sequence[ShardFile], *, checksums: bool) ->
         )
 
 
-def sha256(path: Path) -> str:
+def _bytes_of(path: str) -> int | None:
+    try:
+        return tf.io.gfile.GFile(path, "rb").size()
+    except tf.errors.OpError:
+        return None
+
+
+def sha256(path: str) -> str:
     """A file's checksum."""
     digest = hashlib.sha256()
-    with open(path, "rb") as file:  # `hashlib.file_digest` came with Python 3.11
+    with tf.io.gfile.GFile(path, "rb") as file:
         while block := file.read(2**20):
             digest.update(block)
     return digest.hexdigest()

@@ -22,7 +22,8 @@ def Shards(  # named as the other data sets are
     ignore label are those of the data set that the shards were written from.
 
     Args:
-        root: Folder of the shards; `data/shards` if `None`.
+        root: Folder of the shards, also on a remote disk that TensorFlow knows, as
+            `gs://bucket/shards`; `data/shards` if `None`.
         split: Name of the split.
         hosts: Number of machines that train together.
         host: Which of them this one is, from 0. Each has an equal part of the split
@@ -40,29 +41,30 @@ def Shards(  # named as the other data sets are
     """
     import tensorflow_datasets as tfds
 
-    root = Path("data/shards" if root is None else root)
-    manifest = read_manifest(root)
+    folder = "data/shards" if root is None else str(root)  # a Path would eat the //
+    manifest = read_manifest(folder)
     if split not in manifest.splits:
         raise InputError(
-            f"{root} has the splits {sorted(manifest.splits)}, not {split!r}; choose "
+            f"{folder} has the splits {sorted(manifest.splits)}, not {split!r}; choose "
             "one of them, or write the shards again with it."
         )
     content = manifest.splits[split]
     _check_hosts(hosts, host, len(content))
-    check_files(root, content.files, checksums=checksums)
+    check_files(folder, content.files, checksums=checksums)
     chosen, first, count = split, 0, len(content)
     if split == "train" and hosts > 1:
         chosen = tfds.even_splits(split, n=hosts, drop_remainder=True)[host]
         count //= hosts
         first = host * count
-    builder = tfds.builder_from_directory(str(root))
+    builder = tfds.builder_from_directory(folder)
+    lengths = {file.name: file.lengths for file in content.files}
     return ShardSamples(
         name=manifest.name,
         split=split,
-        root=root,
+        folder=folder,
         classes=manifest.classes,
         ignore_label=manifest.ignore_label,
-        records=records_of(builder, chosen),
+        records=records_of(builder, chosen, lengths),
         size_table=content.size_table()[first : first + count],
         label_type=manifest.label_type,
         tile=manifest.tile,

@@ -20,7 +20,7 @@ class ShardSamples:
     Attributes:
         name: Name of the data set that the shards were written from.
         split: Name of the split.
-        root: Folder of the shards.
+        folder: Folder of the shards, as it was named; it may be a remote one.
         classes: Names and colours of the classes.
         ignore_label: Label of pixels that count nowhere, or `None`.
         records: Serialized examples by number.
@@ -32,7 +32,7 @@ class ShardSamples:
 
     name: str
     split: str
-    root: Path
+    folder: str
     classes: ClassSet
     ignore_label: int | None
     records: Sequence[bytes]
@@ -42,6 +42,11 @@ class ShardSamples:
     indices: tuple[int, ...] | None = None
 
     labelled = True
+
+    @property
+    def root(self) -> Path:
+        """Folder of the shards."""
+        return Path(self.folder)
 
     @property
     def num_classes(self) -> int:
@@ -77,7 +82,7 @@ class ShardSamples:
         record = self._record(index)
         if hasattr(self.records, "where"):
             return self.records.where(record)
-        return f"{self.root} {self.split} record {record}"
+        return f"{self.folder} {self.split} record {record}"
 
     def select(self, indices: Sequence[int]) -> "ShardSamples":
         """The same data set with these samples only, in this order."""

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.loading import load_sample
+from keras_lraspp.data.samples import Samples
 from keras_lraspp.inference.labels import LabelFunction
 from keras_lraspp.inference.overlay import overlay
 from keras_lraspp.inference.palette import Palette
@@ -59,26 +59,26 @@ def nameless(chosen: Sequence[Chosen], dataset: Dataset) -> list[Example]:
 
 
 def draw(
-    chosen: Sequence[Chosen], dataset: Dataset, predict: LabelFunction, palette: Palette
-) -> tuple[list[Example], set[int]]:
+    chosen: Sequence[Chosen], samples: Samples, predict: LabelFunction, palette: Palette
+) -> tuple[list[tuple[str, str, str]], set[int]]:
     """Draws image, truth and prediction of each.
 
     Args:
         chosen: The images.
-        dataset: Their files.
+        samples: The data set that they were chosen from.
         predict: The best model; see `label_function`.
         palette: RGB, 0..255, of each class.
 
     Returns:
-        The examples, and the classes that are in their labels or predictions.
+        The pictures as data URIs, and the classes that are in the labels or
+        predictions.
 
     Raises:
         InputError: If a file cannot be read.
     """
-    examples, present = [], set()
+    drawn, present = [], set()
     for one in chosen:
-        files = dataset.images[one.index], dataset.labels[one.index]
-        image, truth = (np.asarray(part) for part in load_sample(*files, dataset))
+        image, truth = (np.asarray(part) for part in samples.load(one.index))
         masks = truth, predict(image[None])[0]
         small = _resized(image, Image.Resampling.LANCZOS)
         pictures = [small]
@@ -86,9 +86,8 @@ def draw(
             present |= {int(label) for label in np.unique(mask) if label < len(palette)}
             shrunk = _resized(mask.astype(np.int32), Image.Resampling.NEAREST)
             pictures.append(overlay(small, shrunk, palette))
-        uris = tuple(map(jpeg_uri, pictures))
-        examples.append(Example(_name(one.index, dataset), one.miou, uris))
-    return examples, present
+        drawn.append(tuple(map(jpeg_uri, pictures)))
+    return drawn, present
 
 
 def _resized(pixels: np.ndarray, how: Image.Resampling) -> np.ndarray:

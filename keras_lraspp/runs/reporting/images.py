@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from keras_lraspp.data.dataset import Dataset
+from keras_lraspp.data.samples import Samples
+from keras_lraspp.data.shards.reading import Shards
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference.labels import LabelFunction
 from keras_lraspp.reports.page import Example
 from keras_lraspp.runs.best_model import BEST, read_best
 from keras_lraspp.runs.reporting.examples import choose, draw, image_mious, nameless
-from keras_lraspp.runs.training.notes import NOTES, read_notes
+from keras_lraspp.runs.training.notes import NOTES, RunNotes, read_notes
 
 
 class Examples(NamedTuple):
@@ -27,6 +29,7 @@ def find_examples(
     folder: Path,
     predict: Callable[[], LabelFunction],
     data_root: str | Path | None = None,
+    samples: Samples | None = None,
 ) -> Examples:
     """Chooses the best and worst validation images and draws them.
 
@@ -34,6 +37,7 @@ def find_examples(
         folder: Of the run.
         predict: Returns the best model as a function; called if it is needed.
         data_root: Folder of the data set, if it was moved.
+        samples: The validation set, if it is open.
 
     Returns:
         The images; without pictures, and with the reason, if they cannot be drawn.
@@ -46,22 +50,31 @@ def find_examples(
             missing="This run did not note the counts of its evaluations, so there are "
             "no scores of classes and images; `keras-lraspp evaluate` works them out."
         )
-    dataset = notes.validation
-    if len(best.confusion.areas) != len(dataset):
+    if len(best.confusion.areas) != len(notes.validation):
         return Examples(
             missing="The best model was scored on other validation images than those "
             "of the run's last start, so none are shown."
         )
     chosen = choose(image_mious(best.confusion.areas))
+    named = [nameless(part, notes.validation) for part in chosen]
     try:
-        moved = _moved(dataset, data_root)
-        load = predict()
-        drawn = [draw(part, moved, load, best.classes.palette) for part in chosen]
+        opened = _opened(notes, data_root) if samples is None else samples
+        labels_of = predict()
+        drawn = [draw(part, opened, labels_of, best.classes.palette) for part in chosen]
     except InputError as error:
-        names = (nameless(part, dataset) for part in chosen)
-        return Examples(*names, missing=f"The images cannot be shown. {error}")
-    (upper, first), (lower, second) = drawn
-    return Examples(upper, lower, frozenset(first | second))
+        return Examples(*named, missing=f"The images cannot be shown. {error}")
+    shown = (
+        [one._replace(pictures=uris) for one, uris in zip(part, pictures, strict=True)]
+        for part, (pictures, _) in zip(named, drawn, strict=True)
+    )
+    return Examples(*shown, frozenset().union(*(present for _, present in drawn)))
+
+
+def _opened(notes: RunNotes, data_root: str | Path | None) -> Samples:
+    if notes.shards is None:
+        return _moved(notes.validation, data_root)
+    folder = notes.shards if data_root is None else data_root
+    return Shards(folder, notes.validation.split)
 
 
 def _moved(dataset: Dataset, data_root: str | Path | None) -> Dataset:

@@ -11,6 +11,7 @@ import keras
 from keras_lraspp.data.dataset import ColorClass, Dataset
 from keras_lraspp.data.label_maps import ClassSet
 from keras_lraspp.data.samples import Samples
+from keras_lraspp.data.shards.samples import ShardSamples
 from keras_lraspp.errors import InputError
 from keras_lraspp.models import LRASPP
 from keras_lraspp.models.multiply_adds import multiply_adds
@@ -32,8 +33,9 @@ class RunNotes:
         image_size: Height and width of the first validation image.
         multiply_adds: For one image of that size; `None` if it cannot be counted.
         data_root: The folder of the data as it was given; `None` for the default.
-        validation: The validation set, as it was evaluated. Records in shards
-            stand there by name; a report shows their scores, but not their pictures.
+        validation: The validation set, as it was evaluated. Records of shards and of
+            TensorFlow Datasets stand there by name.
+        shards: The folder of the shards, if it was evaluated from such.
     """
 
     started: str
@@ -45,6 +47,7 @@ class RunNotes:
     multiply_adds: int | None
     data_root: str | None
     validation: Dataset
+    shards: str | None = None
 
 
 def note_run(
@@ -68,6 +71,7 @@ def note_run(
         multiply_adds=_multiply_adds(network, size),
         data_root=None if data_root is None else str(data_root),
         validation=_listed(validation_set),
+        shards=_shards_of(validation_set),
     )
 
 
@@ -111,6 +115,13 @@ def _listed(samples: Samples) -> Dataset:
         classes=samples.classes,
         ignore_label=samples.ignore_label,
     )
+
+
+def _shards_of(samples: Samples) -> str | None:
+    if not isinstance(samples, ShardSamples):
+        return None
+    # The report may be made from another folder than the run; a URL has none.
+    return samples.folder if "://" in samples.folder else str(samples.root.absolute())
 
 
 def _as_json(dataset: Dataset) -> dict:

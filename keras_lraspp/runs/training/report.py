@@ -77,7 +77,9 @@ class TrainingReport(StepCallback):
         best = read_best(self.folder / BEST)
         step = 0 if best is None else best.step
         if self._examples is None or self._examples[0] != step:
-            self._examples = step, find_examples(self.folder, self._predict)
+            samples = self.best_model.dataset
+            found = find_examples(self.folder, self._predict, samples=samples)
+            self._examples = step, found
         return self._examples[1]
 
     def _predict(self):

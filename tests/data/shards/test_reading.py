@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_datasets as tfds
 
 from harness.image_files import write_pairs
 from keras_lraspp.data import (
@@ -60,6 +61,26 @@ def test_hosts_share_each_batch(pairs, root):
     for kind in (0, 1):
         together = np.concatenate([part[kind] for part in parts], axis=1)
         np.testing.assert_array_equal(together, files[kind])
+
+
+def test_a_remote_folder(pairs, root):
+    remote = "gs://bucket/street/shards"
+    with tfds.testing.MockFs() as files:
+        files.add_file(f"{remote}/shards.json")  # makes the folder
+        for path in root.iterdir():
+            content = path.read_bytes()
+            with tf.io.gfile.GFile(f"{remote}/{path.name}", "wb") as file:
+                file.write(content)
+        samples = Shards(remote, checksums=True)
+        for index in range(len(pairs)):
+            np.testing.assert_array_equal(samples.load(index)[0], pairs.load(index)[0])
+        assert samples.where(0).startswith(f"{remote}/shards-train.tfrecord-00000-of-")
+        with pytest.raises(InputError, match="Cannot read gs://bucket/other/shards.j"):
+            Shards("gs://bucket/other")
+        (*_, last) = sorted(path.name for path in root.glob("*.tfrecord*"))
+        tf.io.gfile.remove(f"{remote}/{last}")
+        with pytest.raises(InputError, match=f"in {remote} are missing"):
+            Shards(remote)
 
 
 def test_an_evaluation_sees_all(pairs, root):

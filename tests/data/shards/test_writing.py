@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 
@@ -162,6 +163,8 @@ def test_counts_and_checksums_are_noted(pairs, tmp_path):
     noted = json.loads((tmp_path / "shards/shards.json").read_text())
     (file,) = noted["splits"]["train"]["files"]
     content = (tmp_path / "shards" / file["name"]).read_bytes()
-    assert file["records"] == 7 and file["bytes"] == len(content)
+    records = tf.data.TFRecordDataset(str(tmp_path / "shards" / file["name"]))
+    assert file["lengths"] == [len(record.numpy()) for record in records]
+    assert len(file["lengths"]) == 7 and file["bytes"] == len(content)
     assert file["sha256"] == hashlib.sha256(content).hexdigest()
     assert noted["splits"]["train"]["sizes"] == [[7, *SIZE]]
