@@ -88,7 +88,10 @@ def test_three_steps_equal_the_reference():
     assert seen == pytest.approx(wanted["losses"][:3].tolist(), rel=1e-4)
 
 
-@pytest.mark.parametrize("variant", ["os32_global", "os8_large_kernel"])
+@pytest.mark.parametrize(
+    "variant",
+    ["os32_global", pytest.param("os8_large_kernel", marks=pytest.mark.slow)],
+)
 def test_eight_steps_equal_the_reference(variant):
     """Pins momentum, coupled L2, its exclusions, batch norm and the schedule."""
     wanted = reference.expected("reference_training.npz", variant)
