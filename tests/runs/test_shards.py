@@ -14,6 +14,8 @@ from keras_lraspp.runs.check import check
 from keras_lraspp.runs.report import report
 from keras_lraspp.runs.shards import shards
 from keras_lraspp.runs.training.notes import NOTES, read_notes
+from keras_lraspp.runs.training.setup import Setup
+from keras_lraspp.training.hosts import Hosts
 
 TINY = partial(FileList, num_classes=3, name="tiny")
 write = partial(shards, progress=False)
@@ -120,6 +122,20 @@ def test_shards_may_be_written_anew(root, tmp_path):
         assert np.abs(np.asarray(image, int) - np.asarray(expected)).mean() < 3
     with pytest.raises(InputError, match="has the splits .*val.*, not 'train'"):
         Shards(folder)
+
+
+def test_parts_are_not_divided_again(root):
+    setup = Setup(
+        recipe=None,
+        network=None,
+        averages=None,
+        schedule=None,
+        batch_size=2,
+        training_set=Shards(root, hosts=2),
+        validation_set=None,
+    )
+    with pytest.raises(InputError, match="leave out Shards.hosts"):
+        setup.batches(hosts=Hosts(count=2))
 
 
 def test_a_url_to_write_to_is_refused(pictures):

@@ -68,6 +68,7 @@ def Shards(  # named as the other data sets are
         size_table=content.size_table()[first : first + count],
         label_type=manifest.label_type,
         tile=manifest.tile,
+        hosts=hosts,
     )
 
 

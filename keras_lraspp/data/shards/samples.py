@@ -27,6 +27,7 @@ class ShardSamples:
         size_table: Height and width of each record's image, int32 (records, 2).
         label_type: `"uint8"` or `"uint16"`, as written.
         tile: Size of the tiles.
+        hosts: Number of machines that share the split; the records are of one of them.
         indices: Numbers of the records; `None` for all.
     """
 
@@ -39,6 +40,7 @@ class ShardSamples:
     size_table: np.ndarray
     label_type: str
     tile: TileSize
+    hosts: int = 1
     indices: tuple[int, ...] | None = None
 
     labelled = True

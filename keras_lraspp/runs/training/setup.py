@@ -54,8 +54,14 @@ class Setup:
             hosts: The processes that share each batch.
 
         Raises:
-            InputError: If the crop is too small for the network.
+            InputError: If the crop is too small for the network, or the training set
+                is a part of one already.
         """
+        if hosts.several and getattr(self.training_set, "hosts", 1) > 1:
+            raise InputError(
+                "With --processes each process takes its part of every batch by "
+                "itself; leave out Shards.hosts and Shards.host."
+            )
         batches = training_batches(
             self.training_set,
             transform=self.recipe.transform(**_ignored(self.training_set)),
