@@ -53,10 +53,15 @@ class WeightAverages:
             _assign(statistics_of(self.network), self._statistics)
 
     @contextlib.contextmanager
-    def in_place(self) -> Iterator[None]:
+    def in_place(self, *, estimated: bool = True) -> Iterator[None]:
         """Puts averages and estimated statistics into the network, inside.
 
         Its own come back at the end to the last bit, also after an error.
+
+        Args:
+            estimated: Whether to put statistics that were estimated before, if any.
+                Else the network has its own, which `estimate` then starts from: the
+                same after a resume, when nothing was estimated before.
         """
         statistics = statistics_of(self.network)
         variables = [own for own, _ in self._trained] + statistics
@@ -64,7 +69,8 @@ class WeightAverages:
         try:
             for own, average in self._trained:
                 own.assign(_copied(average))
-            self.put_statistics()
+            if estimated:
+                self.put_statistics()
             yield
         finally:
             _assign(variables, before)

@@ -7,6 +7,7 @@ import pytest
 from harness.children import run_program
 from keras_lraspp.training.averages import WeightAverages
 from keras_lraspp.training.optimizer import SGD
+from keras_lraspp.training.statistics import BATCHES, statistics_of
 
 GRADIENTS = np.random.default_rng(0).normal(size=(7, 3)).astype("float32")
 
@@ -69,6 +70,31 @@ def test_averages_go_in_and_the_weights_come_back_to_the_bit(policy):
         raise KeyError
     assert np.array_equal(model.get_weights()[0], before)
     assert np.array_equal(array(optimizer._model_variables_moving_average[0]), average)
+
+
+@pytest.mark.backends
+def test_an_estimate_does_not_hang_on_the_one_before():
+    """A resumed run has none before, and must come to the same bits."""
+    rng = np.random.default_rng(3)
+    batches = [rng.normal(size=(4, 3)).astype("float32") for _ in range(BATCHES)]
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(2), keras.layers.BatchNormalization()]
+    )
+    model.compile(SGD(0.1, use_ema=True, ema_momentum=0.5), "mse", jit_compile=False)
+    model.optimizer.build(model.trainable_variables)
+    averages = WeightAverages(model, batches=lambda: batches)
+    found = []
+    for _ in range(3):
+        with averages.in_place(estimated=False):
+            averages.estimate()
+            found.append([array(v) for v in statistics_of(model)])
+        with averages.in_place():
+            for variable, value in zip(statistics_of(model), found[0], strict=True):
+                np.testing.assert_array_equal(array(variable), value)
+    for later in found[1:]:
+        for value, expected in zip(later, found[0], strict=True):
+            np.testing.assert_array_equal(value, expected)
+    assert np.abs(found[0][1] - 1).max() > 0.1  # the variance has moved
 
 
 @pytest.mark.backends

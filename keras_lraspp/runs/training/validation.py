@@ -61,7 +61,7 @@ class Validation:
         # First the averages: the pictures are of the weights themselves.
         confusion_ema = self._nothing_counted()
         if self.averages:
-            with self.averages.in_place():
+            with self.averages.in_place(estimated=False):
                 self._estimate()
                 confusion_ema = self._count()
         confusion = self._count() if confusion_ema is not None else None
