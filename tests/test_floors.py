@@ -11,6 +11,7 @@ STEPS = (
     {"errors"},
     {"files"},
     {"layers", "weights"},
+    {"street_scenes"},
     {"data", "export", "inference", "models", "reports", "training"},
     {"metrics", "model_card"},
     {"predictors"},

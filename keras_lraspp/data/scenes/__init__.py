@@ -8,15 +8,15 @@ import importlib
 __all__ = ["Scene", "SceneObject", "Scenes", "draw_scene", "draw_scenes"]
 
 _HOME = {
-    "Scene": "scene",
-    "SceneObject": "picture.canvas",
-    "Scenes": "generate",
-    "draw_scene": "scene",
-    "draw_scenes": "generate",
+    "Scene": "keras_lraspp.street_scenes",
+    "SceneObject": "keras_lraspp.street_scenes",
+    "Scenes": "keras_lraspp.data.scenes.generate",
+    "draw_scene": "keras_lraspp.street_scenes",
+    "draw_scenes": "keras_lraspp.data.scenes.generate",
 }
 
 
 def __getattr__(name: str):
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(importlib.import_module(_HOME[name]), name)

@@ -11,8 +11,8 @@ from PIL import Image
 
 from keras_lraspp.data.label_maps import cityscapes_lookup
 from keras_lraspp.data.scenes.manifest import Settings
-from keras_lraspp.data.scenes.scene import Scene, draw_scene
 from keras_lraspp.data.whole_files import is_whole, write_whole
+from keras_lraspp.street_scenes.scene import Scene, draw_scene
 
 CITIES = {"train": "drawnburg", "val": "inkstadt"}
 

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from keras_lraspp.data.label_maps import CITYSCAPES, CLASS_SETS, cityscapes_lookup
 from keras_lraspp.data.scenes import draw_scene
 from keras_lraspp.data.scenes.tree import Job, polygons_json, scene_seed
+from keras_lraspp.street_scenes.canvas import CLASS_IDS
 
 IDS = {row.name: row.id for row in CITYSCAPES}
 SEEDS = range(40)
@@ -165,3 +166,7 @@ def test_shadow_and_light_vary(scenes):
     means = [scene.image.mean() for scene in scenes]
     assert max(means) - min(means) > 15
     assert all(50 < mean < 190 for mean in means)
+
+
+def test_label_ids_are_those_of_cityscapes():
+    assert CLASS_IDS == {name: IDS[name] for name in CLASS_IDS}

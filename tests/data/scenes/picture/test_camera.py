@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_lraspp.data.scenes.picture.camera import NEAR, Camera, picture_camera
+from keras_lraspp.street_scenes.camera import NEAR, Camera, picture_camera
 
 
 def test_points_project_by_similar_triangles():

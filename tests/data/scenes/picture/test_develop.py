@@ -5,12 +5,10 @@ import random
 import numpy as np
 import pytest
 
-from keras_lraspp.data.scenes.picture import develop as develop_module
-from keras_lraspp.data.scenes.picture.camera import Camera
-from keras_lraspp.data.scenes.picture.canvas import Canvas, ground
-from keras_lraspp.data.scenes.picture.develop import develop
-from keras_lraspp.data.scenes.picture.light import Light
-from keras_lraspp.data.scenes.picture.sensor import Sensor
+from keras_lraspp.street_scenes import scene as develop_module
+from keras_lraspp.street_scenes.camera import Camera, Light
+from keras_lraspp.street_scenes.canvas import Canvas, ground
+from keras_lraspp.street_scenes.scene import Sensor, develop
 
 HEIGHT, WIDTH, EYE, FOCAL, HORIZON = 100, 160, 1.5, 150.0, 40.0
 ROAD, SKY_LOW = (80.0, 60.0, 40.0), (200.0, 210.0, 220.0)

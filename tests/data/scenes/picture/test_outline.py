@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from keras_lraspp.data.scenes.picture.outline import (
+from keras_lraspp.street_scenes.canvas import (
     clip_to_picture,
     convex_hull,
     rounded_hull,

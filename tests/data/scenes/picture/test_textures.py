@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_lraspp.data.scenes.picture.textures import joint_cover
+from keras_lraspp.street_scenes.textures import joint_cover
 
 
 def cover(along, pitch, width, footprint):

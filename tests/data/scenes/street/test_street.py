@@ -6,11 +6,9 @@ import random
 import numpy as np
 import pytest
 
-from keras_lraspp.data.scenes.street.cast import Cast
-from keras_lraspp.data.scenes.street.pavement import add_pavements
-from keras_lraspp.data.scenes.street.plan import FAR, LANE, plan_street
-from keras_lraspp.data.scenes.street.traffic import add_traffic
-from keras_lraspp.data.scenes.things.pose import Pose
+from keras_lraspp.street_scenes.body import Pose
+from keras_lraspp.street_scenes.placing import add_pavements, add_traffic
+from keras_lraspp.street_scenes.plan import FAR, LANE, Cast, plan_street
 
 SEEDS = range(60)
 

@@ -8,25 +8,33 @@ import numpy as np
 import pytest
 
 from keras_lraspp.data.label_maps import CITYSCAPES
-from keras_lraspp.data.scenes.picture.camera import Camera
-from keras_lraspp.data.scenes.picture.canvas import Canvas
-from keras_lraspp.data.scenes.picture.light import choose_light
-from keras_lraspp.data.scenes.things.barriers import draw_fence, draw_wall
-from keras_lraspp.data.scenes.things.bins import draw_bin
-from keras_lraspp.data.scenes.things.buildings import draw_house
-from keras_lraspp.data.scenes.things.buses import BUSES
-from keras_lraspp.data.scenes.things.cars import CARS
-from keras_lraspp.data.scenes.things.figures import draw_person
-from keras_lraspp.data.scenes.things.plants import draw_bush, draw_hedge, draw_tree
-from keras_lraspp.data.scenes.things.pose import Pose
-from keras_lraspp.data.scenes.things.posts import draw_lamp
-from keras_lraspp.data.scenes.things.riders import draw_cyclist, draw_motorcyclist
-from keras_lraspp.data.scenes.things.signs import draw_direction_board, draw_sign
-from keras_lraspp.data.scenes.things.traffic_lights import draw_traffic_light
-from keras_lraspp.data.scenes.things.trams import TRAMS
-from keras_lraspp.data.scenes.things.trucks import TRUCKS
-from keras_lraspp.data.scenes.things.two_wheelers import draw_bicycle, draw_motorcycle
-from keras_lraspp.data.scenes.things.vehicles import draw_vehicle
+from keras_lraspp.street_scenes.body import Pose
+from keras_lraspp.street_scenes.camera import Camera, choose_light
+from keras_lraspp.street_scenes.canvas import Canvas
+from keras_lraspp.street_scenes.large_vehicles import BUSES, TRAMS, TRUCKS
+from keras_lraspp.street_scenes.people import (
+    draw_bicycle,
+    draw_cyclist,
+    draw_motorcycle,
+    draw_motorcyclist,
+    draw_person,
+)
+from keras_lraspp.street_scenes.scenery import (
+    draw_bush,
+    draw_hedge,
+    draw_house,
+    draw_tree,
+)
+from keras_lraspp.street_scenes.street_furniture import (
+    draw_bin,
+    draw_direction_board,
+    draw_fence,
+    draw_lamp,
+    draw_sign,
+    draw_traffic_light,
+    draw_wall,
+)
+from keras_lraspp.street_scenes.vehicles import CARS, draw_vehicle
 
 HEIGHT, WIDTH, FOCAL, HORIZON, EYE = 200, 400, 300.0, 90.0, 1.5
 NAMES = {row.id: row.name for row in CITYSCAPES}

@@ -1,11 +1,198 @@
-"""The ground: road, markings, rails, kerbs, pavements, grass."""
+"""The plan of a street: its lanes, its two sides and the plots along them."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
-from keras_lraspp.data.scenes.picture.canvas import Canvas, Plane, along, facing, ground
-from keras_lraspp.data.scenes.picture.light import Colour
-from keras_lraspp.data.scenes.street.plan import FAR, LANE, PARKING, Side, Street
+from keras_lraspp.street_scenes.body import Pose
+from keras_lraspp.street_scenes.camera import Colour
+from keras_lraspp.street_scenes.canvas import Canvas, Plane, along, facing, ground
+
+# How far the street reaches, in metres.
+FAR = 110.0
+
+LANE = 3.4
+PARKING = 2.1
+
+
+class Plot(NamedTuple):
+    """A piece of land beside the pavement.
+
+    Attributes:
+        kind: "house", "fence", "wall" or "park".
+        start: Where it starts, in metres ahead of the camera.
+        end: Where it ends.
+        seed: Seed of everything drawn on it.
+    """
+
+    kind: str
+    start: float
+    end: float
+    seed: int
+
+
+class Side(NamedTuple):
+    """One side of the street; distances are from the camera's axis, in metres.
+
+    Attributes:
+        sign: -1 on the left, 1 on the right.
+        kerb: Where the road ends.
+        verge: Width of the grass strip behind the kerb, or 0.
+        edge: Where the pavement ends and the plots start.
+        plots: The plots, from near to far.
+        parking: Whether cars may park along the kerb.
+    """
+
+    sign: int
+    kerb: float
+    verge: float
+    edge: float
+    plots: tuple[Plot, ...]
+    parking: bool
+
+
+class Street(NamedTuple):
+    """A whole street.
+
+    Attributes:
+        left: Its left side.
+        right: Its right side.
+        junction: Start and end of a street that crosses it, or None.
+        zebra: Where a crossing for walkers starts, or None.
+        rails: Middle of the tram track (x, in metres), or None.
+        track_is_own: Whether the tram has a grassy track of its own.
+    """
+
+    left: Side
+    right: Side
+    junction: tuple[float, float] | None
+    zebra: float | None
+    rails: float | None
+    track_is_own: bool
+
+    @property
+    def kept_clear(self) -> tuple[tuple[float, float], ...]:
+        """Where no vehicle stands: the crossing for walkers and the junction."""
+        areas = []
+        if self.zebra is not None:
+            areas.append((self.zebra - 1.5, self.zebra + 3.5))
+        if self.junction:
+            areas.append((self.junction[0] - 1.0, self.junction[1] + 1.0))
+        return tuple(areas)
+
+
+def plan_street(rng: random.Random) -> Street:
+    """Draws the plan of a street."""
+    junction = None
+    if rng.random() < 0.4:
+        start = rng.uniform(20.0, 48.0)
+        junction = (start, start + rng.uniform(6.0, 9.0))
+    zebra = None
+    if rng.random() < 0.5:
+        zebra = junction[0] - 4.5 if junction else rng.uniform(8.0, 24.0)
+    rails, own_track = None, False
+    left_kerb, left_parking = 1.5 * LANE, False
+    draw = rng.random()
+    if draw < 0.35:
+        rails, own_track = -2.0 * LANE, rng.random() < 0.6
+        left_kerb = 2.5 * LANE
+    elif draw < 0.70:
+        rails = -LANE
+    elif draw < 0.90:
+        left_parking = True
+        left_kerb += PARKING
+    right_parking = rng.random() < 0.5
+    right_kerb = 0.5 * LANE + 0.1 + (PARKING if right_parking else 0.3)
+    near = ["fence", "wall", "house", rng.choice(("house", "park", "fence", "wall"))]
+    rng.shuffle(near)
+    left = _plan_side(rng, -1, left_kerb, left_parking, near[:2], junction)
+    right = _plan_side(rng, 1, right_kerb, right_parking, near[2:], junction)
+    return Street(left, right, junction, zebra, rails, own_track)
+
+
+def _plan_side(rng, sign, kerb, parking, near, junction) -> Side:
+    verge = rng.uniform(1.3, 2.4) if rng.random() < 0.6 else 0.0
+    edge = kerb + verge + rng.uniform(2.5, 4.5)
+    kinds = list(near)
+    plots = []
+    z = 2.0
+    length = rng.uniform(13.0, 20.0)
+    while z < FAR:
+        kind = kinds.pop(0) if kinds else _far_kind(rng)
+        end = min(z + length, FAR)
+        if junction and z < junction[1] and end > junction[0]:
+            end = junction[0]
+        if end - z > 3.0:
+            plots.append(Plot(kind, z, end, rng.getrandbits(32)))
+        z = end
+        if junction and abs(z - junction[0]) < 0.1:
+            z = junction[1]
+        length = rng.uniform(9.0, 17.0)
+    return Side(sign, kerb, verge, edge, tuple(plots), parking)
+
+
+def _far_kind(rng: random.Random) -> str:
+    return rng.choices(("house", "park", "fence", "wall"), (0.6, 0.16, 0.14, 0.1))[0]
+
+
+Draw = Callable[[Canvas, Pose, random.Random], None]
+
+
+class Actor(NamedTuple):
+    """Someone or something in the street.
+
+    Attributes:
+        draw: Paints it at its pose.
+        pose: Where it stands.
+        band: Distance of its lane from the camera's axis, in metres.
+        seed: Seed of its details.
+    """
+
+    draw: Draw
+    pose: Pose
+    band: float
+    seed: int
+
+
+class Cast:
+    """Collects the actors of one scene."""
+
+    def __init__(self, street: Street, rng: random.Random):
+        """Starts with an empty street."""
+        self.street, self.rng = street, rng
+        self.along: list[Actor] = []
+        self.across: list[Actor] = []
+
+    def add(self, draw: Draw, pose: Pose, band: float | None = None) -> None:
+        """Adds an actor; its band is its own distance from the axis by default."""
+        band = abs(pose.x) if band is None else band
+        self.along.append(Actor(draw, pose, band, self.rng.getrandbits(32)))
+
+    def add_across(self, draw: Draw, pose: Pose) -> None:
+        """Adds a vehicle that drives through the junction, across the street."""
+        self.across.append(Actor(draw, pose, 0.0, self.rng.getrandbits(32)))
+
+    def in_order(self) -> list[Actor]:
+        """The actors in the order to paint them.
+
+        A line of sight that starts on the axis only ever moves away from it, so
+        whoever is in an outer lane is behind whoever covers it in an inner lane; in
+        one lane the farther is behind. Who drives across the lanes is in front of all
+        beyond the junction and behind all before it.
+        """
+        middle = self.street.junction[0] if self.street.junction else 0.0
+        ordered = sorted(self.along, key=lambda actor: (-actor.band, -actor.pose.z))
+        beyond = [actor for actor in ordered if actor.pose.z > middle]
+        before = [actor for actor in ordered if actor.pose.z <= middle]
+        return beyond + self.across + before
+
+    def free_from(self, z: float, length: float) -> float:
+        """The first place from `z` on where `length` metres of lane are free."""
+        for start, end in self.street.kept_clear:
+            if z + length > start and z < end:
+                z = end
+        return z
+
 
 KERB_HEIGHT = 0.13
 _START = 1.3

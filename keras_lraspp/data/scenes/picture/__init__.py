@@ -1,1 +1,0 @@
-"""From metres to pixels: camera, light, canvas, and the developed photograph."""

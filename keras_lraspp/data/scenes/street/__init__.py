@@ -1,1 +1,0 @@
-"""The layout: the street's plan, its ground, its plots, and who is in it."""

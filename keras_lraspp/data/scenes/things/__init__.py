@@ -1,1 +1,0 @@
-"""What can be drawn: vehicles, people, plants, furniture, buildings."""
