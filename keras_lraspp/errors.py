@@ -1,5 +1,7 @@
 """The errors a user can cause or meet, each with the exit code of the scripts."""
 
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """One clear sentence for the person at the keyboard.
@@ -27,3 +29,14 @@ class DivergedError(UserError):
     """Training produced a loss that is not finite."""
 
     exit_code = 4
+
+
+_SHOWN = 5
+
+
+def abbreviate(items: Iterable) -> str:
+    """Lists the first five of the items, and says how many more there are."""
+    items = [str(item) for item in items]
+    text = ", ".join(items[:_SHOWN])
+    more = len(items) - _SHOWN
+    return f"{text} and {more} more" if more > 0 else text

@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_lraspp.data.label_maps import CLASS_SETS, ClassSet, generic_class_set
+from keras_lraspp.classes import CLASS_SETS, ClassSet, generic_class_set
 from keras_lraspp.errors import InputError
 
 # Member of a `.keras` file, written by training, with "classes" and "palette".

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import keras
 
-from keras_lraspp.data.label_maps import CLASS_SETS, ClassSet
+from keras_lraspp.classes import CLASS_SETS, ClassSet
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference.options import DEFAULT, InferenceOptions
 from keras_lraspp.inference.predictor import KerasPredictor, Predictor

@@ -8,15 +8,14 @@ import keras
 import numpy as np
 from PIL import Image, ImageOps
 
-from keras_lraspp.data.label_maps import ClassSet, generic_class_set
-from keras_lraspp.data.reading import read_image
+from keras_lraspp.classes import ClassSet, generic_class_set
 from keras_lraspp.errors import InputError
+from keras_lraspp.images import read_image
 from keras_lraspp.inference.image_checks import check_array
-from keras_lraspp.inference.legend import with_legend
 from keras_lraspp.inference.options import InferenceOptions
-from keras_lraspp.inference.overlay import overlay
 from keras_lraspp.model_card import named_classes
 from keras_lraspp.predictors import Source, open_predictor
+from keras_lraspp.visualize import overlay, with_legend
 
 Picture = str | os.PathLike | Image.Image | np.ndarray
 Pictures = Picture | Sequence[Picture]

@@ -9,11 +9,12 @@ PACKAGE = Path(__file__).parents[1] / "keras_lraspp"
 # From the bottom up; the steps between floors are files that build on one another.
 STEPS = (
     {"errors"},
-    {"files"},
+    {"files", "images", "parallel"},
+    {"classes", "devices", "metrics", "visualize"},
     {"layers", "weights"},
     {"street_scenes"},
     {"data", "export", "inference", "models", "reports", "training"},
-    {"metrics", "model_card"},
+    {"model_card"},
     {"predictors"},
     {"segmenter"},
     {"config", "config_arguments", "config_errors", "config_files", "runs"},

@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from keras_lraspp.data.label_maps import CLASS_SETS
+from keras_lraspp.classes import CLASS_SETS
 from keras_lraspp.errors import InputError
 from keras_lraspp.model_card import CARD, has_card, named_classes, noted_classes
 

@@ -7,7 +7,7 @@ from harness import reference
 from harness.paddle import write_pdparams
 from harness.pixel_model import expected_labels, pixel_model, random_images
 from keras_lraspp import LRASPP, Segmenter
-from keras_lraspp.data.label_maps import CLASS_SETS, ClassSet
+from keras_lraspp.classes import CLASS_SETS, ClassSet
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.litert import export_litert
 from keras_lraspp.export.onnx import export_onnx

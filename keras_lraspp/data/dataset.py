@@ -3,32 +3,21 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from keras_lraspp.data.label_maps import ClassSet
-from keras_lraspp.data.opening import open_image
+from keras_lraspp.data.label_spec import LabelSpec
+from keras_lraspp.data.loading import load_sample
+from keras_lraspp.data.windows import Window
 from keras_lraspp.errors import InputError
-
-if TYPE_CHECKING:  # listing files needs no TensorFlow
-    from keras_lraspp.data.windows import Window
-
-
-class ColorClass(NamedTuple):
-    """What one colour of an RGB mask stands for."""
-
-    red: int
-    green: int
-    blue: int
-    label: int  # a class, or the ignore label
+from keras_lraspp.images import open_image
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Dataset:
+class Dataset(LabelSpec):
     """One split of a data set of image and label files, listed but not read.
 
-    One kind of `Samples` and `WindowSamples`.
+    One kind of `Samples` and `WindowSamples`. It is also the `LabelSpec` of its labels.
 
     Attributes:
         name: Short name, as "cityscapes".
@@ -37,12 +26,6 @@ class Dataset:
         images: Image files.
         labels: Label files, `labels[i]` for `images[i]`; empty for a split without
             labels.
-        classes: Names and colours of the classes.
-        ignore_label: Label of pixels that count nowhere; `None` if every pixel counts.
-        label_lookup: `label_lookup[value]` is the class of a file's value; `None` if
-            files hold classes.
-        color_map: Meaning of the colours where labels are RGB masks; `None` if labels
-            are single-channel or palette images.
     """
 
     name: str
@@ -50,10 +33,6 @@ class Dataset:
     split: str
     images: tuple[Path, ...]
     labels: tuple[Path, ...]
-    classes: ClassSet
-    ignore_label: int | None = 255
-    label_lookup: tuple[int, ...] | None = None
-    color_map: tuple[ColorClass, ...] | None = None
 
     def __post_init__(self):
         """Refuses what would be misread silently later."""
@@ -68,11 +47,6 @@ class Dataset:
                 f"classes 0..{self.num_classes - 1}; choose a larger value, or None."
             )
 
-    @property
-    def num_classes(self) -> int:
-        """Number of classes."""
-        return len(self.classes.names)
-
     def __len__(self) -> int:
         """Number of images."""
         return len(self.images)
@@ -84,16 +58,10 @@ class Dataset:
 
     def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Reads a sample; see `loading.load_sample`."""
-        from keras_lraspp.data.loading import load_sample
-
         return load_sample(self.images[index], self.labels[index], self)
 
-    def load_window(
-        self, index: int, window: "Window"
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def load_window(self, index: int, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """Reads a part of a sample; see `windows.WindowSamples.load_window`."""
-        from keras_lraspp.data.loading import load_sample
-
         return load_sample(self.images[index], self.labels[index], self, window)
 
     def size(self, index: int) -> tuple[int, int]:

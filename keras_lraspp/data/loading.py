@@ -4,19 +4,24 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.image_checks import size_mismatch
-from keras_lraspp.data.label_values import (
+from keras_lraspp.data.label_spec import (
+    LabelSpec,
     classes_of_values,
     explain_illegal,
     illegal_values,
+    label_dtype,
+    read_label,
 )
-from keras_lraspp.data.opening import EncodedImage, ImageFile, open_image
 from keras_lraspp.data.png_rows import decode_rows
-from keras_lraspp.data.reading import read_image, read_label
-from keras_lraspp.data.samples import Samples
 from keras_lraspp.data.windows import Window
 from keras_lraspp.errors import InputError
+from keras_lraspp.images import (
+    EncodedImage,
+    ImageFile,
+    open_image,
+    read_image,
+    size_mismatch,
+)
 
 _JPEG = ("JPEG", "RGB", "RGB")
 
@@ -24,7 +29,7 @@ _JPEG = ("JPEG", "RGB", "RGB")
 def load_sample(
     image_path: ImageFile,
     label_path: ImageFile,
-    dataset: Dataset,
+    spec: LabelSpec,
     window: Window | None = None,
 ) -> tuple[tf.Tensor | np.ndarray, np.ndarray]:
     """Reads an image and its label, and checks that they belong together.
@@ -36,24 +41,24 @@ def load_sample(
     Args:
         image_path: The image file.
         label_path: Its label file.
-        dataset: Says what the label's values mean.
+        spec: Says what the label's values mean.
         window: The part to read, in integers; `None` for all.
 
     Returns:
-        uint8 (height, width, 3), and classes (height, width) of `label_dtype(dataset)`.
+        uint8 (height, width, 3), and classes (height, width) of `label_dtype(spec)`.
 
     Raises:
         InputError: If a file cannot be used, the sizes differ, or a label is neither a
             class nor ignored.
     """
     if window is None:
-        image, label = load_image(image_path), load_label(label_path, dataset)
+        image, label = load_image(image_path), load_label(label_path, spec)
     else:
         _check_size(image_path, label_path, window)
         part = np.s_[window.top : window.bottom, window.left : window.right]
         image = load_image(image_path, window.bottom)[part]
-        label = load_label(label_path, dataset, window.bottom)[part]
-    return image, checked_label(label, image.shape[:2], image_path, label_path, dataset)
+        label = load_label(label_path, spec, window.bottom)[part]
+    return image, checked_label(label, image.shape[:2], image_path, label_path, spec)
 
 
 def _check_size(image_path: ImageFile, label_path: ImageFile, window: Window) -> None:
@@ -71,19 +76,19 @@ def checked_label(
     image_size: tuple[int, int],
     image_path: ImageFile,
     label_path: ImageFile,
-    dataset: Samples,
+    spec: LabelSpec,
 ) -> np.ndarray:
-    """Checks a label that was read, and gives it the data set's type.
+    """Checks a label that was read, and gives it its type.
 
     Args:
         label: Integers (height, width).
         image_size: Height and width of the image.
         image_path: The image, for messages.
         label_path: The label, for messages.
-        dataset: Says what values there may be.
+        spec: Says what values there may be.
 
     Returns:
-        Classes (height, width) of `label_dtype(dataset)`.
+        Classes (height, width) of `label_dtype(spec)`.
 
     Raises:
         InputError: If the sizes differ, or a label is neither a class nor ignored.
@@ -91,17 +96,10 @@ def checked_label(
     mismatch = size_mismatch(image_path, image_size, label_path, label.shape)
     if mismatch:
         raise InputError(mismatch)
-    wrong = illegal_values(label, dataset)
+    wrong = illegal_values(label, spec)
     if wrong:
-        raise InputError(explain_illegal(wrong, [label_path], dataset))
-    return label.astype(label_dtype(dataset), copy=False)
-
-
-def label_dtype(dataset: Samples) -> type[np.uint8] | type[np.int32]:
-    """The type of a data set's labels: uint8 if its classes and ignore label fit."""
-    ignored = 0 if dataset.ignore_label is None else dataset.ignore_label
-    fits = dataset.num_classes <= 256 and 0 <= ignored <= 255
-    return np.uint8 if fits else np.int32
+        raise InputError(explain_illegal(wrong, [label_path], spec))
+    return label.astype(label_dtype(spec), copy=False)
 
 
 def load_image(path: ImageFile, rows: int | None = None) -> tf.Tensor | np.ndarray:
@@ -122,9 +120,7 @@ def load_image(path: ImageFile, rows: int | None = None) -> tf.Tensor | np.ndarr
     return read_image(path, apply_exif=False)[:rows]
 
 
-def load_label(
-    path: ImageFile, dataset: Dataset, rows: int | None = None
-) -> np.ndarray:
+def load_label(path: ImageFile, spec: LabelSpec, rows: int | None = None) -> np.ndarray:
     """Reads the first rows of `read_label`, or all; not checked."""
     with open_image(path) as header:
         kind = _kind(header)
@@ -134,8 +130,8 @@ def load_label(
         except tf.errors.InvalidArgumentError:
             pass  # Pillow names the fault
         else:
-            return classes_of_values(path, np.asarray(values)[..., 0], dataset)
-    return read_label(path, dataset)[:rows]
+            return classes_of_values(path, np.asarray(values)[..., 0], spec)
+    return read_label(path, spec)[:rows]
 
 
 def _decode_png(path: ImageFile, channels: int, rows: int | None) -> tf.Tensor:

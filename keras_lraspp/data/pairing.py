@@ -5,11 +5,10 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from keras_lraspp.errors import InputError
+from keras_lraspp.errors import InputError, abbreviate
 
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
 LABEL_EXTENSIONS = (".png", ".bmp", ".tif", ".tiff")
-_SHOWN = 5
 
 
 def keep_labelled(
@@ -43,7 +42,8 @@ def keep_labelled(
     if missing:
         message = (
             f"{len(missing)} of {len(pairs)} images have no label: "
-            f"{some(image for image, _ in missing)} (expected e.g. {missing[0][1]})"
+            f"{abbreviate(image for image, _ in missing)} (expected e.g. "
+            f"{missing[0][1]})"
         )
         if missing_label == "fail" or not kept:
             raise InputError(
@@ -52,14 +52,6 @@ def keep_labelled(
             )
         warnings.warn(f"{message}; they are left out.", stacklevel=3)
     return tuple(image for image, _ in kept), tuple(label for _, label in kept)
-
-
-def some(items: Iterable) -> str:
-    """Lists the first five of the items, and says how many more there are."""
-    items = [str(item) for item in items]
-    text = ", ".join(items[:_SHOWN])
-    more = len(items) - _SHOWN
-    return f"{text} and {more} more" if more > 0 else text
 
 
 def check_names(
@@ -91,7 +83,8 @@ def check_names(
     if wrong:
         raise InputError(
             f"{len(wrong)} of {len(images)} pairs in {list_path} have names that "
-            f"disagree: {some(wrong)}; the list may be shuffled: correct it, or set "
+            f"disagree: {abbreviate(wrong)}; the list may be shuffled: correct it, "
+            "or set "
             "FileList.match_names=False if images and labels are named independently."
         )
 
@@ -159,7 +152,8 @@ def warn_without_image(found: Iterable[Path], used: Iterable[Path]) -> None:
     lonely = sorted({*found} - {*used})
     if lonely:
         warnings.warn(
-            f"{len(lonely)} labels have no image and are not used: {some(lonely)}.",
+            f"{len(lonely)} labels have no image and are not used: "
+            f"{abbreviate(lonely)}.",
             stacklevel=4,
         )
 

@@ -3,13 +3,12 @@
 import tensorflow as tf
 
 from keras_lraspp.data.augmentation.transforms import Transform
-from keras_lraspp.data.crew import processors
-from keras_lraspp.data.loading import label_dtype
-from keras_lraspp.data.pairing import some
+from keras_lraspp.data.label_spec import label_dtype
 from keras_lraspp.data.run_time_errors import marked
 from keras_lraspp.data.samples import Samples
 from keras_lraspp.data.windows import Window, Windowed, WindowSamples
-from keras_lraspp.errors import InputError
+from keras_lraspp.errors import InputError, abbreviate
+from keras_lraspp.parallel import processors
 
 _ORDER, _AUGMENTATION = 0, 1  # what a seed is for
 _PREFETCHED = 2  # batches; bounds the memory
@@ -185,5 +184,5 @@ def _check_one_size(dataset: Samples) -> None:
         examples = (f"{where} {h}x{w}" for (h, w), where in sizes.items())
         raise InputError(
             f"Images of {dataset.name} {dataset.split} have {len(sizes)} sizes: "
-            f"{some(examples)}; evaluate with a batch size of 1."
+            f"{abbreviate(examples)}; evaluate with a batch size of 1."
         )

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from keras_lraspp.data.label_maps import ClassSet
+from keras_lraspp.classes import ClassSet
 
 
 @runtime_checkable

@@ -24,9 +24,9 @@ from keras_lraspp.export.parity import (
     require_agreement,
 )
 from keras_lraspp.export.parity_images import check_image, check_sizes
-from keras_lraspp.export.placing import put_in_place, staging
 from keras_lraspp.export.signatures import signatures
 from keras_lraspp.export.warmup import answers, write_warmup
+from keras_lraspp.files import put_in_place, staging
 
 CARD = f"{KEY}.json"  # in assets/
 

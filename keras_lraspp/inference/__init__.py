@@ -5,11 +5,8 @@ from keras_lraspp.inference.labels import (
     logit_function,
     probability_function,
 )
-from keras_lraspp.inference.legend import legend, with_legend
 from keras_lraspp.inference.options import DEFAULT, InferenceOptions
-from keras_lraspp.inference.overlay import overlay
-from keras_lraspp.inference.palette import colorize
-from keras_lraspp.inference.palette_files import read_palette
+from keras_lraspp.visualize import colorize, legend, overlay, read_palette, with_legend
 
 __all__ = [
     "DEFAULT",

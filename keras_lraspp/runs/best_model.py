@@ -14,14 +14,14 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from keras_lraspp.classes import ClassSet
 from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.label_maps import ClassSet
+from keras_lraspp.devices import precision_policy
 from keras_lraspp.errors import InputError
+from keras_lraspp.metrics import ImageConfusion
 from keras_lraspp.model_card import CARD, noted_classes
 from keras_lraspp.models.loading import load_weights
-from keras_lraspp.runs.precision import precision_policy
 from keras_lraspp.runs.saving import save_network
-from keras_lraspp.training.bootstrap import ImageConfusion
 
 BEST = "best.keras"  # in the folder of a run
 BEST_EMA = "best_ema.keras"  # the same of the averaged weights

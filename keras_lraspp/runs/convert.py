@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from keras_lraspp.data.label_maps import CLASS_SETS, generic_class_set
+from keras_lraspp.classes import CLASS_SETS, generic_class_set
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.presets import from_preset
 from keras_lraspp.runs.saving import save_network

@@ -11,9 +11,11 @@ from tqdm import tqdm
 
 from keras_lraspp.data import check_dataset
 from keras_lraspp.data.samples import Samples
+from keras_lraspp.devices import device_scopes
 from keras_lraspp.errors import InputError
 from keras_lraspp.files import replacing
 from keras_lraspp.inference.options import InferenceOptions
+from keras_lraspp.metrics import check_absent
 from keras_lraspp.runs.datasets import open_dataset
 from keras_lraspp.runs.evaluation.confusion_files import write_confusion
 from keras_lraspp.runs.evaluation.contest import Contest
@@ -21,8 +23,6 @@ from keras_lraspp.runs.evaluation.counting import count
 from keras_lraspp.runs.evaluation.image_batches import batches_of
 from keras_lraspp.runs.evaluation.scores import report, score_dictionary
 from keras_lraspp.runs.evaluation.submission import check_submission, writing_submission
-from keras_lraspp.training.scores import check_absent
-from keras_lraspp.training.strategy import device_scopes
 
 
 def evaluate(

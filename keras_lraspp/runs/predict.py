@@ -7,14 +7,13 @@ from pathlib import Path
 
 import keras
 
-from keras_lraspp.data.label_maps import CLASS_SETS, ClassSet, cityscapes_train_to_id
+from keras_lraspp.classes import CLASS_SETS, ClassSet, cityscapes_train_to_id
+from keras_lraspp.devices import precision_policy
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference.options import InferenceOptions
-from keras_lraspp.inference.palette_files import read_palette
 from keras_lraspp.models.loading import load_weights
 from keras_lraspp.predictors import is_exported
 from keras_lraspp.runs.classes import find_classes
-from keras_lraspp.runs.precision import precision_policy
 from keras_lraspp.runs.prediction.image_files import find_images, is_video
 from keras_lraspp.runs.prediction.images import predict_images
 from keras_lraspp.runs.prediction.pictures import Style
@@ -28,6 +27,7 @@ from keras_lraspp.runs.prediction.result_files import (
 from keras_lraspp.runs.prediction.video import predict_video
 from keras_lraspp.runs.prediction.video_reading import read_video
 from keras_lraspp.segmenter import Segmenter
+from keras_lraspp.visualize import read_palette
 
 IMAGE_OUTPUTS = ("labels", "color", "overlay")
 VIDEO_OUTPUTS = ("overlay",)

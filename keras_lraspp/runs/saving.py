@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from keras_lraspp.data.label_maps import ClassSet
+from keras_lraspp.classes import ClassSet
 from keras_lraspp.files import replacing
 from keras_lraspp.models import LRASPP
 from keras_lraspp.models.variants import variant_of

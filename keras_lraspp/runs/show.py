@@ -10,9 +10,8 @@ from keras_lraspp.data import training_batches
 from keras_lraspp.data.run_time_errors import input_errors
 from keras_lraspp.data.samples import Samples
 from keras_lraspp.files import replacing
-from keras_lraspp.inference.legend import with_legend
-from keras_lraspp.inference.overlay import overlay
 from keras_lraspp.runs.datasets import open_dataset
+from keras_lraspp.visualize import overlay, with_legend
 
 _MOST_WIDE = 1024  # pixels, of each image
 _GAP = 8

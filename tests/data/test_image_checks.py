@@ -3,9 +3,8 @@
 import pytest
 
 from harness.image_files import encoded, exif_with, noise, save, write
-from keras_lraspp.data import image_checks
-from keras_lraspp.data.image_checks import check_image, size_mismatch
-from keras_lraspp.data.opening import DamagedFileError
+from keras_lraspp import images as image_checks
+from keras_lraspp.images import DamagedFileError, check_image, size_mismatch
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_lraspp.data.label_maps import (
+from keras_lraspp.classes import (
     CITYSCAPES,
     CLASS_SETS,
     ade20k_lookup,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from harness.image_files import classes, dataset_of, noise
-from keras_lraspp.data.dataset import ColorClass
-from keras_lraspp.data.label_maps import CLASS_SETS
-from keras_lraspp.data.label_values import (
+from keras_lraspp.classes import CLASS_SETS
+from keras_lraspp.data.label_spec import (
+    ColorClass,
     classes_of_colors,
     classes_of_values,
     explain_illegal,

@@ -14,7 +14,8 @@ from harness.image_files import (
     write,
 )
 from keras_lraspp.data import loading
-from keras_lraspp.data.loading import label_dtype, load_sample
+from keras_lraspp.data.label_spec import label_dtype
+from keras_lraspp.data.loading import load_sample
 from keras_lraspp.data.windows import Window
 from keras_lraspp.errors import InputError
 

@@ -10,8 +10,8 @@ from PIL import Image
 
 from harness.image_files import classes, encoded, exif_with, noise, palette_image
 from harness.mutations import mutate
-from keras_lraspp.data.reading import read_image
 from keras_lraspp.errors import InputError
+from keras_lraspp.images import read_image
 
 PIXELS = noise(16, 24)
 GREY_16 = PIXELS[..., 0].astype(np.uint16) * 256

@@ -17,11 +17,10 @@ from harness.image_files import (
     save,
     write,
 )
-from keras_lraspp.data.image_checks import check_image
+from keras_lraspp.data.label_spec import read_label
 from keras_lraspp.data.loading import load_sample
-from keras_lraspp.data.opening import DamagedFileError, open_image
-from keras_lraspp.data.reading import read_image, read_label
 from keras_lraspp.errors import InputError
+from keras_lraspp.images import DamagedFileError, check_image, open_image, read_image
 
 READERS = {
     "read_image": read_image,
@@ -89,8 +88,8 @@ def test_row_45_mutated_files_bring_only_typed_errors(tmp_path, kind):
 
 MEMORY = """
 import resource, sys
-from keras_lraspp.data.image_checks import check_image
-from keras_lraspp.data.reading import read_image
+from keras_lraspp.images import check_image
+from keras_lraspp.images import read_image
 from keras_lraspp.errors import InputError
 
 def peak():

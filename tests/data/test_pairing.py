@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from keras_lraspp.data.pairing import check_names, keep_labelled, some
-from keras_lraspp.errors import InputError
+from keras_lraspp.data.pairing import check_names, keep_labelled
+from keras_lraspp.errors import InputError, abbreviate
 
 IMAGES = [Path(f"image/{number}.png") for number in range(9)]
 LABELS = [Path(f"label/{number}.png") for number in range(9)]
@@ -52,7 +52,7 @@ def test_a_typo_in_missing_label():
     ],
 )
 def test_some(items, text):
-    assert some(items) == text
+    assert abbreviate(items) == text
 
 
 AGREEING = {

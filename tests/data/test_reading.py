@@ -16,11 +16,11 @@ from harness.image_files import (
     save,
     write,
 )
-from keras_lraspp.data import reading
-from keras_lraspp.data.dataset import ColorClass
+from keras_lraspp import images as reading
+from keras_lraspp.data.label_spec import ColorClass, read_label
 from keras_lraspp.data.loading import load_sample
-from keras_lraspp.data.reading import read_image, read_label
 from keras_lraspp.errors import InputError
+from keras_lraspp.images import read_image
 
 
 @pytest.fixture

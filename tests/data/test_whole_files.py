@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from keras_lraspp.data.whole_files import is_whole, remove_leftovers, write_whole
+from keras_lraspp.files import is_whole, remove_leftovers, write_whole
 
 
 def test_a_file_appears_when_it_is_written(tmp_path):

@@ -10,7 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from harness.pixel_model import expected_labels, pixel_model, random_images
 from harness.trained_like import trained_like
-from keras_lraspp.data.label_maps import ClassSet, generic_class_set
+from keras_lraspp.classes import ClassSet, generic_class_set
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.litert import export_litert
 from keras_lraspp.export.litert_metadata import add_entries, read_entries

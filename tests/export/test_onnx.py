@@ -10,7 +10,7 @@ import pytest
 
 from harness.pixel_model import expected_labels, pixel_model, random_images
 from harness.trained_like import trained_like
-from keras_lraspp.data.label_maps import CLASS_SETS, ClassSet, generic_class_set
+from keras_lraspp.classes import CLASS_SETS, ClassSet, generic_class_set
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.onnx import export_onnx
 from keras_lraspp.export.parity import ParityError

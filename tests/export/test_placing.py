@@ -5,7 +5,7 @@ import os
 import pytest
 
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.export.placing import put_in_place, staging
+from keras_lraspp.files import put_in_place, staging
 
 
 def test_a_hidden_folder_that_goes_away(tmp_path):

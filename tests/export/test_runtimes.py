@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.pixel_model import expected_labels, pixel_model, random_images
-from keras_lraspp.data.label_maps import ClassSet, generic_class_set
+from keras_lraspp.classes import ClassSet, generic_class_set
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.litert import export_litert
 from keras_lraspp.export.onnx import export_onnx

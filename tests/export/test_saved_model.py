@@ -18,7 +18,7 @@ from harness import reference
 from harness.image_files import encoded
 from harness.pixel_model import expected_labels, pixel_model, random_images
 from harness.served import ServedModel
-from keras_lraspp.data.label_maps import generic_class_set
+from keras_lraspp.classes import generic_class_set
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.export.parity import ParityError, check_agreement
 from keras_lraspp.export.saved_model import export_saved_model
@@ -255,7 +255,7 @@ KILLED = """
     import os, signal, sys
     import keras_lraspp.export.saved_model as saved_model
     from harness.pixel_model import pixel_model
-    from keras_lraspp.data.label_maps import generic_class_set
+    from keras_lraspp.classes import generic_class_set
 
     def kill(*arguments):
         os.kill(os.getpid(), signal.SIGKILL)

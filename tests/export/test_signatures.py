@@ -12,7 +12,7 @@ from PIL import Image
 from harness.image_files import encoded
 from harness.pixel_model import expected_labels, pixel_model, random_images
 from harness.served import ServedModel
-from keras_lraspp.data.label_maps import generic_class_set
+from keras_lraspp.classes import generic_class_set
 from keras_lraspp.export.signatures import MAX_PIXELS, signatures
 
 PALETTE = generic_class_set(5).palette

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from keras_lraspp.classes import generic_class_set
 from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.label_maps import generic_class_set
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:

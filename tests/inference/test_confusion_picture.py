@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_lraspp.inference.confusion_picture import confusion_picture, row_shares
+from keras_lraspp.visualize import confusion_picture, row_shares
 
 COUNTS = np.array([[90, 10, 0], [0, 0, 0], [3, 0, 997]])
 CELL = 46

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keras_lraspp.inference import legend, with_legend
+from keras_lraspp import visualize as legend
+from keras_lraspp.inference import with_legend
 
 NAMES = ("road", "sky", "car", "tree")
 PALETTE = ((128, 64, 128), (70, 130, 180), (0, 0, 142), (107, 142, 35))

@@ -12,8 +12,8 @@ from harness.pixel_model import pixel_model, set_weights
 from keras_lraspp.data import generic_class_set
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.errors import InputError, StorageError
+from keras_lraspp.metrics import ImageConfusion
 from keras_lraspp.runs.best_model import SCORES, BestModel, read_best
-from keras_lraspp.training.bootstrap import ImageConfusion
 
 
 def counted(seed, images=4):

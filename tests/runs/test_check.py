@@ -22,8 +22,8 @@ from harness.image_files import (
 from keras_lraspp.__main__ import main
 from keras_lraspp.data import ADE20K, FileList, generic_class_set
 from keras_lraspp.errors import InputError
-from keras_lraspp.inference.overlay import overlay
 from keras_lraspp.runs.check import check
+from keras_lraspp.visualize import overlay
 
 SIZE = (6, 8)
 

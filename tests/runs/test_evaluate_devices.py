@@ -15,7 +15,7 @@ PROGRAM = """
     from harness import tiny
     from keras_lraspp.data import FileList
     from keras_lraspp.runs.evaluate import evaluate
-    from keras_lraspp.training.strategy import device_scopes
+    from keras_lraspp.devices import device_scopes
 
     root = pathlib.Path(sys.argv[1])
     network = tiny.network(3)

@@ -10,8 +10,8 @@ import tensorflow as tf
 from PIL import Image
 
 from harness.pixel_model import expected_labels, pixel_model, random_images
+from keras_lraspp.classes import CLASS_SETS
 from keras_lraspp.data import FileList
-from keras_lraspp.data.label_maps import CLASS_SETS
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.parity import ParityError
 from keras_lraspp.export.runtimes import open_exported

@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from harness.pixel_model import expected_labels, pixel_model, random_images
-from keras_lraspp.data.label_maps import CITYSCAPES, CLASS_SETS
+from keras_lraspp import visualize as overlay
+from keras_lraspp.classes import CITYSCAPES, CLASS_SETS
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.inference import overlay, with_legend
+from keras_lraspp.inference import with_legend
 from keras_lraspp.runs.predict import predict
 from keras_lraspp.segmenter import Segmenter
 

@@ -24,9 +24,9 @@ from harness.image_files import (
 from harness.mutations import mutate
 from harness.pixel_model import expected_labels, pixel_model
 from harness.tiny import SMALLEST
-from keras_lraspp.data import reading
+from keras_lraspp import images as reading
+from keras_lraspp import visualize as overlay
 from keras_lraspp.errors import InputError
-from keras_lraspp.inference import overlay
 from keras_lraspp.runs.predict import predict
 
 PIXELS = noise(16, 24)

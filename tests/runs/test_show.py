@@ -10,8 +10,8 @@ from harness.image_files import classes, noise, save
 from keras_lraspp.__main__ import main
 from keras_lraspp.data import FileList, recipe_transform, training_batches
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.inference.overlay import overlay
 from keras_lraspp.runs.show import show
+from keras_lraspp.visualize import overlay
 
 CROP, GAP = (20, 30), 8
 transform = partial(recipe_transform, crop_size=CROP, scales=(1.0, 1.5), color=0.0)

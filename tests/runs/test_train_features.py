@@ -15,6 +15,7 @@ from harness.stopping import stop_at_step
 from keras_lraspp.data import FileList, evaluation_batches
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference.labels import label_function
+from keras_lraspp.metrics import ConfusionMatrix
 from keras_lraspp.models.loading import load_weights
 from keras_lraspp.runs.best_model import read_best
 from keras_lraspp.training.checkpoints import (
@@ -22,7 +23,6 @@ from keras_lraspp.training.checkpoints import (
     TrainingState,
     read_state,
 )
-from keras_lraspp.training.metrics import ConfusionMatrix
 from keras_lraspp.training.schedules import WarmupPolynomial
 
 EMA = {"ema_momentum": 0.5}

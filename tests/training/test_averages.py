@@ -130,7 +130,7 @@ REPLICAS = """
         cpu, [tf.config.LogicalDeviceConfiguration()] * 2
     )
     from keras_lraspp.training.optimizer import SGD
-    from keras_lraspp.training.strategy import all_devices
+    from keras_lraspp.devices import all_devices
 
     keras.config.set_dtype_policy(sys.argv[1])
     rng = np.random.default_rng(2)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from keras_lraspp.errors import InputError
-from keras_lraspp.training.bootstrap import ImageConfusion, bootstrap_miou
-from keras_lraspp.training.metrics import ConfusionMatrix
+from keras_lraspp.metrics import ConfusionMatrix, ImageConfusion, bootstrap_miou
 
 
 def draw(images=12, classes=5, seed=0):

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 import keras_lraspp
-from keras_lraspp.training.keras_metrics import MeanIoU
-from keras_lraspp.training.metrics import ConfusionMatrix
+from keras_lraspp.metrics import ConfusionMatrix, MeanIoU
 
 CLASSES = 5
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.children import run_program
-from keras_lraspp.training.metrics import ConfusionMatrix
+from keras_lraspp.metrics import ConfusionMatrix
 
 PROGRAM = """
     import json, sys
@@ -17,7 +17,7 @@ PROGRAM = """
     )
     import keras
     from keras_lraspp.metrics import MeanIoU
-    from keras_lraspp.training.strategy import all_devices
+    from keras_lraspp.devices import all_devices
 
     data = np.load(sys.argv[1])
     with all_devices(["CPU:0", "CPU:1"]) as count:

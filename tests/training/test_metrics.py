@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_lraspp.errors import InputError
-from keras_lraspp.training.metrics import ConfusionMatrix
+from keras_lraspp.metrics import ConfusionMatrix
 
 
 def draw(shape, classes, ignored=(255,), seed=0, dtype="uint8"):

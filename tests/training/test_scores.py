@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from keras_lraspp import metrics as scores
 from keras_lraspp.errors import InputError
-from keras_lraspp.training import scores
 
 CLASSES = 6
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from harness.children import run_program
-from keras_lraspp.training.strategy import all_devices
+from keras_lraspp.devices import all_devices
 
 
 @pytest.mark.backends
@@ -30,7 +30,7 @@ TWO_DEVICES = """
     from keras_lraspp.layers import BatchNorm
     from keras_lraspp.training.losses import OhemCrossEntropy
     from keras_lraspp.training.optimizer import SGD
-    from keras_lraspp.training.strategy import all_devices
+    from keras_lraspp.devices import all_devices
 
     data = np.load(sys.argv[1])
     keras.config.set_dtype_policy(sys.argv[2])

@@ -26,7 +26,7 @@ PROGRAM = """
     from harness import tiny
     from keras_lraspp.layers import BatchNorm
     from keras_lraspp.models.loading import load_weights
-    from keras_lraspp.training.strategy import all_devices
+    from keras_lraspp.devices import all_devices
 
     pictures, folder, data = map(pathlib.Path, sys.argv[1:])
 

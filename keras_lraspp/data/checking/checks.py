@@ -10,10 +10,10 @@ from keras_lraspp.data.checking.examining import (
     label_file,
 )
 from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.label_values import explain_illegal
-from keras_lraspp.data.pairing import keep_labelled, some
+from keras_lraspp.data.label_spec import explain_illegal
+from keras_lraspp.data.pairing import keep_labelled
 from keras_lraspp.data.samples import Samples
-from keras_lraspp.errors import InputError
+from keras_lraspp.errors import InputError, abbreviate
 
 MOST_SKIPPED = 0.01  # share of the data set
 
@@ -85,4 +85,5 @@ def _without_damaged(findings: list[Finding], dataset: Samples, corrupt: str):
 def _counted(sentences: list[str], dataset: Samples) -> str:
     if len(sentences) == 1:
         return sentences[0]
-    return f"{len(sentences)} of {len(dataset)} samples are faulty: {some(sentences)}"
+    count = f"{len(sentences)} of {len(dataset)}"
+    return f"{count} samples are faulty: {abbreviate(sentences)}"

@@ -9,14 +9,12 @@ from typing import NamedTuple
 import numpy as np
 import tqdm
 
-from keras_lraspp.data.crew import processors
 from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.image_checks import check_image, size_mismatch
-from keras_lraspp.data.label_values import illegal_values
-from keras_lraspp.data.opening import DamagedFileError
-from keras_lraspp.data.reading import read_label
+from keras_lraspp.data.label_spec import illegal_values, read_label
 from keras_lraspp.data.samples import Samples
 from keras_lraspp.errors import InputError
+from keras_lraspp.images import DamagedFileError, check_image, size_mismatch
+from keras_lraspp.parallel import processors
 
 _PATIENCE = 2.0  # seconds before a progress bar appears
 

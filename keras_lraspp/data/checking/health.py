@@ -14,7 +14,7 @@ from keras_lraspp.data.checking.examining import (
     examine_all,
     label_file,
 )
-from keras_lraspp.data.label_values import explain_illegal
+from keras_lraspp.data.label_spec import explain_illegal
 from keras_lraspp.data.samples import Samples
 from keras_lraspp.errors import InputError
 

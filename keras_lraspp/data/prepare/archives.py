@@ -5,11 +5,12 @@ import shutil
 import stat
 import zipfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from keras_lraspp.data.crew import run_jobs
-from keras_lraspp.data.whole_files import write_whole
 from keras_lraspp.errors import InputError, StorageError
+from keras_lraspp.files import write_whole
+from keras_lraspp.parallel import map_processes
 
 _KINDS = (".png", ".json", ".txt", ".jpg")
 LARGEST_FILE = 2**26  # bytes; the largest official one has a twentieth
@@ -52,9 +53,8 @@ def unpack(
                 jobs.append((str(archive), member.filename))
                 needed += member.file_size
     _check_space(root, needed)
-    run_jobs(
-        "keras_lraspp.data.prepare.archives:unpack_file",
-        {"root": str(root)},
+    map_processes(
+        partial(unpack_file, root),
         jobs,
         description="unpacking",
         unit="file",
@@ -65,14 +65,14 @@ def unpack(
     return len(jobs)
 
 
-def unpack_file(settings: dict, job: Sequence[str]) -> None:
-    """Unpacks one file; see `crew.run_jobs`."""
+def unpack_file(root: Path, job: tuple[str, str]) -> None:
+    """Unpacks one file: the archive's path and the member's name."""
     archive, name = job
     try:
         content = _opened(archive).read(name)
     except _DAMAGE as error:
         raise InputError(_damaged(archive, error)) from error
-    write_whole(Path(settings["root"]) / name, lambda path: path.write_bytes(content))
+    write_whole(root / name, lambda path: path.write_bytes(content))
 
 
 # What zipfile raises for broken, cut, encrypted and oddly compressed archives.

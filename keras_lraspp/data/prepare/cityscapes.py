@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from keras_lraspp.data.crew import run_jobs
-from keras_lraspp.data.pairing import some
 from keras_lraspp.data.prepare.archives import unpack
-from keras_lraspp.data.prepare.train_ids import need_rasterizer
+from keras_lraspp.data.prepare.train_ids import need_rasterizer, write_train_ids
 from keras_lraspp.data.sets.cityscapes import ANNOTATIONS, LABEL_IDS, TRAIN_IDS
-from keras_lraspp.data.whole_files import is_whole, remove_leftovers
-from keras_lraspp.errors import InputError
+from keras_lraspp.errors import InputError, abbreviate
+from keras_lraspp.files import is_whole, remove_leftovers
+from keras_lraspp.parallel import map_processes
 
 ARCHIVES = (
     "leftImg8bit_trainvaltest.zip",
@@ -77,9 +76,8 @@ def prepare_cityscapes(
     missing = [job for job in jobs if not is_whole(Path(job[1]))]
     if any(path.endswith(".json") for path, _ in missing):
         need_rasterizer()
-    faults = run_jobs(
-        "keras_lraspp.data.prepare.train_ids:write_train_ids",
-        None,
+    faults = map_processes(
+        write_train_ids,
         missing,
         description="writing labelTrainIds",
         unit="label",
@@ -89,7 +87,8 @@ def prepare_cityscapes(
     faults = [fault for fault in faults if fault]
     if faults:
         raise InputError(
-            f"{len(faults)} of {len(jobs)} annotations cannot be used: {some(faults)}"
+            f"{len(faults)} of {len(jobs)} annotations cannot be used: "
+            f"{abbreviate(faults)}"
         )
     return Prepared(unpacked, len(missing), len(jobs) - len(missing))
 

@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from keras_lraspp.data.label_maps import CITYSCAPES, cityscapes_lookup
-from keras_lraspp.data.opening import MAX_PIXELS, decode, open_image
-from keras_lraspp.data.pairing import some
+from keras_lraspp.classes import CITYSCAPES, cityscapes_lookup
 from keras_lraspp.data.prepare.optional import need
-from keras_lraspp.data.whole_files import write_whole
-from keras_lraspp.errors import InputError
+from keras_lraspp.errors import InputError, abbreviate
+from keras_lraspp.files import write_whole
+from keras_lraspp.images import MAX_PIXELS, decode, open_image
 
 # The other packages that it asks for are those of its viewers.
 _INSTALL = "pip install --no-deps cityscapesscripts pyquaternion"
@@ -31,11 +30,10 @@ def need_rasterizer():
     return need("cityscapesscripts.preparation.json2labelImg", _INSTALL)
 
 
-def write_train_ids(settings: None, job: Sequence[str]) -> str | None:
-    """Writes a label; see `crew.run_jobs`.
+def write_train_ids(job: Sequence[str]) -> str | None:
+    """Writes a label of trainIds.
 
     Args:
-        settings: Nothing.
         job: Paths of the annotation, `*_labelIds.png` or `*_polygons.json`, and of the
             label to write.
 
@@ -66,7 +64,8 @@ def _from_label_ids(path: Path) -> Image.Image:
         ids = np.asarray(image)
     if ids.max(initial=0) > _HIGHEST_ID:
         raise InputError(
-            f"{path} holds {some(np.unique(ids[ids > _HIGHEST_ID]))}, which are no "
+            f"{path} holds {abbreviate(np.unique(ids[ids > _HIGHEST_ID]))}, which "
+            "are no "
             f"labelIds (0..{_HIGHEST_ID}); unpack it again."
         )
     return Image.fromarray(cityscapes_lookup()[ids])

@@ -1,21 +1,21 @@
 """PASCAL VOC 2012: the masks that SBD adds, as PNG files and a list."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from keras_lraspp.data.crew import run_jobs
-from keras_lraspp.data.label_maps import CLASS_SETS
-from keras_lraspp.data.opening import open_image
-from keras_lraspp.data.pairing import some
+from keras_lraspp.classes import CLASS_SETS
 from keras_lraspp.data.prepare.optional import need
 from keras_lraspp.data.sets.name_lists import read_names
 from keras_lraspp.data.sets.voc2012 import ADDED_MASKS, LISTS, voc_tree
-from keras_lraspp.data.whole_files import is_whole, remove_leftovers, write_whole
-from keras_lraspp.errors import InputError
+from keras_lraspp.errors import InputError, abbreviate
+from keras_lraspp.files import is_whole, remove_leftovers, write_whole
+from keras_lraspp.images import open_image
+from keras_lraspp.parallel import map_processes
 
 _INSTALL = "pip install scipy"
 
@@ -68,13 +68,10 @@ def prepare_voc(
     remove_leftovers(tree, ADDED_MASKS)
     targets = [tree / ADDED_MASKS / f"{name}.png" for name in added]
     jobs = [
-        (str(masks / f"{path.stem}.mat"), str(path))
-        for path in targets
-        if not is_whole(path)
+        (masks / f"{path.stem}.mat", path) for path in targets if not is_whole(path)
     ]
-    faults = run_jobs(
-        "keras_lraspp.data.prepare.voc2012:write_mask",
-        str(tree / "JPEGImages"),
+    faults = map_processes(
+        partial(write_mask, tree / "JPEGImages"),
         jobs,
         description="converting masks",
         unit="mask",
@@ -83,25 +80,27 @@ def prepare_voc(
     )
     faults = [fault for fault in faults if fault]
     if faults:
-        raise InputError(f"{len(faults)} masks of SBD cannot be used: {some(faults)}")
+        raise InputError(
+            f"{len(faults)} masks of SBD cannot be used: {abbreviate(faults)}"
+        )
     for name, names in lists.items():
         text = "\n".join(names) + "\n"
         write_whole(tree / LISTS / name, lambda path, text=text: path.write_text(text))
     return Prepared(len(jobs), len(added) - len(jobs), len(train) + len(added))
 
 
-def write_mask(settings: str, job: Sequence[str]) -> str | None:
-    """Converts one mask; see `crew.run_jobs`.
+def write_mask(images: Path, job: tuple[Path, Path]) -> str | None:
+    """Converts one mask.
 
     Args:
-        settings: Folder of the images.
+        images: Folder of the images.
         job: Paths of the `.mat` file and of the PNG to write.
 
     Returns:
         What is wrong with the mask; `None` if it was written.
     """
-    source, target = map(Path, job)
-    image_path = Path(settings) / f"{target.stem}.jpg"
+    source, target = job
+    image_path = images / f"{target.stem}.jpg"
     try:
         mask = _read_mask(source)
         with open_image(image_path) as image:

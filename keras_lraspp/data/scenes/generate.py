@@ -1,9 +1,9 @@
 """`Scenes`: a data set of street scenes that the package draws itself."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from keras_lraspp.data.crew import run_jobs
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.data.scenes.manifest import Settings, close_tree, open_tree
 from keras_lraspp.data.scenes.tree import (
@@ -11,10 +11,12 @@ from keras_lraspp.data.scenes.tree import (
     Job,
     missing_jobs,
     scene_files,
+    write_scene,
 )
 from keras_lraspp.data.sets.cityscapes import Cityscapes
-from keras_lraspp.data.whole_files import remove_leftovers
 from keras_lraspp.errors import InputError, StorageError
+from keras_lraspp.files import remove_leftovers
+from keras_lraspp.parallel import map_processes
 
 SMALLEST_SIDE = 64
 
@@ -107,9 +109,8 @@ def draw_scenes(
         open_tree(root, settings)
         remove_leftovers(root, "*/*/*")
         jobs = [job for item in counts.items() for job in missing_jobs(root, *item)]
-        run_jobs(
-            "keras_lraspp.data.scenes.tree:draw_job",
-            {"root": str(root), **settings._asdict()},
+        map_processes(
+            partial(write_scene, root, settings),
             jobs,
             description="drawing scenes",
             unit="scene",

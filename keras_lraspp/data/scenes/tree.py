@@ -2,16 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from keras_lraspp.data.label_maps import cityscapes_lookup
+from keras_lraspp.classes import cityscapes_lookup
 from keras_lraspp.data.scenes.manifest import Settings
-from keras_lraspp.data.whole_files import is_whole, write_whole
+from keras_lraspp.files import is_whole, write_whole
 from keras_lraspp.street_scenes.scene import Scene, draw_scene
 
 CITIES = {"train": "drawnburg", "val": "inkstadt"}
@@ -75,13 +74,6 @@ def write_scene(root: Path, settings: Settings, job: Job) -> None:
     text = polygons_json(scene)
     write_whole(files.polygons, lambda path: path.write_text(text, encoding="utf-8"))
     _write_png(files.image, scene.image)
-
-
-def draw_job(settings: dict, job: Sequence) -> None:
-    """Draws one scene in a process of its own; see `crew.run_jobs`."""
-    root = Path(settings["root"])
-    fields = {name: settings[name] for name in Settings._fields}
-    write_scene(root, Settings(**fields), Job(*job))
 
 
 def polygons_json(scene: Scene) -> str:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from keras_lraspp.classes import CLASS_SETS, ade20k_lookup
 from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.label_maps import CLASS_SETS, ade20k_lookup
 from keras_lraspp.data.pairing import pair_folders
 from keras_lraspp.errors import InputError
 

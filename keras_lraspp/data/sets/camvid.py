@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from keras_lraspp.data.dataset import ColorClass, Dataset
-from keras_lraspp.data.label_maps import CLASS_SETS
-from keras_lraspp.data.pairing import keep_labelled, pair_folders, some
-from keras_lraspp.data.sets.camvid_classes import CAMVID_MASKS
+from keras_lraspp.classes import CAMVID_MASKS, CLASS_SETS
+from keras_lraspp.data.dataset import Dataset
+from keras_lraspp.data.label_spec import ColorClass
+from keras_lraspp.data.pairing import keep_labelled, pair_folders
 from keras_lraspp.data.sets.file_list import FileList
 from keras_lraspp.data.sets.name_lists import read_names
-from keras_lraspp.errors import InputError
+from keras_lraspp.errors import InputError, abbreviate
 
 SPLITS = ("train", "val", "test")
 _IGNORED = 255
@@ -135,7 +135,7 @@ def _named(list_path: Path, image_folder: Path, label_folder: Path, missing_labe
     if missing:
         raise InputError(
             f"{len(missing)} of {len(images)} images in {list_path} do not exist: "
-            f"{some(missing)}; correct the list or the folder (--data_root)."
+            f"{abbreviate(missing)}; correct the list or the folder (--data_root)."
         )
     labels = [label_folder / f"{one}_L.png" for one in names]
     return keep_labelled(images, labels, missing_label=missing_label)

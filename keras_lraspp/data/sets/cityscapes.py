@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from keras_lraspp.classes import CLASS_SETS, cityscapes_lookup
 from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.label_maps import CLASS_SETS, cityscapes_lookup
 from keras_lraspp.data.pairing import keep_labelled, warn_without_image
 from keras_lraspp.errors import InputError
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.label_settings import label_settings
-from keras_lraspp.data.pairing import check_names, keep_labelled, some
-from keras_lraspp.errors import InputError
+from keras_lraspp.data.label_spec import read_label_spec
+from keras_lraspp.data.pairing import check_names, keep_labelled
+from keras_lraspp.errors import InputError, abbreviate
 
 
 def FileList(  # named as the other data sets are
@@ -57,7 +57,7 @@ def FileList(  # named as the other data sets are
         InputError: If the list or a file in it does not exist, a line has another
             number of columns, or names do not agree.
     """
-    settings = label_settings(
+    spec = read_label_spec(
         "FileList",
         num_classes=num_classes,
         classes=classes,
@@ -81,7 +81,7 @@ def FileList(  # named as the other data sets are
         split=split,
         images=images,
         labels=labels,
-        **settings._asdict(),
+        **vars(spec),
     )
 
 
@@ -118,5 +118,5 @@ def _check_images(images: Sequence[Path], list_path: Path) -> None:
     if missing:
         raise InputError(
             f"{len(missing)} of {len(images)} images in {list_path} do not exist: "
-            f"{some(missing)}; correct the list or the folder (--data_root)."
+            f"{abbreviate(missing)}; correct the list or the folder (--data_root)."
         )

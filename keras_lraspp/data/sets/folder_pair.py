@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.label_settings import label_settings
+from keras_lraspp.data.label_spec import read_label_spec
 from keras_lraspp.data.pairing import pair_folders
 
 
@@ -52,7 +52,7 @@ def FolderPair(  # named as the other data sets are
         InputError: If there are no images, images without label, or an argument cannot
             be.
     """
-    settings = label_settings(
+    spec = read_label_spec(
         "FolderPair",
         num_classes=num_classes,
         classes=classes,
@@ -74,5 +74,5 @@ def FolderPair(  # named as the other data sets are
         split=split,
         images=image_files,
         labels=label_files,
-        **settings._asdict(),
+        **vars(spec),
     )

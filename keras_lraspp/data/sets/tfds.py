@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from keras_lraspp.data.label_settings import label_settings
+from keras_lraspp.data.label_spec import read_label_spec
 from keras_lraspp.data.records import Shard, TfrecordFiles
 from keras_lraspp.data.sets.tfds_samples import TfdsSamples
 from keras_lraspp.data.sets.tfds_sets import TFDS_SETS, TfdsSet
@@ -71,7 +71,7 @@ def TFDS(  # named as the package is
     if num_classes is None and classes is None:
         names = getattr(builder.info.features[label], "names", None)
         num_classes, classes = known.num_classes, known.classes or names
-    settings = label_settings(
+    spec = read_label_spec(
         "TFDS",
         num_classes=num_classes,
         classes=classes,
@@ -89,7 +89,7 @@ def TFDS(  # named as the package is
         image=image,
         label=label,
         label_channel=known.label_channel if label_channel is None else label_channel,
-        **settings._asdict(),
+        **vars(spec),
     )
 
 

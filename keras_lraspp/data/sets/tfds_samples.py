@@ -7,17 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from keras_lraspp.data.dataset import ColorClass
-from keras_lraspp.data.label_maps import ClassSet
-from keras_lraspp.data.label_values import classes_of_values
+from keras_lraspp.data.label_spec import LabelSpec, classes_of_values
 from keras_lraspp.data.loading import checked_label, load_image, load_label
-from keras_lraspp.data.opening import EncodedImage, open_image
-from keras_lraspp.data.reading import read_image
 from keras_lraspp.errors import InputError
+from keras_lraspp.images import EncodedImage, open_image, read_image
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class TfdsSamples:
+class TfdsSamples(LabelSpec):
     """Some records of a data set; one kind of `Samples`.
 
     Encoded images are decoded here, not by TFDS: palette and 16-bit labels stay what
@@ -27,14 +24,10 @@ class TfdsSamples:
         name: Name of the data set, as TFDS has it.
         split: The split that was asked for.
         root: Folder of the prepared data set.
-        classes: Names and colours of the classes.
         records: Serialized examples by number.
         features: Of the examples: the image and the label.
         image: Name of the image's feature, a `tfds.features.Image`.
         label: Name of the label's feature.
-        ignore_label: Label of pixels that count nowhere, or `None`.
-        label_lookup: As in `Dataset`.
-        color_map: As in `Dataset`.
         label_channel: The channel of the label that holds the classes; `None` for
             labels of one channel.
         indices: Numbers of the records; `None` for all.
@@ -43,23 +36,14 @@ class TfdsSamples:
     name: str
     split: str
     root: Path
-    classes: ClassSet
     records: Sequence[bytes]
     features: Any  # tfds.features.FeaturesDict
     image: str
     label: str
-    ignore_label: int | None = 255
-    label_lookup: tuple[int, ...] | None = None
-    color_map: tuple[ColorClass, ...] | None = None
     label_channel: int | None = None
     indices: tuple[int, ...] | None = None
 
     labelled = True
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes."""
-        return len(self.classes.names)
 
     def __len__(self) -> int:
         """Number of samples."""

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from keras_lraspp.classes import CLASS_SETS
 from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.label_maps import CLASS_SETS
-from keras_lraspp.data.pairing import keep_labelled, some
+from keras_lraspp.data.pairing import keep_labelled
 from keras_lraspp.data.sets.name_lists import read_names
-from keras_lraspp.errors import InputError
+from keras_lraspp.errors import InputError, abbreviate
 
 SPLITS = ("train", "val", "trainval", "test")
 LISTS = "ImageSets/Segmentation"
@@ -58,7 +58,7 @@ def VOC2012(  # named as the data set is
     if missing:
         raise InputError(
             f"{len(missing)} of {len(images)} images of {name} {split} do not exist: "
-            f"{some(missing)}; unpack {ARCHIVE} again."
+            f"{abbreviate(missing)}; unpack {ARCHIVE} again."
         )
     labels: tuple[Path, ...] = ()
     if split != "test":

@@ -37,7 +37,7 @@ class RecordFiles:
         """Writes a record.
 
         Raises:
-            OSError: Or TensorFlow's errors, if the disk is full.
+            OSError: If the disk is full.
         """
         if self._writer is None or self._bytes > self.file_bytes:
             self.close()
@@ -91,8 +91,8 @@ def _writer(path: Path, file_format: str):
 
 @contextlib.contextmanager
 def _disk_errors() -> Iterator[None]:
-    """Says of ArrayRecord's errors what they are."""
+    """Turns what TensorFlow and ArrayRecord raise into `OSError`."""
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, tf.errors.OpError) as error:
         raise OSError(str(error)) from error

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_lraspp.data.label_maps import ClassSet
+from keras_lraspp.classes import ClassSet
 from keras_lraspp.data.shards.tiles import TileSize
 
 

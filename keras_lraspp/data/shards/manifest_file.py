@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from keras_lraspp.data.label_maps import ClassSet
-from keras_lraspp.data.pairing import some
+from keras_lraspp.classes import ClassSet
 from keras_lraspp.data.shards.manifest import Manifest, ShardFile, ShardSplit, SizeRun
 from keras_lraspp.data.shards.tiles import TileSize
-from keras_lraspp.errors import InputError
+from keras_lraspp.errors import InputError, abbreviate
 
 FILE_NAME = "shards.json"
 _FORMAT = 1
@@ -120,7 +119,8 @@ def check_files(folder: str, files: Sequence[ShardFile], *, checksums: bool) -> 
     if wrong:
         raise InputError(
             f"{len(wrong)} of {len(files)} files in {folder} are missing or not what "
-            f"was written: {some(wrong)}; copy them again, or write the shards again."
+            f"was written: {abbreviate(wrong)}; copy them again, or write the shards "
+            "again."
         )
 
 

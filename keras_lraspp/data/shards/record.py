@@ -9,11 +9,11 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_lraspp.data.loading import load_image
-from keras_lraspp.data.opening import DamagedFileError, EncodedImage
 from keras_lraspp.data.shards.tile_png import encode_tile
 from keras_lraspp.data.shards.tiles import TileSize, cut, join, join_png
 from keras_lraspp.data.windows import Window
 from keras_lraspp.errors import InputError
+from keras_lraspp.images import DamagedFileError, EncodedImage
 
 _JPEG = b"\xff\xd8"
 

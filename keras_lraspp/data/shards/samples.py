@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_lraspp.data.label_maps import ClassSet
+from keras_lraspp.data.label_spec import LabelSpec
 from keras_lraspp.data.loading import checked_label
 from keras_lraspp.data.shards.record import unpack
 from keras_lraspp.data.shards.tiles import TileSize
@@ -14,15 +14,13 @@ from keras_lraspp.data.windows import Window, whole
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class ShardSamples:
+class ShardSamples(LabelSpec):
     """Some records of a folder of shards; `Samples` and `WindowSamples`.
 
     Attributes:
         name: Name of the data set that the shards were written from.
         split: Name of the split.
         folder: Folder of the shards, as it was named; it may be a remote one.
-        classes: Names and colours of the classes.
-        ignore_label: Label of pixels that count nowhere, or `None`.
         records: Serialized examples by number.
         size_table: Height and width of each record's image, int32 (records, 2).
         label_type: `"uint8"` or `"uint16"`, as written.
@@ -34,8 +32,6 @@ class ShardSamples:
     name: str
     split: str
     folder: str
-    classes: ClassSet
-    ignore_label: int | None
     records: Sequence[bytes]
     size_table: np.ndarray
     label_type: str
@@ -49,11 +45,6 @@ class ShardSamples:
     def root(self) -> Path:
         """Folder of the shards."""
         return Path(self.folder)
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes."""
-        return len(self.classes.names)
 
     def __len__(self) -> int:
         """Number of samples."""

@@ -12,7 +12,7 @@ import zlib
 
 import numpy as np
 
-from keras_lraspp.data.opening import DamagedFileError, EncodedImage
+from keras_lraspp.images import DamagedFileError, EncodedImage
 
 try:  # Intel's library inflates twice as fast as zlib
     from isal import isal_zlib as inflating

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_lraspp.data.opening import EncodedImage
 from keras_lraspp.data.shards.tile_png import differences, restore
 from keras_lraspp.data.windows import Window
+from keras_lraspp.images import EncodedImage
 
 
 class TileSize(NamedTuple):

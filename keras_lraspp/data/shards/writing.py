@@ -12,18 +12,19 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from keras_lraspp.data.crew import processors
 from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.loading import is_plain_jpeg, label_dtype
+from keras_lraspp.data.label_spec import label_dtype
+from keras_lraspp.data.loading import is_plain_jpeg
 from keras_lraspp.data.samples import Samples
 from keras_lraspp.data.shards.files import FILE_FORMATS, RecordFiles
 from keras_lraspp.data.shards.manifest import Manifest, ShardSplit, run_lengths
 from keras_lraspp.data.shards.manifest_file import FILE_NAME, to_json
-from keras_lraspp.data.shards.new_folder import new_folder
 from keras_lraspp.data.shards.record import ENCODINGS, pack
 from keras_lraspp.data.shards.tfds_metadata import write_tfds_metadata
 from keras_lraspp.data.shards.tiles import TileSize
 from keras_lraspp.errors import InputError
+from keras_lraspp.files import new_folder
+from keras_lraspp.parallel import processors
 
 
 class ShardOptions(NamedTuple):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import keras
 
-from keras_lraspp.data.label_maps import CLASS_SETS
+from keras_lraspp.classes import CLASS_SETS
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.models.multiply_adds import multiply_adds

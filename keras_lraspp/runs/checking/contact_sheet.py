@@ -9,8 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from keras_lraspp.data.checking.health import SplitHealth
 from keras_lraspp.files import replacing
-from keras_lraspp.inference.legend import legend
-from keras_lraspp.inference.overlay import overlay
+from keras_lraspp.visualize import legend, overlay
 
 SAMPLES = 12  # of each split
 _COLUMNS = 3

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_lraspp.data.label_maps import ClassSet
-from keras_lraspp.training.bootstrap import ImageConfusion, bootstrap_miou
+from keras_lraspp.classes import ClassSet
+from keras_lraspp.metrics import ImageConfusion, bootstrap_miou
 
 _LEVEL = 0.95
 _NAMED = 5  # classes in the report

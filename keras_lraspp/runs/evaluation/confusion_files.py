@@ -9,7 +9,7 @@ from PIL import Image
 
 from keras_lraspp.errors import InputError
 from keras_lraspp.files import replacing
-from keras_lraspp.inference.confusion_picture import confusion_picture
+from keras_lraspp.visualize import confusion_picture
 
 
 def write_confusion(

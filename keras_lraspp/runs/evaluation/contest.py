@@ -8,10 +8,12 @@ import keras
 import numpy as np
 
 from keras_lraspp.data.samples import Samples
+from keras_lraspp.devices import precision_policy
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference.labels import LabelFunction
 from keras_lraspp.inference.nested import nested_label_function
 from keras_lraspp.inference.options import DEFAULT, InferenceOptions
+from keras_lraspp.metrics import ImageConfusion
 from keras_lraspp.predictors import is_exported
 from keras_lraspp.runs.evaluation.comparison import comparison_report, comparison_scores
 from keras_lraspp.runs.evaluation.entrants import entrant, other_model, own_model
@@ -20,8 +22,6 @@ from keras_lraspp.runs.evaluation.protocol import (
     protocol_report,
     protocol_scores,
 )
-from keras_lraspp.runs.precision import precision_policy
-from keras_lraspp.training.bootstrap import ImageConfusion
 
 PUBLISHED = "published"
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_lraspp.data.run_time_errors import input_errors
 from keras_lraspp.inference.labels import LabelFunction
-from keras_lraspp.training.metrics import ConfusionMatrix
+from keras_lraspp.metrics import ConfusionMatrix
 
 # From images (B, H, W, 3) to one (B, H, W) of labels per confusion matrix.
 LabelsFunction = Callable[[np.ndarray], Sequence[np.ndarray]]

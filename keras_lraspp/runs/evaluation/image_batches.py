@@ -7,9 +7,9 @@ import numpy as np
 
 from keras_lraspp.data import evaluation_batches
 from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.reading import read_image
 from keras_lraspp.data.samples import Samples
-from keras_lraspp.runs.overlap import read_ahead
+from keras_lraspp.images import read_image
+from keras_lraspp.parallel import map_threads
 
 
 def batches_of(images: Samples, batch_size: int) -> Iterable:
@@ -28,7 +28,7 @@ def batches_of(images: Samples, batch_size: int) -> Iterable:
 
 
 def _without_labels(images: Dataset) -> Iterator[tuple[np.ndarray, None]]:
-    with closing(read_ahead(_read, images.images)) as pictures:
+    with closing(map_threads(_read, images.images)) as pictures:
         for _, picture in pictures:
             yield picture.result()[None], None
 

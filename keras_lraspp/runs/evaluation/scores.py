@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from keras_lraspp.data.label_maps import CITYSCAPES, CLASS_SETS, ClassSet
-from keras_lraspp.training import scores as score
-from keras_lraspp.training.bootstrap import ImageConfusion
+from keras_lraspp import metrics as score
+from keras_lraspp.classes import CITYSCAPES, CLASS_SETS, ClassSet
+from keras_lraspp.metrics import ImageConfusion
 
 # The numbers below the table of classes: key and what it is called there.
 _SUMMARY = (

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from keras_lraspp.classes import CLASS_SETS, cityscapes_train_to_id
 from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.label_maps import CLASS_SETS, cityscapes_train_to_id
 from keras_lraspp.errors import InputError
 from keras_lraspp.files import replacing
 

@@ -11,8 +11,8 @@ from keras_lraspp.errors import InputError
 from keras_lraspp.export.parity import ParityError
 from keras_lraspp.export.parity_images import fitted
 from keras_lraspp.inference.labels import LabelFunction
+from keras_lraspp.metrics import ConfusionMatrix
 from keras_lraspp.runs.datasets import open_dataset
-from keras_lraspp.training.metrics import ConfusionMatrix
 
 LARGEST_LOSS = 0.01  # of mIoU, in 0..1
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from keras_lraspp.data.label_maps import ClassSet
+from keras_lraspp.classes import ClassSet
 from keras_lraspp.data.samples import Samples
 from keras_lraspp.export.deploy import checksum, write_deploy
 from keras_lraspp.export.graph import image_sides

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from keras_lraspp.data.reading import read_image
 from keras_lraspp.errors import InputError
-from keras_lraspp.runs.overlap import WriteBehind, read_ahead
+from keras_lraspp.images import read_image
+from keras_lraspp.parallel import BackgroundWriter, map_threads
 from keras_lraspp.runs.prediction.pictures import Style, write_results
 from keras_lraspp.runs.prediction.result_files import Job
 from keras_lraspp.segmenter import Segmenter
@@ -43,9 +43,9 @@ def predict_images(
     """
     segment = results_function(segmenter, wants_probabilities(jobs[0]))
     failed = 0
-    images = closing(read_ahead(_read, jobs))
+    images = closing(map_threads(_read, jobs))
     bar = tqdm(total=len(jobs), unit="image", desc="predict")
-    with bar, images as images, WriteBehind() as results:
+    with bar, images as images, BackgroundWriter() as results:
         for job, pixels in images:
             try:
                 pixels = pixels.result()

@@ -7,13 +7,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from keras_lraspp.data.label_maps import ClassSet
+from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError
 from keras_lraspp.files import replacing
-from keras_lraspp.inference.legend import with_legend
-from keras_lraspp.inference.overlay import overlay
-from keras_lraspp.inference.palette import colorize
 from keras_lraspp.runs.prediction.result_files import Job
+from keras_lraspp.visualize import colorize, overlay, with_legend
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_lraspp.errors import InputError
-from keras_lraspp.runs.overlap import WriteBehind, read_ahead
+from keras_lraspp.parallel import BackgroundWriter, map_threads
 from keras_lraspp.runs.prediction.images import (
     Results,
     named,
@@ -45,9 +45,9 @@ def predict_video(job: Job, video: Video, segmenter: Segmenter, style: Style) ->
     done, ended = 0, None
     with ExitStack() as stack:
         write = _frame_writer(job, video, style, stack)
-        results = stack.enter_context(WriteBehind(threads=1))  # in order
+        results = stack.enter_context(BackgroundWriter(threads=1))  # in order
         frames = stack.enter_context(closing(video.frames()))
-        ahead = read_ahead(lambda _: next(frames, None), repeat(None), threads=1)
+        ahead = map_threads(lambda _: next(frames, None), repeat(None), threads=1)
         ahead = stack.enter_context(closing(ahead))
         bar = tqdm(total=video.length, unit="frame", desc="predict")
         stack.enter_context(bar)

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_lraspp.data.opening import MAX_PIXELS, DamagedFileError, broken
 from keras_lraspp.errors import InputError
+from keras_lraspp.images import MAX_PIXELS, DamagedFileError, broken
 
 _USUAL_RATE = 25  # frames per second, where a file does not say
 

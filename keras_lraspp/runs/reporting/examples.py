@@ -9,11 +9,10 @@ from PIL import Image
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.data.samples import Samples
 from keras_lraspp.inference.labels import LabelFunction
-from keras_lraspp.inference.overlay import overlay
-from keras_lraspp.inference.palette import Palette
+from keras_lraspp.metrics import mean_of_classes
 from keras_lraspp.reports.page import Example
 from keras_lraspp.reports.pictures import jpeg_uri, thumbnail_size
-from keras_lraspp.training.scores import mean_of_classes
+from keras_lraspp.visualize import Palette, overlay
 
 SHOWN = 4  # of the best, and of the worst
 

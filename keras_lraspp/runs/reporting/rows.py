@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_lraspp.data.label_maps import ClassSet
-from keras_lraspp.inference.confusion_picture import confusion_picture, row_shares
+from keras_lraspp.classes import ClassSet
 from keras_lraspp.reports.curves import Line, draw_curve
 from keras_lraspp.reports.log import EMPTY, Series, smoothed, training_seconds
 from keras_lraspp.reports.page import (
@@ -24,6 +23,7 @@ from keras_lraspp.reports.page import (
 from keras_lraspp.reports.pictures import png_uri
 from keras_lraspp.runs.best_model import BestScores
 from keras_lraspp.runs.training.notes import RunNotes
+from keras_lraspp.visualize import confusion_picture, row_shares
 
 _MOST_CELLS = 40  # classes of a matrix that is a table; a picture above
 _FEW = 40  # points that are marked one by one

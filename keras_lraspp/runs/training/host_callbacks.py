@@ -7,11 +7,11 @@ import numpy as np
 
 from keras_lraspp.data import evaluation_batches
 from keras_lraspp.data.dataset import Dataset
+from keras_lraspp.metrics import ImageConfusion
 from keras_lraspp.runs.training.hosts import SharedStop
 from keras_lraspp.runs.training.report import TrainingReport
 from keras_lraspp.runs.training.validation import Validation
 from keras_lraspp.training.averages import WeightAverages
-from keras_lraspp.training.bootstrap import ImageConfusion
 from keras_lraspp.training.hosts import Hosts
 from keras_lraspp.training.journal import Journal
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import keras
 
-from keras_lraspp.data.dataset import ColorClass, Dataset
-from keras_lraspp.data.label_maps import ClassSet
+from keras_lraspp.classes import ClassSet
+from keras_lraspp.data.dataset import Dataset
+from keras_lraspp.data.label_spec import ColorClass
 from keras_lraspp.data.samples import Samples
 from keras_lraspp.data.shards.samples import ShardSamples
 from keras_lraspp.errors import InputError

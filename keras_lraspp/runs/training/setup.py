@@ -9,18 +9,20 @@ import keras
 from keras_lraspp.data import check_dataset, training_batches
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.data.run_time_errors import input_errors
+from keras_lraspp.devices import (
+    all_devices,
+    compute_deterministically,
+    precision_policy,
+)
 from keras_lraspp.errors import InputError
 from keras_lraspp.runs.datasets import open_dataset
-from keras_lraspp.runs.precision import precision_policy
 from keras_lraspp.runs.training.recipe import Recipe
 from keras_lraspp.training.averages import WeightAverages
-from keras_lraspp.training.determinism import compute_deterministically
 from keras_lraspp.training.freezing import freeze
 from keras_lraspp.training.hosts import ONE, Hosts
 from keras_lraspp.training.optimizer import exclude_backbone_batch_norm
 from keras_lraspp.training.optimizer_options import check_devices, optimizer_options
 from keras_lraspp.training.statistics import BATCHES
-from keras_lraspp.training.strategy import all_devices
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -10,13 +10,13 @@ import numpy as np
 from keras_lraspp.data import evaluation_batches
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.inference.labels import label_function
-from keras_lraspp.inference.overlay import overlay
+from keras_lraspp.metrics import ImageConfusion
 from keras_lraspp.runs.evaluation.counting import evaluate_model
 from keras_lraspp.training.averages import WeightAverages
-from keras_lraspp.training.bootstrap import ImageConfusion
 from keras_lraspp.training.journal import Journal
 from keras_lraspp.training.milestones import Scores
 from keras_lraspp.training.watchdogs import StopSignal
+from keras_lraspp.visualize import overlay
 
 
 class Validation:

@@ -16,10 +16,10 @@ from harness.image_files import (
     write,
     write_pairs,
 )
+from keras_lraspp.classes import CLASS_SETS, cityscapes_lookup
 from keras_lraspp.data import FileList, check_dataset
 from keras_lraspp.data.checking import examining
-from keras_lraspp.data.dataset import ColorClass
-from keras_lraspp.data.label_maps import CLASS_SETS, cityscapes_lookup
+from keras_lraspp.data.label_spec import ColorClass
 from keras_lraspp.errors import InputError
 
 

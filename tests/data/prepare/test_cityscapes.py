@@ -13,8 +13,8 @@ from PIL import Image
 
 from harness import trees
 from harness.image_files import classes, save, write
+from keras_lraspp.classes import cityscapes_lookup
 from keras_lraspp.data import CITYSCAPES, Cityscapes, read_label
-from keras_lraspp.data.label_maps import cityscapes_lookup
 from keras_lraspp.data.prepare import cityscapes as module
 from keras_lraspp.data.prepare.cityscapes import Prepared, prepare_cityscapes
 from keras_lraspp.errors import InputError
@@ -223,14 +223,11 @@ def test_killed_midway_it_leaves_nothing_half_written_and_goes_on(tmp_path):
 def test_row_44_a_worker_that_is_killed_is_reported(tmp_path, monkeypatch):
     trees.cityscapes(tmp_path, frames=10)
     code = (
-        "import sys, os\n"
-        "from keras_lraspp.data import crew\n"
-        "start = crew._start\n"
-        "def killed(*args):\n"
-        "    worker = start(*args)\n"
-        "    worker.kill()\n"
-        "    return worker\n"
-        "crew._start = killed\n"
+        "import os, signal, sys\n"
+        "from keras_lraspp.data.prepare import cityscapes as module\n"
+        "def killed(job):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "module.write_train_ids = killed\n"
         "from keras_lraspp.__main__ import main\n"
         "sys.exit(main(['data', 'prepare', 'cityscapes', '--workers=2',\n"
         "               '--root', sys.argv[1]]))\n"
@@ -242,7 +239,11 @@ def test_row_44_a_worker_that_is_killed_is_reported(tmp_path, monkeypatch):
         timeout=60,
     )
     assert done.returncode == 3
-    assert "ended with code -9" in done.stderr and "Traceback" not in done.stderr
+    assert (
+        "writing labelTrainIds" in done.stderr
+        and "died" in done.stderr
+        and "Traceback" not in done.stderr
+    )
 
 
 def test_the_archives_are_looked_for_by_their_official_names():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from keras_lraspp.data.label_maps import CITYSCAPES, CLASS_SETS, cityscapes_lookup
+from keras_lraspp.classes import CITYSCAPES, CLASS_SETS, cityscapes_lookup
 from keras_lraspp.data.scenes import draw_scene
 from keras_lraspp.data.scenes.tree import Job, polygons_json, scene_seed
 from keras_lraspp.street_scenes.canvas import CLASS_IDS

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_lraspp.data.label_maps import CITYSCAPES
+from keras_lraspp.classes import CITYSCAPES
 from keras_lraspp.data.scenes import draw_scene
 from keras_lraspp.data.scenes.manifest import Settings
 from keras_lraspp.data.scenes.tree import (

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from harness.image_files import noise, save
+from keras_lraspp.classes import cityscapes_lookup
 from keras_lraspp.data import FileList
-from keras_lraspp.data.label_maps import cityscapes_lookup
-from keras_lraspp.data.reading import read_label
+from keras_lraspp.data.label_spec import read_label
 from keras_lraspp.errors import InputError
 
 LABEL = np.array([[0, 1, 2, 255]], np.uint8)

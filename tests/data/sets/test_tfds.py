@@ -7,10 +7,10 @@ from PIL import Image
 
 from harness.image_files import classes, noise, palette_image
 from keras_lraspp.data import TFDS, Samples, check_dataset, evaluation_batches
-from keras_lraspp.data.loading import label_dtype
-from keras_lraspp.data.opening import DamagedFileError
+from keras_lraspp.data.label_spec import label_dtype
 from keras_lraspp.data.pipeline import training_batches
 from keras_lraspp.errors import InputError
+from keras_lraspp.images import DamagedFileError
 
 SIZE = (6, 8)
 CLASSES = 5

@@ -14,10 +14,10 @@ from keras_lraspp.data import (
     recipe_transform,
     training_batches,
 )
-from keras_lraspp.data.opening import DamagedFileError
 from keras_lraspp.data.shards.tiles import TileSize
 from keras_lraspp.data.shards.writing import ShardOptions, write_shards
 from keras_lraspp.errors import InputError
+from keras_lraspp.images import DamagedFileError
 
 SIZE = (40, 56)
 OPTIONS = ShardOptions(tile=TileSize(8, 16), file_bytes=20_000, progress=False)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_lraspp.data.opening import DamagedFileError, EncodedImage
 from keras_lraspp.data.shards.tile_png import differences, encode_tile, restore
+from keras_lraspp.images import DamagedFileError, EncodedImage
 
 RNG = np.random.default_rng(0)
 PIXELS = {

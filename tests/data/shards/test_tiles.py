@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_lraspp.data.opening import EncodedImage
 from keras_lraspp.data.shards.tile_png import encode_tile
 from keras_lraspp.data.shards.tiles import TileSize, cut, join, join_png
 from keras_lraspp.data.windows import Window, whole
+from keras_lraspp.images import EncodedImage
 
 HEIGHT, WIDTH = 23, 37
 SIZE = TileSize(8, 16)

@@ -5,12 +5,12 @@ import pytest
 
 from harness.pixel_model import pixel_model
 from harness.tiny import SMALLEST
-from keras_lraspp.data.label_maps import ClassSet
+from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference.options import DEFAULT
+from keras_lraspp.metrics import ImageConfusion
 from keras_lraspp.runs.evaluation.comparison import comparison_report, comparison_scores
 from keras_lraspp.runs.evaluation.contest import Contest
-from keras_lraspp.training.bootstrap import ImageConfusion
 
 CLASSES = ClassSet(("road", "sky", "ghost"), ((1, 1, 1), (2, 2, 2), (3, 3, 3)))
 

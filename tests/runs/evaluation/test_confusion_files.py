@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from keras_lraspp.errors import InputError
-from keras_lraspp.inference.confusion_picture import confusion_picture
 from keras_lraspp.runs.evaluation.confusion_files import write_confusion
+from keras_lraspp.visualize import confusion_picture
 
 COUNTS = np.array([[2**40, 3], [0, 5]])
 NAMES = ("car, parked", "sky")

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from harness.pixel_model import expected_labels, pixel_model, random_images
+from keras_lraspp.classes import ClassSet, generic_class_set
 from keras_lraspp.data import FileList
-from keras_lraspp.data.label_maps import ClassSet, generic_class_set
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.onnx import export_onnx
 from keras_lraspp.export.saved_model import export_saved_model

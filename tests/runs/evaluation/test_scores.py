@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_lraspp.data import Cityscapes
-from keras_lraspp.data.label_maps import (
+from keras_lraspp.classes import (
     CLASS_SETS,
     cityscapes_lookup,
     cityscapes_train_to_id,
     generic_class_set,
 )
+from keras_lraspp.data import Cityscapes
+from keras_lraspp.metrics import ImageConfusion
 from keras_lraspp.runs.evaluation.scores import report, score_dictionary
-from keras_lraspp.training.bootstrap import ImageConfusion
 
 # Typed off the official page, not taken from the package.
 CATEGORIES = {

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_lraspp.data.label_maps import generic_class_set
+from keras_lraspp.classes import generic_class_set
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.parity import ParityError
 from keras_lraspp.runs.exporting.images import certify, find_samples, pictures, spread

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from harness.pixel_model import expected_labels, pixel_model
-from keras_lraspp.data.label_maps import CLASS_SETS
-from keras_lraspp.data.opening import DamagedFileError
+from keras_lraspp.classes import CLASS_SETS
 from keras_lraspp.errors import InputError, StorageError
+from keras_lraspp.images import DamagedFileError
 from keras_lraspp.runs.predict import predict
 from keras_lraspp.runs.prediction import video_writing
 from keras_lraspp.runs.prediction.video_reading import read_video

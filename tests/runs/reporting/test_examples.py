@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from keras_lraspp.metrics import ImageConfusion
 from keras_lraspp.runs.reporting.examples import choose, image_mious
-from keras_lraspp.training.bootstrap import ImageConfusion
 
 
 def test_the_miou_of_each_image_alone():

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from keras_lraspp.data.label_maps import CITYSCAPES
+from keras_lraspp.classes import CITYSCAPES
 from keras_lraspp.street_scenes.body import Pose
 from keras_lraspp.street_scenes.camera import Camera, choose_light
 from keras_lraspp.street_scenes.canvas import Canvas

@@ -1,6 +1,7 @@
 """All the accelerators at hand, of one machine or several, on any backend."""
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -133,3 +134,65 @@ def _check_processes(names: Sequence[str] | None) -> None:
             f"The processes have {counts} devices, but each needs as many as the "
             f"others; hide some by CUDA_VISIBLE_DEVICES."
         )
+
+
+_JAX_FLAG = "--xla_gpu_deterministic_ops=true"
+_CUBLAS = "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+
+
+def compute_deterministically() -> None:
+    """Makes the backend choose deterministic kernels, for the rest of the process.
+
+    Call it before anything is computed.
+
+    Raises:
+        InputError: On JAX with a GPU, if `XLA_FLAGS` do not ask for it: JAX reads them
+            once, when it starts.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    elif backend == "torch":
+        import torch
+
+        os.environ.setdefault(*_CUBLAS)  # cuBLAS reads it when it starts
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False
+    elif backend == "jax":
+        import jax
+
+        if jax.default_backend() == "gpu" and not _jax_was_told():
+            raise InputError(
+                f"train.deterministic on JAX and a GPU needs XLA_FLAGS={_JAX_FLAG} in "
+                f"the environment; set it and start again."
+            )
+
+
+def _jax_was_told() -> bool:
+    flags = os.environ.get("XLA_FLAGS", "").split()
+    return _JAX_FLAG in flags or _JAX_FLAG.removesuffix("=true") in flags
+
+
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+
+
+@contextlib.contextmanager
+def precision_policy(name: str) -> Iterator[None]:
+    """Builds what is built inside with a Keras dtype policy.
+
+    Args:
+        name: One of `PRECISIONS`.
+
+    Raises:
+        InputError: For another name.
+    """
+    if name not in PRECISIONS:
+        raise InputError(f"precision is one of {PRECISIONS}, not {name!r}.")
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

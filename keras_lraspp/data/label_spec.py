@@ -1,0 +1,298 @@
+"""Label specification: what label files mean, and label files read as classes."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_lraspp.classes import (
+    CLASS_SETS,
+    ClassSet,
+    ade20k_lookup,
+    cityscapes_lookup,
+    generic_class_set,
+)
+from keras_lraspp.errors import InputError, abbreviate
+from keras_lraspp.images import (
+    ALPHA_MODES,
+    ImageFile,
+    channel_values,
+    decode,
+    open_image,
+)
+
+LOOKUPS = {"cityscapes": cityscapes_lookup, "ade20k": ade20k_lookup}
+
+
+class ColorClass(NamedTuple):
+    """What one colour of an RGB mask stands for."""
+
+    red: int
+    green: int
+    blue: int
+    label: int  # a class, or the ignore label
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LabelSpec:
+    """Label specification: classes, ignore label, value lookup and colour map.
+
+    Attributes:
+        classes: Names and colours of the classes.
+        ignore_label: Label of pixels that count nowhere; `None` if every pixel counts.
+        label_lookup: `label_lookup[value]` is the class of a file's value; `None` if
+            files hold classes.
+        color_map: Meaning of the colours where labels are RGB masks; `None` if labels
+            are single-channel or palette images.
+    """
+
+    classes: ClassSet
+    ignore_label: int | None = 255
+    label_lookup: tuple[int, ...] | None = None
+    color_map: tuple[ColorClass, ...] | None = None
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.classes.names)
+
+
+def label_dtype(spec: LabelSpec) -> type[np.uint8] | type[np.int32]:
+    """Smallest label dtype: uint8 if all classes and the ignore label fit."""
+    ignored = 0 if spec.ignore_label is None else spec.ignore_label
+    fits = spec.num_classes <= 256 and 0 <= ignored <= 255
+    return np.uint8 if fits else np.int32
+
+
+def read_label_spec(
+    reader: str,
+    *,
+    num_classes: int | None = None,
+    classes: str | Sequence[str] | None = None,
+    ignore_label: int | None = 255,
+    label_lookup: str | Mapping[int, int] | Sequence[int] | None = None,
+    color_map: Sequence[Sequence[int]] | None = None,
+) -> LabelSpec:
+    """Reads the arguments of a reader.
+
+    Args:
+        reader: Name of the reader, for messages.
+        num_classes: Number of classes; may be left to `classes`.
+        classes: Name of a class set, as `"cityscapes"`, or a list of names; `None` for
+            "class 0", "class 1", ...
+        ignore_label: Label of pixels that count nowhere, or `None`.
+        label_lookup: What a file's value means, where files do not hold classes: a
+            mapping from values to classes (values it leaves out are ignored), a
+            sequence indexed by value, `"cityscapes"` for labelIds, or `"ade20k"`.
+        color_map: Rows `(red, green, blue, class)` where labels are RGB masks.
+
+    Returns:
+        The arguments as `Dataset` takes them.
+
+    Raises:
+        InputError: If an argument cannot be, or two disagree.
+    """
+    return LabelSpec(
+        classes=_class_set(reader, classes, num_classes),
+        ignore_label=ignore_label,
+        label_lookup=_lookup(label_lookup, ignore_label),
+        color_map=_color_map(reader, color_map),
+    )
+
+
+def _class_set(reader: str, classes, num_classes: int | None) -> ClassSet:
+    if isinstance(classes, str):
+        if classes not in CLASS_SETS:
+            raise InputError(
+                f"{reader}.classes names no class set: {classes!r}; give one of "
+                f"{sorted(CLASS_SETS)} or a list of names."
+            )
+        found = CLASS_SETS[classes]
+    elif classes is not None:
+        found = ClassSet(tuple(classes), generic_class_set(len(classes)).palette)
+    elif num_classes is not None:
+        found = generic_class_set(num_classes)
+    else:
+        raise InputError(f"{reader} needs num_classes or classes; set one of them.")
+    if num_classes not in (None, len(found.names)):
+        raise InputError(
+            f"{reader}.num_classes is {num_classes} but classes has "
+            f"{len(found.names)} names; make them agree or leave out one."
+        )
+    return found
+
+
+def _lookup(lookup, ignore_label: int | None) -> tuple[int, ...] | None:
+    if lookup is None:
+        return None
+    if isinstance(lookup, str):
+        if lookup in LOOKUPS:
+            return tuple(LOOKUPS[lookup]().tolist())
+        raise InputError(
+            f"label_lookup is one of {sorted(LOOKUPS)}, a mapping or a sequence, not "
+            f"{lookup!r}."
+        )
+    if isinstance(lookup, Mapping):
+        if ignore_label is None:
+            raise InputError(
+                "A label_lookup mapping leaves out values, which are then ignored; set "
+                "ignore_label, or give a sequence with a class for every value."
+            )
+        size = max([255, *lookup]) + 1
+        lookup = [lookup.get(value, ignore_label) for value in range(size)]
+    return tuple(int(label) for label in lookup)
+
+
+def _color_map(reader: str, rows) -> tuple[ColorClass, ...] | None:
+    wrong = [row for row in rows or () if len(row) != 4]
+    if wrong:
+        raise InputError(
+            f"Rows of {reader}.color_map are (red, green, blue, class), not "
+            f"{abbreviate(wrong)}; correct them."
+        )
+    return tuple(ColorClass(*row) for row in rows) if rows else None
+
+
+_CITYSCAPES_IDS = range(34)
+
+
+def read_label(path: ImageFile, spec: LabelSpec) -> np.ndarray:
+    """Reads a label file as classes.
+
+    Palette images give their indices, 16-bit images their whole values; RGB masks are
+    read by its `color_map`. Then `label_lookup` is applied. Values that
+    are neither a class nor the ignore label are returned as they are.
+
+    Args:
+        path: The label file, a PNG or another lossless image.
+        spec: Says what the file's values mean.
+
+    Returns:
+        Integers (height, width): uint8 where they fit, else int32.
+
+    Raises:
+        InputError: As `open_image` does; or for a damaged file, a lossy one, one with
+            an alpha channel, or an RGB mask that no `color_map` explains.
+    """
+    with open_image(path) as image:
+        if image.format in ("JPEG", "MPO"):
+            raise InputError(
+                f"The label {path} is a JPEG, which blurs labels; save it as a PNG."
+            )
+        decode(path, image)
+        if image.mode in ALPHA_MODES:
+            raise InputError(
+                f"The label {path} has an alpha channel; save it with one channel that "
+                "holds the class of each pixel."
+            )
+        if image.mode == "RGB":
+            return classes_of_colors(path, np.asarray(image), spec)
+        return classes_of_values(path, channel_values(image, path), spec)
+
+
+def classes_of_values(path, values: np.ndarray, spec: LabelSpec) -> np.ndarray:
+    """Applies `label_lookup`, if there is one.
+
+    Args:
+        path: The label file, for the message.
+        values: Integers (height, width) as the file holds them.
+        spec: What the labels mean.
+
+    Returns:
+        Classes (height, width): uint8, or int32 if a class or value needs more.
+
+    Raises:
+        InputError: If the lookup ends before a value.
+    """
+    if spec.label_lookup is None:
+        return _narrow(values)
+    table = np.asarray(spec.label_lookup, np.int32)
+    bytes_only = table.min() >= 0 and table.max() <= 255
+    if values.dtype == np.uint8 and table.size == 256 and bytes_only:
+        # Faster than indexing.
+        translated = values.tobytes().translate(table.astype(np.uint8).tobytes())
+        return np.frombuffer(translated, np.uint8).reshape(values.shape)
+    if values.max() >= table.size:
+        raise InputError(
+            f"The label {path} holds "
+            f"{abbreviate(np.unique(values[values >= table.size]))}, "
+            f"but label_lookup ends at {table.size - 1}; lengthen it."
+        )
+    return _narrow(table[values])
+
+
+def classes_of_colors(path, pixels: np.ndarray, spec: LabelSpec) -> np.ndarray:
+    """Translates an RGB mask by its `color_map`.
+
+    Args:
+        path: The label file, for the message.
+        pixels: uint8 (height, width, 3).
+        spec: What the labels mean.
+
+    Returns:
+        Classes (height, width): uint8, or int32 if a class needs more.
+
+    Raises:
+        InputError: If there is no color map, or it leaves out a colour of the mask.
+    """
+    if not spec.color_map:
+        raise InputError(
+            f"The label {path} is an RGB picture, where one channel with the class of "
+            "each pixel is expected; convert it, or say what its colours mean with "
+            "FileList.color_map = [(red, green, blue, class), ...]."
+        )
+    codes = pixels.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+    rows = sorted(
+        (row.red << 16 | row.green << 8 | row.blue, row.label) for row in spec.color_map
+    )
+    known = np.array([code for code, _ in rows], np.int32)
+    place = np.minimum(np.searchsorted(known, codes), len(known) - 1)
+    wrong = known[place] != codes
+    if wrong.any():
+        colors = np.unique(pixels[wrong], axis=0)
+        raise InputError(
+            f"The label {path} has {len(colors)} colours that color_map does not know: "
+            f"{abbreviate(tuple(color.tolist()) for color in colors)}; add them to it."
+        )
+    return _narrow(np.array([label for _, label in rows], np.int32)[place])
+
+
+def illegal_values(labels: np.ndarray, spec: LabelSpec) -> list[int]:
+    """Values in `labels` that are neither a class nor the ignore label."""
+    wrong = labels >= spec.num_classes
+    if labels.dtype.kind == "i":
+        wrong |= labels < 0
+    if spec.ignore_label is not None:
+        wrong &= labels != spec.ignore_label
+    return np.unique(labels[wrong]).tolist() if wrong.any() else []
+
+
+def explain_illegal(values: Iterable[int], files: Iterable[Path], spec: LabelSpec):
+    """Says which values are wrong, where, and what most likely mends it."""
+    values = sorted(values)
+    ignored = "nothing" if spec.ignore_label is None else spec.ignore_label
+    return (
+        f"Label values {abbreviate(values)} are neither a class "
+        f"(0..{spec.num_classes - 1}) nor ignored ({ignored}) in {abbreviate(files)}; "
+        f"{_mend(values, spec)}."
+    )
+
+
+def _mend(values: list[int], spec: LabelSpec) -> str:
+    if values == [255] and spec.ignore_label is None:
+        return "set ignore_label=255 if those pixels are to be ignored"
+    if spec.num_classes == 19 and set(values) <= {*_CITYSCAPES_IDS, 255}:
+        return (
+            "they look like Cityscapes' labelIds where trainIds are expected: map them "
+            'with label_lookup="cityscapes", or use *_labelTrainIds.png files'
+        )
+    return "raise num_classes, map them with label_lookup, or correct the files"
+
+
+def _narrow(values: np.ndarray) -> np.ndarray:
+    if values.dtype == np.uint8:
+        return values
+    small = values.size == 0 or 0 <= values.min() and values.max() <= 255
+    return values.astype(np.uint8 if small else np.int32)

@@ -1,0 +1,441 @@
+"""Labels as colours."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from keras_lraspp.errors import InputError
+
+Palette = Sequence[tuple[int, int, int]]
+
+BLACK = (0, 0, 0)
+
+
+def colorize(labels: np.ndarray, palette: Palette) -> np.ndarray:
+    """Paints each pixel in its class's colour.
+
+    Args:
+        labels: Integer (..., H, W).
+        palette: RGB, 0..255, of each class.
+
+    Returns:
+        uint8 RGB (..., H, W, 3). Pixels without a class, such as those with the
+        ignore label, are black.
+    """
+    return np.take(color_table(palette, BLACK), class_index(labels, palette), axis=0)
+
+
+def color_table(palette: Palette, rest: tuple[int, int, int]) -> np.ndarray:
+    """Returns uint8 (classes + 1, 3): the palette, then the colour of no class."""
+    return np.array([*palette, rest], np.uint8)
+
+
+def class_index(labels: np.ndarray, palette: Palette) -> np.ndarray:
+    """Returns `labels` with every value that is no class replaced by their number.
+
+    Args:
+        labels: Integers of any type; negative ones are no class.
+        palette: One colour per class.
+
+    Returns:
+        Array of `labels`' shape with values 0..len(palette), a row of `color_table`.
+    """
+    labels = np.asarray(labels)
+    # Seen as unsigned, negative values are large.
+    unsigned = labels.view(labels.dtype.str.replace("i", "u"))
+    if len(palette) > np.iinfo(unsigned.dtype).max:
+        return unsigned  # too narrow to hold anything but classes
+    return np.minimum(unsigned, unsigned.dtype.type(len(palette)))
+
+
+_FULL = 256  # weight of an opaque colour: blending shifts by 8 bits
+
+
+def overlay(
+    image: np.ndarray,
+    labels: np.ndarray,
+    palette: Palette,
+    opacity: float = 0.5,
+    borders: bool = True,
+) -> np.ndarray:
+    """Lays the classes' colours over an image, with a thin line around each region.
+
+    Pixels without a class, such as those with the ignore label, show the image.
+
+    Args:
+        image: uint8 RGB (H, W, 3).
+        labels: Integer (H, W).
+        palette: RGB, 0..255, of each class.
+        opacity: Weight of the colours, 0 (only the image) to 1 (only the colours).
+        borders: Whether to draw the lines.
+
+    Returns:
+        uint8 RGB (H, W, 3).
+
+    Raises:
+        ValueError: For an opacity out of range, or labels of another size.
+    """
+    if not 0 <= opacity <= 1:
+        raise ValueError(f"opacity is 0..1, not {opacity!r}.")
+    if image.shape != (*labels.shape, 3):
+        raise ValueError(
+            f"An image {image.shape} does not go with labels {labels.shape}."
+        )
+    index = class_index(labels, palette)
+    weight = round(_FULL * opacity)
+    colors = color_table(palette, (0, 0, 0)).astype(np.uint16) * weight
+    colors += _FULL // 2  # rounds
+    keep = np.full((len(colors), 1), _FULL - weight, np.uint16)
+    keep[-1] = _FULL
+    blended = image * np.take(keep, index, axis=0)
+    blended += np.take(colors, index, axis=0)
+    blended >>= 8
+    blended = blended.astype(np.uint8)
+    if borders:
+        line = region_borders(index, width=max(1, round(min(labels.shape) / 500)))
+        blended[line] = _line_colors(palette)[index[line]]
+    return blended
+
+
+def region_borders(labels: np.ndarray, width: int = 1) -> np.ndarray:
+    """Finds the pixels just inside the border between two regions.
+
+    Args:
+        labels: Integer (H, W).
+        width: Thickness of the line, in pixels, to the left and above the border.
+
+    Returns:
+        bool (H, W).
+    """
+    border = np.zeros(labels.shape, bool)
+    for step in range(1, width + 1):
+        border[:, :-step] |= labels[:, :-step] != labels[:, step:]
+        border[:-step] |= labels[:-step] != labels[step:]
+    return border
+
+
+def _line_colors(palette: Palette) -> np.ndarray:
+    """Returns a light tint of each class's colour, which stands out from all."""
+    colors = color_table(palette, (0, 0, 0)).astype(np.uint16)
+    return ((colors + 2 * 255) // 3).astype(np.uint8)
+
+
+_INK = (34, 34, 34)
+_PAPER = (255, 255, 255)
+_LETTERS = (13, 40)  # smallest and largest height beside a picture, in pixels
+
+
+def with_legend(
+    picture: np.ndarray,
+    labels: np.ndarray,
+    names: Sequence[str],
+    palette: Palette,
+) -> np.ndarray:
+    """Puts a legend under a picture, with letters that suit its size.
+
+    Args:
+        picture: uint8 RGB (H, W, 3), such as an overlay.
+        labels: Integers of any shape; only the classes among them are named.
+        names: Name of each class.
+        palette: RGB, 0..255, of each class.
+
+    Returns:
+        uint8 RGB (H + h, max(W, w), 3): the picture at the top left, unchanged. w is
+        the width of the longest name.
+    """
+    font_size = int(np.clip(picture.shape[1] // 64, *_LETTERS))
+    width = max(picture.shape[1], _longest(labels, names, font_size))
+    strip = legend(labels, names, palette, width=width, font_size=font_size)
+    beside = np.full((len(picture), width - picture.shape[1], 3), 255, np.uint8)
+    return np.concatenate([np.concatenate([picture, beside], axis=1), strip])
+
+
+def legend(
+    labels: np.ndarray,
+    names: Sequence[str],
+    palette: Palette,
+    *,
+    width: int,
+    font_size: int = 16,
+) -> np.ndarray:
+    """Draws a strip with the name and colour of each class that is there.
+
+    Args:
+        labels: Integers of any shape; only the classes among them are named.
+        names: Name of each class.
+        palette: RGB, 0..255, of each class.
+        width: Width of the strip in pixels; a longer name is cut off.
+        font_size: Height of the letters in pixels.
+
+    Returns:
+        uint8 RGB (h, width, 3); as many rows as the names need. h is 0 where there
+        is no class.
+    """
+    present = _present(labels, names)
+    font = ImageFont.load_default(font_size)
+    row_height, gap = round(font_size * 1.75), font_size // 2
+    places, x, row = [], gap, 0
+    for label in present:
+        needed = _width(names[label], font)
+        if x > gap and x + needed + gap > width:
+            x, row = gap, row + 1
+        places.append((label, x, row * row_height))
+        x += needed + 2 * gap
+    height = (row + 1) * row_height if present else 0
+    strip = Image.new("RGB", (width, height), _PAPER)
+    draw = ImageDraw.Draw(strip)
+    for label, left, top in places:
+        middle = top + row_height // 2
+        upper = middle - font_size // 2
+        swatch = (left, upper, left + font_size - 1, upper + font_size - 1)
+        draw.rounded_rectangle(swatch, font_size // 5, fill=tuple(palette[label]))
+        start = left + font_size + gap // 2
+        draw.text((start, middle), names[label], fill=_INK, font=font, anchor="lm")
+    return np.array(strip)
+
+
+def _present(labels: np.ndarray, names: Sequence[str]) -> list[int]:
+    return [int(label) for label in np.unique(labels) if 0 <= label < len(names)]
+
+
+def _width(name: str, font: ImageFont.FreeTypeFont) -> int:
+    """Pixels of a colour and its name."""
+    return int(font.size) + int(font.size) // 4 + math.ceil(font.getlength(name))
+
+
+def _longest(labels: np.ndarray, names: Sequence[str], font_size: int) -> int:
+    font = ImageFont.load_default(font_size)
+    widths = [_width(names[label], font) for label in _present(labels, names)]
+    return max(widths, default=0) + 2 * (font_size // 2)
+
+
+_FAINT = (110, 110, 110)
+_LINE = (225, 225, 225)
+_EMPTY = (240, 240, 240)  # rows without a pixel
+_FULL_SHARE = (8, 64, 129)  # cells with all of a row's pixels
+_MARGIN = 24
+_LARGEST = 4000  # of the matrix's side in pixels, however many the classes
+
+
+def confusion_picture(counts: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Draws a confusion matrix; each row is coloured by its shares of the true class.
+
+    The percentages are written into the cells and the classes' names beside them as
+    long as there is room: up to 100 and up to 300 classes.
+
+    Args:
+        counts: Integers (C, C); rows are the truth, columns the prediction.
+        names: Name of each class.
+
+    Returns:
+        uint8 RGB (h, w, 3).
+    """
+    classes = len(names)
+    cell = min(46, max(1, _LARGEST // classes))
+    font = ImageFont.load_default(max(9, min(16, round(0.8 * cell))))
+    named = cell >= 13
+    side = max(font.getlength(name) for name in names) if named else 0
+    label = round(side) + 14
+    left, top = _MARGIN + 30 + label, _MARGIN + 90 + label
+    width = max(left + classes * cell, _MARGIN + 560) + _MARGIN
+    height = top + max(classes * cell, 90) + _MARGIN
+    picture = Image.new("RGB", (width, height), _PAPER)
+    draw = ImageDraw.Draw(picture)
+    shares = row_shares(counts)
+    _heading(draw, grey=bool(np.isnan(shares).any()))
+    _axes(picture, left, top)
+    if named:
+        _names(picture, names, left, top, cell, font)
+    picture.paste(_paint_cells(shares, cell), (left, top))
+    if cell >= 40:
+        _percentages(draw, shares, left, top, cell)
+    return np.array(picture)
+
+
+def row_shares(counts: np.ndarray) -> np.ndarray:
+    """Returns each cell's share of its row's pixels, float64; nan in empty rows."""
+    rows = counts.sum(1, keepdims=True)
+    shares = np.full(counts.shape, np.nan)
+    return np.divide(counts, rows, out=shares, where=rows > 0)
+
+
+def _heading(draw: ImageDraw.ImageDraw, grey: bool) -> None:
+    """Says what the numbers and, if there are any, the grey rows are."""
+    font = ImageFont.load_default(20)
+    draw.text((_MARGIN, _MARGIN), "Confusion matrix", fill=_INK, font=font)
+    note = "Percent of each true class's pixels, by predicted class; rows add to 100."
+    if grey:
+        note += "\nGrey rows: the class is not in the labels."
+    place, font = (_MARGIN, _MARGIN + 28), ImageFont.load_default(14)
+    draw.text(place, note, fill=_FAINT, font=font)
+
+
+def _axes(picture: Image.Image, left: int, top: int) -> None:
+    """Says what rows and columns are."""
+    font = ImageFont.load_default(16)
+    draw = ImageDraw.Draw(picture)
+    middle = _MARGIN + 78
+    draw.text((left, middle), "predicted class", fill=_INK, font=font, anchor="lm")
+    picture.paste(_sideways("true class", font), (_MARGIN, top))
+
+
+def _names(picture, names, left, top, cell, font) -> None:
+    """Writes the classes to the left of the rows and, sideways, above the columns."""
+    draw = ImageDraw.Draw(picture)
+    for index, name in enumerate(names):
+        middle = index * cell + cell // 2
+        place = (left - 8, top + middle)
+        draw.text(place, name, fill=_INK, font=font, anchor="rm")
+        words = _sideways(name, font)
+        start = (left + middle - words.width // 2, top - 8 - words.height)
+        picture.paste(words, start)
+
+
+def _sideways(text: str, font: ImageFont.FreeTypeFont) -> Image.Image:
+    """Draws text that reads from below."""
+    ascent, descent = font.getmetrics()
+    words = Image.new(
+        "RGB", (round(font.getlength(text)) + 1, ascent + descent), _PAPER
+    )
+    ImageDraw.Draw(words).text((0, 0), text, fill=_INK, font=font)
+    return words.transpose(Image.Transpose.ROTATE_90)
+
+
+def _paint_cells(shares: np.ndarray, cell: int) -> Image.Image:
+    """Colours the cells, with thin lines between them where there is room.
+
+    The colour goes from white to dark blue by the root, so that small confusions show.
+    """
+    weight = np.sqrt(np.nan_to_num(shares))[..., None]
+    colors = (1 - weight) * np.array(_PAPER) + weight * np.array(_FULL_SHARE)
+    colors[np.isnan(shares)] = _EMPTY
+    grid = colors.round().astype(np.uint8).repeat(cell, 0).repeat(cell, 1)
+    if cell >= 6:
+        grid[::cell] = grid[-1] = _LINE
+        grid[:, ::cell] = grid[:, -1] = _LINE
+    return Image.fromarray(grid)
+
+
+def _percentages(draw, shares: np.ndarray, left: int, top: int, cell: int) -> None:
+    """Writes what is not zero into the cells."""
+    font = ImageFont.load_default(15)
+    for row, column in np.argwhere(shares > 0):
+        share = shares[row, column]
+        text = "<1" if share < 0.005 else f"{100 * share:.0f}"
+        ink = _PAPER if share > 0.2 else _FAINT if share < 0.005 else _INK
+        place = (left + (column + 0.5) * cell, top + (row + 0.5) * cell)
+        draw.text(place, text, fill=ink, font=font, anchor="mm")
+
+
+_LARGEST_FILE = 1 << 20  # bytes; 256 classes take about 10 000
+_FORMS = (
+    'a JSON file is {"road": [128, 64, 128], ...} or a list of [red, green, blue]; '
+    "a .txt file has lines of `red green blue name`"
+)
+
+
+class _Pairs(list):
+    """A JSON object as its pairs: a dictionary would hide a name given twice."""
+
+
+def read_palette(
+    path: str | Path, names: Sequence[str]
+) -> tuple[tuple[int, int, int], ...]:
+    """Reads the colour of each class from a file.
+
+    A `.json` file is an object `{name: [red, green, blue]}`, or a list of colours in
+    the order of the classes. Any other file has lines of `red green blue name`, where
+    the name may have spaces; blank lines and those that begin with `#` are skipped.
+    Colours of names that are no class are ignored: one file serves several models.
+
+    Args:
+        path: The file.
+        names: Name of each class.
+
+    Returns:
+        RGB, 0..255, of each class.
+
+    Raises:
+        InputError: If the file cannot be read, has no colour for a class, two for one
+            name, or something that is no colour.
+    """
+    path = Path(path)
+    text = _text(path)
+    if path.suffix.lower() != ".json":
+        return _by_name(path, _rows(path, text), names)
+    try:
+        content = json.loads(text, object_pairs_hook=_Pairs)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not JSON ({error}); {_FORMS}.") from error
+    if isinstance(content, _Pairs):
+        return _by_name(path, content, names)
+    if not isinstance(content, list) or len(content) != len(names):
+        given = f"{len(content)} colours" if isinstance(content, list) else "no list"
+        raise InputError(
+            f"The palette {path} has {given}, but the model has {len(names)} classes; "
+            f"{_FORMS}."
+        )
+    pairs = zip(names, content, strict=True)
+    return tuple(_color(path, name, color) for name, color in pairs)
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise InputError(
+                f"{path} has more than {_LARGEST} bytes, too many for a palette; "
+                f"{_FORMS}."
+            )
+        return path.read_text("utf-8-sig")
+    except OSError as error:
+        raise InputError(
+            f"Cannot read the palette {path}: {error.strerror}; check --palette."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"The palette {path} is not text; {_FORMS}.") from error
+
+
+def _rows(path: Path, text: str) -> list[tuple[str, list]]:
+    rows = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        *color, name = line.split(maxsplit=3)
+        if len(color) != 3 or not all(part.isdecimal() for part in color):
+            raise InputError(
+                f"Line {number} of the palette {path} is {line.strip()[:60]!r}; write "
+                "`red green blue name`, as `128 64 128 road`."
+            )
+        rows.append((name.strip(), [int(part) for part in color]))
+    return rows
+
+
+def _by_name(path: Path, rows: list[tuple[str, object]], names: Sequence[str]):
+    colors = {}
+    for name, color in rows:
+        if name in colors:
+            raise InputError(
+                f"The palette {path} has two colours for {name!r}; leave one of them."
+            )
+        colors[name] = _color(path, name, color)
+    missing = [name for name in names if name not in colors]
+    if missing:
+        raise InputError(
+            f"The palette {path} has no colour for {', '.join(missing)}; give one to "
+            f"each of the model's {len(names)} classes."
+        )
+    return tuple(colors[name] for name in names)
+
+
+def _color(path: Path, name: str, color: object) -> tuple[int, int, int]:
+    whole = isinstance(color, list) and all(type(part) is int for part in color)
+    if not whole or len(color) != 3 or not all(0 <= part <= 255 for part in color):
+        raise InputError(
+            f"The palette {path} gives {name!r} the colour {color!r}; write three "
+            "whole numbers from 0 to 255: red, green, blue."
+        )
+    return tuple(color)
