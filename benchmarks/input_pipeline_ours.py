@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--root", required=True)
     parser.add_argument("--images", type=int, required=True)
     arguments = parser.parse_args()
-    from keras_lraspp.data.allocator import keep_freed_memory
+    from keras_lraspp.data.pipeline import keep_freed_memory
 
     keep_freed_memory()  # as `train.py` does
     stream = iter(batches(arguments.kind, arguments.root))

@@ -24,9 +24,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_lraspp import LRASPP
-from keras_lraspp.layers import batch_norm, hard_swish, scale_channels
-from keras_lraspp.models.layer_outputs import output_bytes
-from keras_lraspp.models.multiply_adds import multiply_adds
+from keras_lraspp.layers import activations as hard_swish
+from keras_lraspp.layers import activations as scale_channels
+from keras_lraspp.layers import batch_norm
+from keras_lraspp.models.summary import multiply_adds, output_bytes
 from keras_lraspp.runs.training.setup import compile_network
 from keras_lraspp.training import softmax_cross_entropy
 from keras_lraspp.training.losses import OhemCrossEntropy

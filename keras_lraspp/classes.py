@@ -1,8 +1,11 @@
 """What the numbers in label files mean: classes, colours, and maps between them."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+from keras_lraspp.errors import InputError
 
 
 class SceneClass(NamedTuple):
@@ -362,3 +365,30 @@ CAMVID_MASKS: tuple[MaskClass, ...] = (
     MaskClass("Void", (0, 0, 0), ""),
     MaskClass("Wall", (64, 192, 0), "building"),
 )
+
+
+def named_classes(classes: ClassSet | str | int | Sequence[str]) -> ClassSet:
+    """Finds names and colours of classes that someone named.
+
+    Args:
+        classes: Name of a row of `CLASS_SETS`, such as `"cityscapes"`; a list of
+            names; a number of classes; or a `ClassSet`, which is returned.
+
+    Returns:
+        Names and colours.
+
+    Raises:
+        InputError: For an unknown name.
+    """
+    if isinstance(classes, ClassSet):
+        return classes
+    if isinstance(classes, int):
+        return generic_class_set(classes)
+    if not isinstance(classes, str):
+        return ClassSet(tuple(classes), generic_class_set(len(classes)).palette)
+    if classes not in CLASS_SETS:
+        raise InputError(
+            f"There are no classes named {classes!r}; give one of "
+            f"{sorted(CLASS_SETS)}, a list of names, or a number of classes."
+        )
+    return CLASS_SETS[classes]

@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,12 +27,13 @@ class Configurable(NamedTuple):
 
     name: str
     module: str
+    attribute: str = ""  # of the module, if not the name
     is_run: bool = False
 
 
 CONFIGURABLES = (
     Configurable("LRASPP", "keras_lraspp.models"),
-    Configurable("from_preset", "keras_lraspp.models.presets"),
+    Configurable("from_preset", "keras_lraspp.models", "LRASPP.from_preset"),
     Configurable("ADE20K", "keras_lraspp.data"),
     Configurable("CamVid", "keras_lraspp.data"),
     Configurable("Cityscapes", "keras_lraspp.data"),
@@ -55,9 +57,9 @@ CONFIGURABLES = (
     Configurable("CombinedLoss", "keras_lraspp.training.combined_loss"),
     Configurable("SGD", "keras_lraspp.training.optimizer"),
     Configurable("WarmupPolynomial", "keras_lraspp.training.schedules"),
-    Configurable("check", "keras_lraspp.runs.check", is_run=True),
-    Configurable("shards", "keras_lraspp.runs.shards", is_run=True),
-    Configurable("show", "keras_lraspp.runs.show", is_run=True),
+    Configurable("check", "keras_lraspp.data.health_report", is_run=True),
+    Configurable("shards", "keras_lraspp.data.shards.writer", is_run=True),
+    Configurable("show", "keras_lraspp.data.preview", is_run=True),
     Configurable("train", "keras_lraspp.runs.train", is_run=True),
     Configurable("evaluate", "keras_lraspp.runs.evaluate", is_run=True),
     Configurable("predict", "keras_lraspp.runs.predict", is_run=True),
@@ -163,7 +165,8 @@ def _register() -> Mapping[str, tuple[str, ...]]:
 
 def _target(name: str) -> Callable:
     row = next(row for row in CONFIGURABLES if row.name == name)
-    return getattr(importlib.import_module(row.module), name)
+    module = importlib.import_module(row.module)
+    return attrgetter(row.attribute or name)(module)
 
 
 def _as_function(row: Configurable) -> Callable:

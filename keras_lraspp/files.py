@@ -221,3 +221,9 @@ def put_in_place(made: Path, target: Path) -> None:
         if replaced.exists():
             os.replace(replaced, target)
         raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file crash-safely."""
+    with replacing(path) as temporary:
+        temporary.write_text(text)

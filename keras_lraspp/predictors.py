@@ -10,7 +10,7 @@ from keras_lraspp.classes import CLASS_SETS, ClassSet
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference.options import DEFAULT, InferenceOptions
 from keras_lraspp.inference.predictor import KerasPredictor, Predictor
-from keras_lraspp.model_card import has_card, noted_classes
+from keras_lraspp.models.keras_file import has_card, noted_classes
 from keras_lraspp.models.lraspp import LRASPP
 
 Source = keras.Model | Predictor | str | os.PathLike

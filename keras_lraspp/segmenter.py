@@ -8,12 +8,11 @@ import keras
 import numpy as np
 from PIL import Image, ImageOps
 
-from keras_lraspp.classes import ClassSet, generic_class_set
+from keras_lraspp.classes import ClassSet, generic_class_set, named_classes
 from keras_lraspp.errors import InputError
 from keras_lraspp.images import read_image
 from keras_lraspp.inference.image_checks import check_array
 from keras_lraspp.inference.options import InferenceOptions
-from keras_lraspp.model_card import named_classes
 from keras_lraspp.predictors import Source, open_predictor
 from keras_lraspp.visualize import overlay, with_legend
 

@@ -5,9 +5,9 @@ import zipfile
 
 import pytest
 
-from keras_lraspp.classes import CLASS_SETS
+from keras_lraspp.classes import CLASS_SETS, named_classes
 from keras_lraspp.errors import InputError
-from keras_lraspp.model_card import CARD, has_card, named_classes, noted_classes
+from keras_lraspp.models.keras_file import CARD, has_card, noted_classes
 
 
 def archive(path, card):

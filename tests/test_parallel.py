@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_lraspp.data.scenes.manifest import Settings
-from keras_lraspp.data.scenes.tree import Job, write_scene
+from keras_lraspp.data.datasets.scenes import Job, Settings, write_scene
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.parallel import BackgroundWriter, map_processes, map_threads
 

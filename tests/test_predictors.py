@@ -14,8 +14,8 @@ from keras_lraspp.export.onnx import export_onnx
 from keras_lraspp.export.saved_model import export_saved_model
 from keras_lraspp.inference import InferenceOptions
 from keras_lraspp.inference.options import DEFAULT
+from keras_lraspp.models.keras_file import save_network
 from keras_lraspp.predictors import is_exported, open_predictor
-from keras_lraspp.runs.saving import save_network
 
 CLASSES = ClassSet(("cat", "dog"), ((1, 2, 3), (4, 5, 6)))
 FLIP = InferenceOptions(flip=True)

@@ -43,7 +43,7 @@ def _add_cityscapes_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _cityscapes(flags: argparse.Namespace) -> int:
-    from keras_lraspp.data.prepare.cityscapes import prepare_cityscapes
+    from keras_lraspp.data.prepare.train_ids import prepare_cityscapes
 
     done = prepare_cityscapes(
         flags.root, archives=flags.zip, source=flags.source, workers=_workers(flags)
@@ -66,7 +66,7 @@ def _add_voc_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _voc(flags: argparse.Namespace) -> int:
-    from keras_lraspp.data.prepare.voc2012 import prepare_voc
+    from keras_lraspp.data.prepare.voc2012_aug import prepare_voc
 
     done = prepare_voc(flags.root, flags.sbd, workers=_workers(flags))
     print(

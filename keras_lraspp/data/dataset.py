@@ -1,14 +1,16 @@
 """A data set: which files belong together, and what their labels mean."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from keras_lraspp.classes import ClassSet
+from keras_lraspp.data.decode import load_sample
 from keras_lraspp.data.label_spec import LabelSpec
-from keras_lraspp.data.loading import load_sample
-from keras_lraspp.data.windows import Window
+from keras_lraspp.data.window import Window
 from keras_lraspp.errors import InputError
 from keras_lraspp.images import open_image
 
@@ -80,3 +82,92 @@ class Dataset(LabelSpec):
             images=tuple(self.images[index] for index in indices),
             labels=tuple(self.labels[index] for index in indices if self.labels),
         )
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """Samples that can be read by number, in any order and by several threads at once.
+
+    `Dataset` (image and label files) and `TfdsSamples` (records in shards) are such.
+    The order of training, the seeds and resuming are made of these numbers by
+    `pipeline.training_batches` alone, so a source that keeps to this needs to know
+    nothing of them: the stream is exact and starts anywhere in no time.
+
+    Attributes:
+        name: Short name, as "cityscapes".
+        split: Name of the split, as "train".
+        root: Its folder.
+        classes: Names and colours of the classes.
+        ignore_label: Label of pixels that count nowhere; `None` if every pixel counts.
+        labelled: Whether there are labels.
+        num_classes: Number of classes.
+    """
+
+    name: str
+    split: str
+    root: Path
+    classes: ClassSet
+    ignore_label: int | None
+
+    @property
+    def labelled(self) -> bool:
+        """Whether there are labels."""
+        ...
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        ...
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        ...
+
+    def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Reads a sample.
+
+        Args:
+            index: 0..`len(self)` - 1.
+
+        Returns:
+            Image uint8 (height, width, 3), or something NumPy takes for it, and classes
+            (height, width) of `loading.label_dtype(self)`, checked.
+
+        Raises:
+            DamagedFileError: If the sample cannot be decoded.
+            InputError: For anything else that is wrong with it, naming it.
+        """
+        ...
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width of an image, as cheaply as the source can tell."""
+        ...
+
+    def where(self, index: int) -> str:
+        """Says where a sample's image is: its path, or its shard and place in it."""
+        ...
+
+    def select(self, indices: Sequence[int]) -> "Samples":
+        """The same data set with these samples only, in this order."""
+        ...
+
+
+def open_dataset(
+    factory: Callable[..., Dataset], data_root: str | Path | None, split: str
+) -> Dataset:
+    """Lists one split of the configured data set.
+
+    Args:
+        factory: E.g. `Cityscapes`, with its arguments bound.
+        data_root: The folder; `None` for the factory's own default.
+        split: Name of the split.
+
+    Returns:
+        The data set.
+
+    Raises:
+        InputError: If the folder is missing or empty.
+    """
+    if data_root is None:
+        return factory(split=split)
+    return factory(root=data_root, split=split)

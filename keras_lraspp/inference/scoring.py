@@ -12,7 +12,7 @@ import keras
 
 from keras_lraspp.inference.options import DEFAULT, InferenceOptions
 from keras_lraspp.inference.windows import slide
-from keras_lraspp.layers.resize_like import resize_bilinear
+from keras_lraspp.layers.resizing import resize_bilinear
 
 Tensor = Any  # of the backend
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_lraspp.layers.recomputing import remember
+from keras_lraspp.layers.cpu_fusion import remember
 
 
 @keras.saving.register_keras_serializable("keras_lraspp")

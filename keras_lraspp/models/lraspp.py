@@ -1,11 +1,102 @@
 """LRASPP: MobileNetV3 with the Lite Reduced ASPP head."""
 
+from pathlib import Path
+
 import keras
 
-from keras_lraspp.layers import ResizeLike
-from keras_lraspp.models.initialization import initialize_for_scratch
-from keras_lraspp.models.lraspp_head import lraspp_head
-from keras_lraspp.models.mobilenet_v3 import MobileNetV3
+from keras_lraspp.layers import BatchNorm, LargeKernelPool, ResizeLike
+from keras_lraspp.models.importing import import_weights
+from keras_lraspp.models.mobilenet_v3 import MobileNetV3, conv
+from keras_lraspp.models.presets import load_preset
+
+# Filters of the 1x1 convolutions on the two skip connections, deepest first.
+SKIP_FILTERS = (64, 32)
+POOLINGS = ("global", "large_kernel")
+
+
+def lraspp_head(taps, *, num_classes, filters, pooling, output_stride):
+    """Turns backbone taps into logits at the resolution of the finest tap.
+
+    The reference convolves with a bias before each of its three batch norms. That
+    bias changes nothing but the running mean, so it is left out here; importing
+    reference weights subtracts it from the running mean.
+
+    Source: Searching for MobileNetV3, section 6.4, with PaddleSeg's second skip
+    connection.
+
+    Args:
+        taps: (finest, middle, deepest) tensors, at strides 4, 8 and output stride.
+        num_classes: Channels of the logits.
+        filters: Channels of the head.
+        pooling: `"global"` or `"large_kernel"`.
+        output_stride: Stride of the deepest tap.
+
+    Returns:
+        Tensor (B, h, w, num_classes), h and w those of the finest tap.
+
+    Raises:
+        ValueError: For an unknown pooling.
+    """
+    if pooling not in POOLINGS:
+        raise ValueError(f"pooling is one of {POOLINGS}, not {pooling!r}.")
+    finest, middle, deepest = taps
+    x = _conv_bn_relu(deepest, filters, "value")
+    x = _gate(x, deepest, filters, pooling, output_stride)
+    x = conv(x, filters, "head_mix_conv")
+    for skip, skip_filters, stride in zip(
+        (middle, finest), SKIP_FILTERS, (8, 4), strict=True
+    ):
+        x = ResizeLike(name=f"head_to_{stride}")(x, skip)
+        skip = conv(skip, skip_filters, f"head_skip_{stride}_conv")
+        x = keras.layers.Concatenate(name=f"head_concat_{stride}")([x, skip])
+        x = _conv_bn_relu(x, filters, f"fuse_{stride}")
+    return conv(x, num_classes, "head_classes_conv")
+
+
+def _gate(value, deepest, filters, pooling, output_stride):
+    if pooling == "global":
+        pool = keras.layers.GlobalAveragePooling2D(
+            keepdims=True, data_format="channels_last", name="head_pool"
+        )
+    else:
+        pool = LargeKernelPool(feature_stride=output_stride, name="head_pool")
+    gate = conv(pool(deepest), filters, "head_gate_conv")
+    gate = keras.layers.Activation("sigmoid", name="head_gate_sigmoid")(gate)
+    if pooling != "global":  # a single cell multiplies by broadcasting
+        gate = ResizeLike(name="head_gate_resize")(gate, value)
+    return keras.layers.Multiply(name="head_gate")([value, gate])
+
+
+def _conv_bn_relu(x, filters, name):
+    x = conv(x, filters, f"head_{name}_conv")
+    # The reference synchronises the head's batch norms over devices, and only them.
+    x = BatchNorm(synchronized=True, name=f"head_{name}_bn")(x)
+    return keras.layers.ReLU(name=f"head_{name}_relu")(x)
+
+
+def initialize_for_scratch(model: keras.Model) -> None:
+    """Draws initial weights that a few hundred steps get further from.
+
+    The reference draws every kernel from N(0, sqrt(2 / fan_in)), which is meant to be
+    replaced by weights from ImageNet. Here kernels come from Glorot and Bengio's
+    uniform distribution. It is narrower where channels are widened, and behind a batch
+    norm a smaller kernel learns faster at the same rate. And each residual block starts
+    as the identity, by a scale of 0 in its last batch norm (Goyal et al.,
+    https://arxiv.org/abs/1706.02677, section 5.1).
+
+    Args:
+        model: An `LRASPP` or a `MobileNetV3`, which is changed.
+    """
+    backbone = getattr(model, "backbone", model)
+    for layer in (*backbone.layers, *model.layers):
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)):
+            # One initializer draws the same numbers for equal shapes.
+            draw = keras.initializers.GlorotUniform()
+            layer.kernel.assign(draw(layer.kernel.shape))
+        elif isinstance(layer, keras.layers.Add):
+            block = layer.name.removesuffix("_add")
+            scale = backbone.get_layer(f"{block}_project_bn").gamma
+            scale.assign(keras.ops.zeros(scale.shape))
 
 
 @keras.saving.register_keras_serializable("keras_lraspp")
@@ -102,8 +193,6 @@ class LRASPP(keras.Model):
         if initialization == "scratch":
             initialize_for_scratch(self)
         if backbone_weights is not None:
-            from keras_lraspp.models.importing import import_weights
-
             import_weights(encoder, backbone_weights)
 
     @property
@@ -131,25 +220,46 @@ class LRASPP(keras.Model):
         return cls(**config)
 
     @classmethod
-    def from_preset(cls, preset, load_weights=True, num_classes=None, **kwargs):
+    def from_preset(
+        cls,
+        preset: str | Path,
+        load_weights: bool = True,
+        num_classes: int | None = None,
+        strict: bool = True,
+        variant: str | None = None,
+        **overrides,
+    ):
         """Builds a published network, or that of a file, with its weights.
 
         Args:
-            preset: `"os8_global_cityscapes"`, `"os8_large_kernel_cityscapes"`,
-                `"os32_global_cityscapes"`, or a `.keras` or `.pdparams` file.
+            preset: `"os8_global_cityscapes"`, `"os8_large_kernel_cityscapes"` or
+                `"os32_global_cityscapes"`, whose weights are downloaded once; or a
+                file: a `.keras` file of an `LRASPP`, or PaddleSeg's `.pdparams` (or a
+                folder or `.tar.gz` with `model.pdparams`). With `load_weights=False`
+                also the name of any row of the table of variants, such as
+                `"small_os32_global"`.
             load_weights: Whether to load the weights; otherwise they are random.
-            num_classes: Number of classes; if not the file's, the last layer is
-                random and everything else is loaded.
-            **kwargs: As for `keras_lraspp.models.presets.from_preset`: `strict`,
-                `variant`, and arguments of `LRASPP`.
+            num_classes: Number of classes, if not the file's. If it is another number,
+                the last layer keeps its random weights and everything else is loaded:
+                the start of a fine-tuning.
+            strict: For PaddleSeg's weights, see `import_weights`.
+            variant: Row of the table of variants that a `.pdparams` file belongs to.
+                Needed where several have the same tensors.
+            **overrides: Other arguments of `LRASPP`, e.g. `input_shape`.
 
         Returns:
             An `LRASPP`.
 
         Raises:
-            InputError: For an unknown preset or a file that does not fit.
+            InputError: For an unknown name, or a file that is damaged, belongs to
+                another network, or is not what was published.
             StorageError: If the weights cannot be downloaded or read.
-        """
-        from keras_lraspp.models.presets import from_preset
 
-        return from_preset(preset, load_weights, num_classes, **kwargs)
+        Example:
+            ```python
+            model = keras_lraspp.LRASPP.from_preset("os8_global_cityscapes")
+            ```
+        """
+        return load_preset(
+            cls, preset, load_weights, num_classes, strict, variant, **overrides
+        )

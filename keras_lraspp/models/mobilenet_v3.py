@@ -1,16 +1,271 @@
 """MobileNetV3 as a segmentation backbone that publishes its taps."""
 
+from typing import NamedTuple
+
 import keras
 
-from keras_lraspp.layers import BatchNorm
-from keras_lraspp.models import blocks
-from keras_lraspp.models.mobilenet_v3_blocks import (
-    BACKBONES,
-    STEM_FILTERS,
-    scale_channels,
-    scaled,
-    strides_and_dilations,
+from keras_lraspp.layers import BatchNorm, HardGate, HardSwish, ScaleChannels
+
+
+class Block(NamedTuple):
+    """One inverted residual block at width 1.0."""
+
+    kernel_size: int
+    expanded: int  # channels after the 1x1 expansion
+    filters: int  # channels out
+    squeeze_excite: bool
+    hard_swish: bool  # hard-swish, else ReLU
+    strides: int
+
+
+class Backbone(NamedTuple):
+    """A stack of blocks and the blocks whose outputs are published."""
+
+    blocks: tuple[Block, ...]
+    taps: tuple[int, ...]  # the last block at strides 4, 8, 16 and 32
+
+
+STEM_FILTERS = 16
+
+LARGE = Backbone(
+    blocks=(
+        Block(3, 16, 16, False, False, 1),
+        Block(3, 64, 24, False, False, 2),
+        Block(3, 72, 24, False, False, 1),
+        Block(5, 72, 40, True, False, 2),
+        Block(5, 120, 40, True, False, 1),
+        Block(5, 120, 40, True, False, 1),
+        Block(3, 240, 80, False, True, 2),
+        Block(3, 200, 80, False, True, 1),
+        Block(3, 184, 80, False, True, 1),
+        Block(3, 184, 80, False, True, 1),
+        Block(3, 480, 112, True, True, 1),
+        Block(3, 672, 112, True, True, 1),
+        Block(5, 672, 160, True, True, 2),
+        Block(5, 960, 160, True, True, 1),
+        Block(5, 960, 160, True, True, 1),
+    ),
+    taps=(2, 5, 11, 14),
 )
+
+SMALL = Backbone(
+    blocks=(
+        Block(3, 16, 16, True, False, 2),
+        Block(3, 72, 24, False, False, 2),
+        Block(3, 88, 24, False, False, 1),
+        Block(5, 96, 40, True, True, 2),
+        Block(5, 240, 40, True, True, 1),
+        Block(5, 240, 40, True, True, 1),
+        Block(5, 120, 48, True, True, 1),
+        Block(5, 144, 48, True, True, 1),
+        Block(5, 288, 96, True, True, 2),
+        Block(5, 576, 96, True, True, 1),
+        Block(5, 576, 96, True, True, 1),
+    ),
+    taps=(0, 2, 7, 10),
+)
+
+BACKBONES = {"large": LARGE, "small": SMALL}
+
+
+def scale_channels(channels: int, width: float) -> int:
+    """Scales a channel count and rounds it to a multiple of 8.
+
+    Args:
+        channels: Channels at width 1.0.
+        width: The multiplier.
+
+    Returns:
+        The nearest multiple of 8, at least 8 and not below 0.9 of the scaled
+        value.
+    """
+    value = channels * width
+    rounded = max(8, int(value + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * value else rounded
+
+
+def scaled(backbone: Backbone, width: float) -> Backbone:
+    """Returns the backbone with all channels scaled by `width`."""
+    blocks = tuple(
+        block._replace(
+            expanded=scale_channels(block.expanded, width),
+            filters=scale_channels(block.filters, width),
+        )
+        for block in backbone.blocks
+    )
+    return backbone._replace(blocks=blocks)
+
+
+def strides_and_dilations(
+    backbone: Backbone, output_stride: int
+) -> list[tuple[int, int]]:
+    """Lays out strides so that the network's total stride stops at a limit.
+
+    A block that would pass `output_stride` keeps its resolution and its own
+    dilation; the blocks after it are dilated by the stride that was left out.
+
+    Args:
+        backbone: The table.
+        output_stride: 8, 16 or 32.
+
+    Returns:
+        (strides, dilation) of each block.
+    """
+    layout, stride, dilation = [], 2, 1  # the stem has stride 2
+    for block in backbone.blocks:
+        if stride * block.strides <= output_stride:
+            layout.append((block.strides, dilation))
+            stride *= block.strides
+        else:
+            layout.append((1, dilation))
+            dilation *= block.strides
+    return layout
+
+
+def conv(x, filters, name, *, kernel_size=1, strides=1, use_bias=False):
+    """A convolution padded symmetrically, with the reference's initial weights.
+
+    Weights are drawn from N(0, sqrt(2 / (k k C_in))), untruncated; biases are 0.
+
+    Args:
+        x: Tensor (B, H, W, C).
+        filters: Number of output channels.
+        name: Layer name.
+        kernel_size: Odd side of the kernel.
+        strides: 1 or 2.
+        use_bias: Whether to add a bias.
+
+    Returns:
+        Tensor (B, ceil(H / strides), ceil(W / strides), filters).
+    """
+    x, padding = _pad(x, kernel_size, strides, name)
+    return keras.layers.Conv2D(
+        filters,
+        kernel_size,
+        strides=strides,
+        padding=padding,
+        use_bias=use_bias,
+        kernel_initializer=he_normal_untruncated(),
+        data_format="channels_last",
+        name=name,
+    )(x)
+
+
+def depthwise_conv(x, name, *, kernel_size, strides, dilation):
+    """A depthwise convolution padded symmetrically; no bias.
+
+    The initial deviation counts all C input channels, as the reference does: the
+    fan-in is not divided by the number of groups.
+
+    Args:
+        x: Tensor (B, H, W, C).
+        name: Layer name.
+        kernel_size: Odd side of the kernel.
+        strides: 1 or 2.
+        dilation: Dilation rate; 1 where `strides` is 2.
+
+    Returns:
+        Tensor (B, ceil(H / strides), ceil(W / strides), C).
+    """
+    x, padding = _pad(x, kernel_size, strides, name)
+    return keras.layers.DepthwiseConv2D(
+        kernel_size,
+        strides=strides,
+        padding=padding,
+        dilation_rate=dilation,
+        use_bias=False,
+        depthwise_initializer=he_normal_untruncated(),
+        data_format="channels_last",
+        name=name,
+    )(x)
+
+
+def squeeze_excite(x, name):
+    """Scales channels by a gate computed from their means.
+
+    Squeezes to `channels // 4` (not rounded to a multiple of 8, unlike the paper's
+    code), ReLU, expands, and gates with `HardGate`.
+
+    Args:
+        x: Tensor (B, H, W, C).
+        name: Prefix of the layers' names.
+
+    Returns:
+        Tensor of `x`'s shape.
+    """
+    channels = x.shape[-1]
+    gate = keras.layers.GlobalAveragePooling2D(
+        keepdims=True, data_format="channels_last", name=f"{name}_pool"
+    )(x)
+    gate = conv(gate, channels // 4, f"{name}_squeeze", use_bias=True)
+    gate = keras.layers.ReLU(name=f"{name}_relu")(gate)
+    gate = conv(gate, channels, f"{name}_expand", use_bias=True)
+    gate = HardGate(name=f"{name}_gate")(gate)
+    return ScaleChannels(name=f"{name}_scale")([x, gate])
+
+
+def inverted_residual(x, block: Block, name, *, strides, dilation):
+    """One MobileNetV3 block: expand, depthwise, squeeze-excite, project.
+
+    Source: Searching for MobileNetV3, section 5 and tables 1 and 2. The 1x1
+    expansion is always there, also where it does not widen.
+
+    Args:
+        x: Tensor (B, H, W, C).
+        block: The block's row of the table, channels already scaled by the width.
+        name: Prefix of the layers' names.
+        strides: Stride of the depthwise convolution.
+        dilation: Its dilation.
+
+    Returns:
+        Tensor (B, ceil(H / strides), ceil(W / strides), block.filters).
+    """
+    shortcut = x
+    x = conv(x, block.expanded, f"{name}_expand_conv")
+    x = BatchNorm(name=f"{name}_expand_bn")(x)
+    x = _activation(block)(name=f"{name}_expand_activation")(x)
+    x = depthwise_conv(
+        x,
+        f"{name}_depthwise_conv",
+        kernel_size=block.kernel_size,
+        strides=strides,
+        dilation=dilation,
+    )
+    x = BatchNorm(name=f"{name}_depthwise_bn")(x)
+    x = _activation(block)(name=f"{name}_depthwise_activation")(x)
+    if block.squeeze_excite:
+        x = squeeze_excite(x, f"{name}_se")
+    x = conv(x, block.filters, f"{name}_project_conv")
+    x = BatchNorm(name=f"{name}_project_bn")(x)
+    if block.strides == 1 and shortcut.shape[-1] == block.filters:
+        x = keras.layers.Add(name=f"{name}_add")([shortcut, x])
+    return x
+
+
+def hard_swish(name):
+    """The hard-swish layer, x * relu6(x + 3) / 6."""
+    return HardSwish(name=name)
+
+
+def he_normal_untruncated():
+    """N(0, sqrt(2 / fan_in)), not truncated: the reference's initial weights."""
+    return keras.initializers.VarianceScaling(
+        scale=2.0, mode="fan_in", distribution="untruncated_normal"
+    )
+
+
+def _activation(block: Block):
+    return hard_swish if block.hard_swish else keras.layers.ReLU
+
+
+def _pad(x, kernel_size, strides, name):
+    """Pads by k // 2 on each side where "same" would not do so (stride 2)."""
+    if strides == 1 or kernel_size == 1:
+        return x, "same"
+    layer = keras.layers.ZeroPadding2D(
+        kernel_size // 2, data_format="channels_last", name=f"{name}_pad"
+    )
+    return layer(x), "valid"
 
 
 @keras.saving.register_keras_serializable("keras_lraspp")
@@ -75,7 +330,7 @@ class MobileNetV3(keras.Model):
         x = keras.layers.Rescaling(
             1 / 127.5, offset=-1.0, dtype="float32", name="rescaling"
         )(pixels)
-        x = blocks.conv(
+        x = conv(
             x,
             scale_channels(STEM_FILTERS, width),
             "stem_conv",
@@ -83,12 +338,12 @@ class MobileNetV3(keras.Model):
             strides=2,
         )
         x = BatchNorm(name="stem_bn")(x)
-        x = blocks.hard_swish("stem_activation")(x)
+        x = hard_swish("stem_activation")(x)
         outputs, tap_strides, stride = [], [], 2
         for index, (block, (strides, dilation)) in enumerate(
             zip(table.blocks, layout, strict=True)
         ):
-            x = blocks.inverted_residual(
+            x = inverted_residual(
                 x, block, f"block_{index}", strides=strides, dilation=dilation
             )
             stride *= strides

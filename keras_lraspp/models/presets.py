@@ -2,16 +2,14 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from keras_lraspp.errors import InputError
-from keras_lraspp.models.comparing import compare
-from keras_lraspp.models.importing import CLASS_LAYER, fill
-from keras_lraspp.models.keras_config import read_arguments
-from keras_lraspp.models.loading import load_weights as load_keras_weights
-from keras_lraspp.models.lraspp import LRASPP
-from keras_lraspp.models.mobilenet_v3_blocks import BACKBONES, scaled
-from keras_lraspp.models.reference_names import canonical_name
+from keras_lraspp.models.importing import CLASS_LAYER, canonical_name, compare, fill
+from keras_lraspp.models.keras_file import load_weights as load_keras_weights
+from keras_lraspp.models.keras_file import read_arguments
+from keras_lraspp.models.mobilenet_v3 import BACKBONES, scaled
 from keras_lraspp.models.variants import VARIANTS, Variant, find_variant
 from keras_lraspp.weights import read_pdparams
 from keras_lraspp.weights.download import fetch
@@ -21,47 +19,19 @@ _PUBLISHED_CLASSES = 19
 _ARCHIVES = (".pdparams", ".tar.gz", ".tgz", ".tar")
 
 
-def from_preset(
+def load_preset(
+    cls: type[keras.Model],
     preset: str | Path,
-    load_weights: bool = True,
-    num_classes: int | None = None,
-    strict: bool = True,
-    variant: str | None = None,
+    load_weights: bool,
+    num_classes: int | None,
+    strict: bool,
+    variant: str | None,
     **overrides,
-) -> LRASPP:
-    """Builds a network and fills it with published weights, or those of a file.
-
-    Args:
-        preset: `"os8_global_cityscapes"`, `"os8_large_kernel_cityscapes"` or
-            `"os32_global_cityscapes"`, whose weights are downloaded once; or a file:
-            a `.keras` file of an `LRASPP`, or PaddleSeg's `.pdparams` (or a folder or
-            `.tar.gz` with `model.pdparams`). With `load_weights=False` also the name
-            of any row of the table of variants, such as `"small_os32_global"`.
-        load_weights: Whether to load the weights; otherwise they are random.
-        num_classes: Number of classes, if not the file's. If it is another number,
-            the last layer keeps its random weights and everything else is loaded:
-            the start of a fine-tuning.
-        strict: For PaddleSeg's weights, see `import_weights`.
-        variant: Row of the table of variants that a `.pdparams` file belongs to.
-            Needed where several have the same tensors.
-        **overrides: Other arguments of `LRASPP`, e.g. `input_shape`.
-
-    Returns:
-        The network.
-
-    Raises:
-        InputError: For an unknown name, or a file that is damaged, belongs to another
-            network, or is not what was published.
-        StorageError: If the weights cannot be downloaded or read.
-
-    Example:
-        ```python
-        model = keras_lraspp.LRASPP.from_preset("os8_global_cityscapes")
-        ```
-    """
+):
+    """Builds a `cls` from a preset or file; see `LRASPP.from_preset`."""
     row = find_variant(str(preset))
     if row is not None:
-        return _from_table(row, load_weights, num_classes, strict, overrides)
+        return _from_table(cls, row, load_weights, num_classes, strict, overrides)
     path = Path(preset).expanduser()
     if not path.exists():
         names = [row.preset for row in VARIANTS if row.preset]
@@ -71,37 +41,37 @@ def from_preset(
             f".pdparams file, or, with load_weights=False, one of {others}."
         )
     if path.name.endswith(".keras"):
-        return _from_keras_file(path, load_weights, num_classes, overrides)
+        return _from_keras_file(cls, path, load_weights, num_classes, overrides)
     if path.is_dir() or path.name.endswith(_ARCHIVES):
         return _from_reference_file(
-            path, load_weights, num_classes, strict, variant, overrides
+            cls, path, load_weights, num_classes, strict, variant, overrides
         )
     raise InputError(
         f"{path} is no preset: expected a .keras file, or one of {_ARCHIVES}."
     )
 
 
-def _from_table(row: Variant, load_weights, num_classes, strict, overrides) -> LRASPP:
+def _from_table(cls, row: Variant, load_weights, num_classes, strict, overrides):
     if load_weights and row.published is None:
         raise InputError(
             f"There are no published weights of {row.name}; build it with "
             f"load_weights=False."
         )
     number = _PUBLISHED_CLASSES if num_classes is None else num_classes
-    model = LRASPP(**{**row.arguments, "num_classes": number, **overrides})
+    model = cls(**{**row.arguments, "num_classes": number, **overrides})
     if not load_weights:
         return model
 
     def check(tensors):
-        compare(LRASPP(_PUBLISHED_CLASSES, **row.arguments), tensors, "The file")
+        compare(cls(_PUBLISHED_CLASSES, **row.arguments), tensors, "The file")
 
     tensors = fetch(row.published, check)
     return _filled(model, tensors, row.published.address, strict)
 
 
 def _from_reference_file(
-    path: Path, load_weights, num_classes, strict, variant, overrides
-) -> LRASPP:
+    cls, path: Path, load_weights, num_classes, strict, variant, overrides
+):
     tensors = read_pdparams(path)
     row = _row(variant) if variant else _guess(tensors, path)
     if num_classes is None:
@@ -111,22 +81,22 @@ def _from_reference_file(
                 f"{path} has no layer of classes ({CLASS_LAYER}); build an LRASPP and "
                 f"fill its backbone with import_weights, or give num_classes."
             )
-    model = LRASPP(**{**row.arguments, "num_classes": num_classes, **overrides})
+    model = cls(**{**row.arguments, "num_classes": num_classes, **overrides})
     return _filled(model, tensors, str(path), strict) if load_weights else model
 
 
-def _from_keras_file(path: Path, load_weights, num_classes, overrides) -> LRASPP:
+def _from_keras_file(cls, path: Path, load_weights, num_classes, overrides):
     check_keras_archive(path)
     noted = read_arguments(path)
     arguments = {**noted, **overrides}
     if num_classes in (None, noted["num_classes"]):
-        model = LRASPP(**arguments)
+        model = cls(**arguments)
         if load_weights:
             load_keras_weights(model, path)
         return model
-    model = LRASPP(**{**arguments, "num_classes": num_classes})
+    model = cls(**{**arguments, "num_classes": num_classes})
     if load_weights:
-        theirs = LRASPP(**noted)
+        theirs = cls(**noted)
         load_keras_weights(theirs, path)
         for ours, value in zip(model.weights, theirs.get_weights(), strict=True):
             if ours is not model.get_layer("head_classes_conv").kernel:
@@ -134,7 +104,7 @@ def _from_keras_file(path: Path, load_weights, num_classes, overrides) -> LRASPP
     return model
 
 
-def _filled(model: LRASPP, tensors, source: str, strict: bool) -> LRASPP:
+def _filled(model, tensors, source: str, strict: bool):
     """Fills a network, but for its last layer if that has other classes."""
     other = _classes(tensors) not in (None, model.num_classes)
     fill(model, tensors, source, strict=strict, keep=(CLASS_LAYER,) if other else ())

@@ -19,9 +19,12 @@ from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.devices import precision_policy
 from keras_lraspp.errors import InputError
 from keras_lraspp.metrics import ImageConfusion
-from keras_lraspp.model_card import CARD, noted_classes
-from keras_lraspp.models.loading import load_weights
-from keras_lraspp.runs.saving import save_network
+from keras_lraspp.models.keras_file import (
+    CARD,
+    load_weights,
+    noted_classes,
+    save_network,
+)
 
 BEST = "best.keras"  # in the folder of a run
 BEST_EMA = "best_ema.keras"  # the same of the averaged weights

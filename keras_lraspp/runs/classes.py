@@ -4,9 +4,9 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_lraspp.classes import CLASS_SETS, ClassSet
+from keras_lraspp.classes import CLASS_SETS, ClassSet, named_classes
 from keras_lraspp.errors import InputError
-from keras_lraspp.model_card import CARD, has_card, named_classes, noted_classes
+from keras_lraspp.models.keras_file import CARD, has_card, noted_classes
 from keras_lraspp.predictors import ExportedPredictor, is_exported
 
 __all__ = ["CARD", "find_classes"]

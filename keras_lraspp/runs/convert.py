@@ -4,8 +4,8 @@ from pathlib import Path
 
 from keras_lraspp.classes import CLASS_SETS, generic_class_set
 from keras_lraspp.errors import InputError
-from keras_lraspp.models.presets import from_preset
-from keras_lraspp.runs.saving import save_network
+from keras_lraspp.models.keras_file import save_network
+from keras_lraspp.models.lraspp import LRASPP
 
 
 def convert(
@@ -32,7 +32,7 @@ def convert(
     output = Path(output)
     if not output.name.endswith(".keras"):
         raise InputError(f"The output is a .keras file, not {output}; rename it.")
-    network = from_preset(weights, variant=variant)
+    network = LRASPP.from_preset(weights, variant=variant)
     cityscapes = CLASS_SETS["cityscapes"]
     named = network.num_classes == len(cityscapes.names)
     classes = cityscapes if named else generic_class_set(network.num_classes)

@@ -10,13 +10,12 @@ import keras
 from tqdm import tqdm
 
 from keras_lraspp.data import check_dataset
-from keras_lraspp.data.samples import Samples
+from keras_lraspp.data.dataset import Samples, open_dataset
 from keras_lraspp.devices import device_scopes
 from keras_lraspp.errors import InputError
 from keras_lraspp.files import replacing
 from keras_lraspp.inference.options import InferenceOptions
 from keras_lraspp.metrics import check_absent
-from keras_lraspp.runs.datasets import open_dataset
 from keras_lraspp.runs.evaluation.confusion_files import write_confusion
 from keras_lraspp.runs.evaluation.contest import Contest
 from keras_lraspp.runs.evaluation.counting import count

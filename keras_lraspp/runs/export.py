@@ -5,12 +5,12 @@ from pathlib import Path
 
 import keras
 
-from keras_lraspp.data.samples import Samples
+from keras_lraspp.data.dataset import Samples
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.deploy import deploy_path
 from keras_lraspp.export.graph import check_outputs, require_tensorflow
 from keras_lraspp.files import put_in_place, staging
-from keras_lraspp.models.loading import load_weights
+from keras_lraspp.models.keras_file import load_weights
 from keras_lraspp.runs.classes import find_classes
 from keras_lraspp.runs.exporting.formats import (
     QUANTIZED,

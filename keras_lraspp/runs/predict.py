@@ -11,7 +11,7 @@ from keras_lraspp.classes import CLASS_SETS, ClassSet, cityscapes_train_to_id
 from keras_lraspp.devices import precision_policy
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference.options import InferenceOptions
-from keras_lraspp.models.loading import load_weights
+from keras_lraspp.models.keras_file import load_weights
 from keras_lraspp.predictors import is_exported
 from keras_lraspp.runs.classes import find_classes
 from keras_lraspp.runs.prediction.image_files import find_images, is_video

@@ -9,17 +9,16 @@ import keras
 
 import keras_lraspp
 from keras_lraspp.errors import InputError
+from keras_lraspp.files import write_text
 from keras_lraspp.inference.labels import LabelFunction, label_function
-from keras_lraspp.models import LRASPP
-from keras_lraspp.models.keras_config import read_arguments
-from keras_lraspp.models.loading import load_weights
+from keras_lraspp.models.keras_file import load_weights, read_arguments
+from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.reports.log import read_log
 from keras_lraspp.reports.page import Page, Swatch, css_color, render_page
 from keras_lraspp.runs.best_model import BEST, BestScores, read_best
 from keras_lraspp.runs.evaluation.scores import score_dictionary
 from keras_lraspp.runs.reporting import rows
 from keras_lraspp.runs.reporting.images import Examples, find_examples
-from keras_lraspp.runs.run_folder import write_text
 from keras_lraspp.runs.training.notes import NOTES, RunNotes, read_notes
 
 REPORT = "report.html"

@@ -12,7 +12,7 @@ import filelock
 import keras
 
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.files import TEMPORARY_PREFIX, replacing
+from keras_lraspp.files import TEMPORARY_PREFIX, write_text
 from keras_lraspp.training.checkpoints import CheckpointFolder
 
 _PACKAGES = (
@@ -83,9 +83,3 @@ def write_versions(path: Path) -> None:
         "packages": packages,
     }
     write_text(path, json.dumps(versions, indent=2) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file crash-safely."""
-    with replacing(path) as temporary:
-        temporary.write_text(text)

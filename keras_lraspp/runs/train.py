@@ -5,8 +5,8 @@ from pathlib import Path
 
 import keras
 
-from keras_lraspp.data.allocator import keep_freed_memory
 from keras_lraspp.data.dataset import Dataset
+from keras_lraspp.data.pipeline import keep_freed_memory
 from keras_lraspp.errors import InputError
 from keras_lraspp.runs.training.callbacks import Course
 from keras_lraspp.runs.training.dry_run import print_plan

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_lraspp.layers.one_loop import makes_one_loop, one_loop
+from keras_lraspp.layers.cpu_fusion import makes_one_loop, one_loop
 
 
 def softmax_cross_entropy(labels, logits):

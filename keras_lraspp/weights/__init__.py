@@ -1,5 +1,5 @@
 """Checkpoint files of others: arrays by name, no models."""
 
-from keras_lraspp.weights.pdparams import read_pdparams
+from keras_lraspp.weights.paddle import read_pdparams
 
 __all__ = ["read_pdparams"]

@@ -15,7 +15,7 @@ import numpy as np
 
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.files import replacing
-from keras_lraspp.weights.pdparams import read_pdparams
+from keras_lraspp.weights.paddle import read_pdparams
 
 MIRROR = "https://paddleseg.bj.bcebos.com/dygraph"
 # Names another address that serves the same files.

@@ -8,7 +8,7 @@ from harness.children import run_program
 
 PROGRAM = """
     import resource, sys
-    from keras_lraspp.data.allocator import keep_freed_memory
+    from keras_lraspp.data.pipeline import keep_freed_memory
 
     if sys.argv[1] == "keep":
         assert keep_freed_memory()

@@ -5,7 +5,7 @@ import pytest
 
 from harness.image_files import write_pairs
 from keras_lraspp.data import Dataset, Samples, generic_class_set
-from keras_lraspp.data.loading import load_sample
+from keras_lraspp.data.decode import load_sample
 from keras_lraspp.errors import InputError
 
 

@@ -14,8 +14,8 @@ from harness.image_files import (
     png_bytes,
     write,
 )
+from keras_lraspp.data.decode import load_sample
 from keras_lraspp.data.label_spec import read_label
-from keras_lraspp.data.loading import load_sample
 from keras_lraspp.errors import InputError
 from keras_lraspp.images import DamagedFileError, EncodedImage, read_image
 

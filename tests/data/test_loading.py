@@ -13,10 +13,10 @@ from harness.image_files import (
     save,
     write,
 )
-from keras_lraspp.data import loading
+from keras_lraspp.data import decode as loading
+from keras_lraspp.data.decode import load_sample
 from keras_lraspp.data.label_spec import label_dtype
-from keras_lraspp.data.loading import load_sample
-from keras_lraspp.data.windows import Window
+from keras_lraspp.data.window import Window
 from keras_lraspp.errors import InputError
 
 PHOTO = np.asarray(

@@ -17,8 +17,8 @@ from harness.image_files import (
     save,
     write,
 )
+from keras_lraspp.data.decode import load_sample
 from keras_lraspp.data.label_spec import read_label
-from keras_lraspp.data.loading import load_sample
 from keras_lraspp.errors import InputError
 from keras_lraspp.images import DamagedFileError, check_image, open_image, read_image
 

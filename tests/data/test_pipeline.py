@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from harness.image_files import FAULTY, classes, dataset_of, noise, save, write
 from keras_lraspp.data import evaluation_batches, recipe_transform, training_batches
+from keras_lraspp.data.augmentation.recipe import in_order, random_flip
 from keras_lraspp.data.augmentation.scale_crop import random_scale_crop
-from keras_lraspp.data.augmentation.transforms import in_order, random_flip
-from keras_lraspp.data.run_time_errors import input_errors
+from keras_lraspp.data.pipeline_errors import input_errors
 from keras_lraspp.errors import InputError
 
 # Cheaper to trace than the whole recipe.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_lraspp.data.png_rows import decode_rows
+from keras_lraspp.data.decode import decode_rows
 
 pytest.importorskip("isal")
 

@@ -17,8 +17,8 @@ from harness.image_files import (
     write,
 )
 from keras_lraspp import images as reading
+from keras_lraspp.data.decode import load_sample
 from keras_lraspp.data.label_spec import ColorClass, read_label
-from keras_lraspp.data.loading import load_sample
 from keras_lraspp.errors import InputError
 from keras_lraspp.images import read_image
 

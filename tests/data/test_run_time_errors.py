@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from keras_lraspp.data.run_time_errors import input_errors, marked, refuse_unless
+from keras_lraspp.data.pipeline_errors import input_errors, marked, refuse_unless
 from keras_lraspp.errors import InputError
 
 SENTENCE = "größe [1].png has <3> classes, not 4 (100 %); correct it."

@@ -16,8 +16,8 @@ from keras_lraspp.data import (
     transforms_in_order,
 )
 from keras_lraspp.data.shards.tiles import TileSize
-from keras_lraspp.data.shards.writing import ShardOptions, write_shards
-from keras_lraspp.data.windows import Window, Windowed, WindowSamples, whole
+from keras_lraspp.data.shards.writer import ShardOptions, write_shards
+from keras_lraspp.data.window import Window, Windowed, WindowSamples, whole
 
 SIZE = (21, 34)
 COUNT = 4

@@ -10,9 +10,9 @@ from PIL import Image
 
 from harness import reference
 from harness.pixel_model import expected_labels, pixel_model, random_images
-from keras_lraspp import visualize as overlay
 from keras_lraspp.classes import CLASS_SETS, generic_class_set
 from keras_lraspp.export.onnx import export_onnx
+from keras_lraspp.visualize import overlay
 
 pytestmark = pytest.mark.cpp
 

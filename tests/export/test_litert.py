@@ -16,7 +16,7 @@ from keras_lraspp.export.litert import export_litert
 from keras_lraspp.export.litert_metadata import add_entries, read_entries
 from keras_lraspp.export.parity import ParityError
 from keras_lraspp.export.parity_images import check_image
-from keras_lraspp.models.mobilenet_v3_blocks import BACKBONES
+from keras_lraspp.models.mobilenet_v3 import BACKBONES
 
 SIZE = (64, 96)
 CLASSES = ClassSet(("a", "b", "c", "é", "e"), generic_class_set(5).palette)

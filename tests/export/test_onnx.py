@@ -15,7 +15,7 @@ from keras_lraspp.errors import InputError
 from keras_lraspp.export.onnx import export_onnx
 from keras_lraspp.export.parity import ParityError
 from keras_lraspp.export.parity_images import check_image
-from keras_lraspp.models.mobilenet_v3_blocks import BACKBONES
+from keras_lraspp.models.mobilenet_v3 import BACKBONES
 
 CLASSES = ClassSet(("a", "b", "c", "é", "e"), generic_class_set(5).palette)
 

@@ -10,7 +10,7 @@ from PIL import Image
 from keras_lraspp import LRASPP
 from keras_lraspp.data import FileList, recipe_transform
 from keras_lraspp.layers.batch_norm import BatchNorm
-from keras_lraspp.layers.resize_like import ResizeLike
+from keras_lraspp.layers.resizing import ResizeLike
 from keras_lraspp.runs.train import train
 from keras_lraspp.training.losses import CrossEntropy
 from keras_lraspp.training.optimizer import SGD

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from harness.pixel_model import random_images
-from keras_lraspp import visualize as overlay
-from keras_lraspp.visualize import region_borders
+from keras_lraspp.visualize import overlay, region_borders
 
 PALETTE = ((128, 64, 128), (244, 35, 232), (0, 0, 142))
 

@@ -7,7 +7,7 @@ from keras import ops
 
 from harness.gradients import gradient_of
 from keras_lraspp.layers import BatchNorm, HardSwish, ScaleChannels
-from keras_lraspp.layers.recomputing import recipe_of
+from keras_lraspp.layers.cpu_fusion import recipe_of
 
 pytestmark = pytest.mark.backends
 

@@ -10,8 +10,7 @@ from harness import reference
 from harness.paddle import backbone_tensors, write_pdparams
 from keras_lraspp import LRASPP, MobileNetV3, import_weights
 from keras_lraspp.errors import InputError
-from keras_lraspp.models.importing import fill
-from keras_lraspp.models.reference_names import canonical_name, reference_tensors
+from keras_lraspp.models.importing import canonical_name, fill, reference_tensors
 
 SMALLEST = {"backbone": "small", "width": 0.35, "output_stride": 32}
 VARIANT = "small_x0_35_os32_global"

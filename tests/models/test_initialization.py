@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_lraspp import LRASPP, MobileNetV3
-from keras_lraspp.models.initialization import initialize_for_scratch
+from keras_lraspp.models.lraspp import initialize_for_scratch
 
 pytestmark = pytest.mark.backends
 

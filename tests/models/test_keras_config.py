@@ -8,7 +8,7 @@ import pytest
 
 from keras_lraspp import LRASPP
 from keras_lraspp.errors import InputError
-from keras_lraspp.models.keras_config import ARGUMENTS, read_arguments
+from keras_lraspp.models.keras_file import ARGUMENTS, read_arguments
 
 ARCHITECTURE = {
     "num_classes": 5,

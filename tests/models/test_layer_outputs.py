@@ -5,7 +5,7 @@ import pytest
 
 from harness import tiny
 from keras_lraspp import LRASPP
-from keras_lraspp.models.layer_outputs import at_size, dtype_bytes, output_bytes
+from keras_lraspp.models.summary import at_size, dtype_bytes, output_bytes
 
 
 def test_a_small_network_by_hand():

@@ -7,7 +7,7 @@ import pytest
 
 from keras_lraspp import LRASPP
 from keras_lraspp.errors import InputError
-from keras_lraspp.models.loading import load_weights
+from keras_lraspp.models.keras_file import load_weights
 
 SMALLEST = {"backbone": "small", "width": 0.35, "output_stride": 32}
 

@@ -6,7 +6,7 @@ import pytest
 
 from harness.reference import names
 from keras_lraspp import MobileNetV3
-from keras_lraspp.models.mobilenet_v3_blocks import (
+from keras_lraspp.models.mobilenet_v3 import (
     LARGE,
     SMALL,
     scale_channels,

@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from keras_lraspp import LRASPP
-from keras_lraspp.models.multiply_adds import multiply_adds
+from keras_lraspp.models.summary import multiply_adds
 
 
 def small_network(height, width):

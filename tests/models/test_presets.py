@@ -15,7 +15,7 @@ from harness.paddle import (
 )
 from keras_lraspp import LRASPP, MobileNetV3, import_weights
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.models.reference_names import reference_tensors
+from keras_lraspp.models.importing import reference_tensors
 from keras_lraspp.models.variants import VARIANTS
 
 SMALLEST = {"backbone": "small", "width": 0.35, "output_stride": 32}

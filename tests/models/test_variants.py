@@ -6,7 +6,7 @@ import pytest
 
 from harness import reference
 from keras_lraspp import LRASPP
-from keras_lraspp.models.multiply_adds import multiply_adds
+from keras_lraspp.models.summary import multiply_adds
 from keras_lraspp.models.variants import VARIANTS, find_variant, variant_of
 
 

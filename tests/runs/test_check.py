@@ -21,8 +21,8 @@ from harness.image_files import (
 )
 from keras_lraspp.__main__ import main
 from keras_lraspp.data import ADE20K, FileList, generic_class_set
+from keras_lraspp.data.health_report import check
 from keras_lraspp.errors import InputError
-from keras_lraspp.runs.check import check
 from keras_lraspp.visualize import overlay
 
 SIZE = (6, 8)
@@ -293,6 +293,6 @@ def test_row_44_a_reader_that_runs_out_of_memory_ends_it(tmp_path, monkeypatch):
     def full(path):
         raise MemoryError
 
-    monkeypatch.setattr("keras_lraspp.data.loading.load_image", full)
+    monkeypatch.setattr("keras_lraspp.data.decode.load_image", full)
     with pytest.raises(MemoryError):
         examine(write_split(tmp_path))

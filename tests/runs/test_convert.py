@@ -12,9 +12,9 @@ from harness.paddle import write_pdparams
 from keras_lraspp import LRASPP
 from keras_lraspp.__main__ import main
 from keras_lraspp.errors import InputError, StorageError
+from keras_lraspp.models.keras_file import save_network
 from keras_lraspp.runs.classes import CARD, find_classes
 from keras_lraspp.runs.convert import convert
-from keras_lraspp.runs.saving import save_network
 
 VARIANT = "small_x0_35_os32_global"
 

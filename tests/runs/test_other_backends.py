@@ -20,7 +20,7 @@ PROGRAM = """
     import keras
     import numpy as np
     import keras_lraspp
-    from keras_lraspp.models.loading import load_weights
+    from keras_lraspp.models.keras_file import load_weights
 
     best, checkpoint, images, logits = sys.argv[1:]
     pixels = np.load(images)

@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 
 from harness.pixel_model import expected_labels, pixel_model, random_images
-from keras_lraspp import visualize as overlay
 from keras_lraspp.classes import CITYSCAPES, CLASS_SETS
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.inference import with_legend
 from keras_lraspp.runs.predict import predict
 from keras_lraspp.segmenter import Segmenter
+from keras_lraspp.visualize import overlay
 
 PALETTE = CLASS_SETS["camvid"].palette
 KINDS = ("color", "labels", "overlay")

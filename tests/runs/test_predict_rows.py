@@ -25,9 +25,9 @@ from harness.mutations import mutate
 from harness.pixel_model import expected_labels, pixel_model
 from harness.tiny import SMALLEST
 from keras_lraspp import images as reading
-from keras_lraspp import visualize as overlay
 from keras_lraspp.errors import InputError
 from keras_lraspp.runs.predict import predict
+from keras_lraspp.visualize import overlay
 
 PIXELS = noise(16, 24)
 GREY = PIXELS[..., :1]

@@ -18,7 +18,7 @@ from keras_lraspp.data import FileList, evaluation_batches, generic_class_set
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference.labels import label_function
 from keras_lraspp.metrics import ImageConfusion
-from keras_lraspp.models.loading import load_weights
+from keras_lraspp.models.keras_file import load_weights
 from keras_lraspp.runs.best_model import BestModel
 from keras_lraspp.runs.evaluation.counting import evaluate_model
 from keras_lraspp.runs.report import report

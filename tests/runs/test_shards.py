@@ -8,11 +8,11 @@ import pytest
 from harness import tiny
 from keras_lraspp import config
 from keras_lraspp.data import Cityscapes, FileList, Shards
+from keras_lraspp.data.health_report import check
+from keras_lraspp.data.shards.writer import shards
 from keras_lraspp.errors import InputError
-from keras_lraspp.models.loading import load_weights
-from keras_lraspp.runs.check import check
+from keras_lraspp.models.keras_file import load_weights
 from keras_lraspp.runs.report import report
-from keras_lraspp.runs.shards import shards
 from keras_lraspp.runs.training.notes import NOTES, read_notes
 from keras_lraspp.runs.training.setup import Setup
 from keras_lraspp.training.hosts import Hosts

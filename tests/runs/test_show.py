@@ -9,8 +9,8 @@ from PIL import Image
 from harness.image_files import classes, noise, save
 from keras_lraspp.__main__ import main
 from keras_lraspp.data import FileList, recipe_transform, training_batches
+from keras_lraspp.data.preview import show
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.runs.show import show
 from keras_lraspp.visualize import overlay
 
 CROP, GAP = (20, 30), 8
@@ -77,7 +77,7 @@ def test_the_seed_decides(root, tmp_path):
 
 def test_large_crops_are_drawn_smaller(root, tmp_path, monkeypatch):
     whole = shown(root, tmp_path, samples=1)
-    monkeypatch.setattr("keras_lraspp.runs.show._MOST_WIDE", 15)
+    monkeypatch.setattr("keras_lraspp.data.preview._MOST_WIDE", 15)
     small = shown(root, tmp_path, samples=1)
     np.testing.assert_array_equal(small[:10, :15], whole[:20:2, :30:2])
 

@@ -19,7 +19,7 @@ from harness import tiny
 from harness.stopping import stop_at_step
 from keras_lraspp import LRASPP
 from keras_lraspp.errors import DivergedError, InputError, StorageError
-from keras_lraspp.models.loading import load_weights
+from keras_lraspp.models.keras_file import load_weights
 from keras_lraspp.training.checkpoints import CheckpointFolder, read_state
 from keras_lraspp.training.schedules import WarmupPolynomial
 

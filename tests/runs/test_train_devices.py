@@ -21,7 +21,7 @@ PROGRAM = """
         cpu, [tf.config.LogicalDeviceConfiguration()] * 2
     )
     from harness import tiny
-    from keras_lraspp.models.loading import load_weights
+    from keras_lraspp.models.keras_file import load_weights
 
     pictures, whole, parts = map(pathlib.Path, sys.argv[1:4])
     changes = dict(

@@ -16,7 +16,7 @@ from keras_lraspp.data import FileList, evaluation_batches
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference.labels import label_function
 from keras_lraspp.metrics import ConfusionMatrix
-from keras_lraspp.models.loading import load_weights
+from keras_lraspp.models.keras_file import load_weights
 from keras_lraspp.runs.best_model import read_best
 from keras_lraspp.training.checkpoints import (
     CheckpointFolder,

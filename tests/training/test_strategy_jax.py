@@ -25,7 +25,7 @@ PROGRAM = """
     import tensorflow as tf
     from harness import tiny
     from keras_lraspp.layers import BatchNorm
-    from keras_lraspp.models.loading import load_weights
+    from keras_lraspp.models.keras_file import load_weights
     from keras_lraspp.devices import all_devices
 
     pictures, folder, data = map(pathlib.Path, sys.argv[1:])

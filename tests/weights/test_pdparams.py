@@ -10,7 +10,8 @@ import pytest
 
 from harness.paddle import write_pdparams
 from keras_lraspp.errors import InputError
-from keras_lraspp.weights import pdparams, read_pdparams
+from keras_lraspp.weights import paddle as pdparams
+from keras_lraspp.weights import read_pdparams
 
 TENSORS = {
     "conv.weight": np.arange(24, dtype="float32").reshape(2, 3, 2, 2),

@@ -12,7 +12,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from keras_lraspp.weights.pickles import PickleError, read_pickle
+from keras_lraspp.weights.paddle import PickleError, read_pickle
 
 RNG = np.random.default_rng(0)
 ARRAYS = {

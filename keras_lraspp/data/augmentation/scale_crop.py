@@ -3,12 +3,65 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import partial
+from typing import NamedTuple
 
 import tensorflow as tf
 
-from keras_lraspp.data.augmentation.spans import Span, random_span, source_window
-from keras_lraspp.data.run_time_errors import refuse_unless
-from keras_lraspp.data.windows import Window, whole
+from keras_lraspp.data.pipeline_errors import refuse_unless
+from keras_lraspp.data.window import Window, whole
+
+
+class Span(NamedTuple):
+    """Where a crop lies on one axis; integers or scalar int32 tensors."""
+
+    side: int | tf.Tensor  # of the source, in pixels
+    scaled: int | tf.Tensor  # of the whole source after scaling
+    offset: int | tf.Tensor  # of the crop in the scaled source
+    length: int | tf.Tensor  # of the crop, not longer than `scaled`
+
+
+def random_span(side: tf.Tensor, step: tf.Tensor, length: int, seed: tf.Tensor) -> Span:
+    """Chooses where a crop lies on one axis.
+
+    Args:
+        side: Of the source, scalar int32.
+        step: int32 (2,): the scale as a fraction.
+        length: Of the crop; cut to the scaled side if that is shorter.
+        seed: int32 or int64 (2,).
+
+    Returns:
+        The crop's place, all places as likely.
+    """
+    exact = tf.cast(side, tf.float64) * tf.cast(step[0] / step[1], tf.float64)
+    scaled = tf.maximum(tf.cast(tf.round(exact), tf.int32), 1)
+    length = tf.minimum(scaled, length)
+    offset = tf.random.stateless_uniform([], seed, 0, scaled - length + 1, tf.int32)
+    return Span(side, scaled, offset, length)
+
+
+def source_window(span: Span, step: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """Source pixels that a crop needs, such that scaling them alone changes nothing.
+
+    That holds for whole steps of the scale's fraction, with one step more on either
+    side for the neighbours that interpolation asks for. Where rounding the side has
+    changed the ratio, the window is the whole side.
+
+    Returns:
+        Start and end in the source, start and length in the scaled source.
+    """
+    per_step, source_step = step[0], step[1]
+    whole = span.side * per_step != span.scaled * source_step
+    first = tf.maximum(span.offset // per_step - 1, 0)
+    last = tf.minimum(
+        -(-(span.offset + span.length) // per_step) + 1, span.scaled // per_step
+    )
+    return (
+        tf.where(whole, 0, first * source_step),
+        tf.where(whole, span.side, last * source_step),
+        tf.where(whole, 0, first * per_step),
+        tf.where(whole, span.scaled, (last - first) * per_step),
+    )
+
 
 # The reference pads float images with 127.5 and later cuts them to bytes.
 PAD_PIXEL = 127
@@ -226,3 +279,91 @@ def fill_up(
     image = tf.pad(image, tf.pad(paddings, [[0, 1], [0, 0]]), constant_values=PAD_PIXEL)
     label = tf.pad(label, paddings, constant_values=ignore_label or 0)
     return tf.ensure_shape(image, (*crop_size, 3)), tf.ensure_shape(label, crop_size)
+
+
+def random_balanced_crop(
+    image: tf.Tensor,
+    label: tf.Tensor,
+    seed: tf.Tensor,
+    *,
+    crop_size: tuple[int, int],
+    scales: Sequence[float],
+    max_class_share: float,
+    tries: int,
+    ignore_label: int | None = 255,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """`random_scale_crop` that tries other offsets while one class fills the crop.
+
+    The scale stays. As mmsegmentation's `cat_max_ratio`, but that where no try is good
+    enough the best of them is taken, not the last.
+
+    Args:
+        image: uint8 (height, width, 3).
+        label: Integers (height, width).
+        seed: int32 or int64 (2,); the first try is that of `random_scale_crop`.
+        crop_size: As in `random_scale_crop`.
+        scales: As in `random_scale_crop`.
+        max_class_share: The largest share of the labelled pixels that a class may have.
+        tries: How many offsets at most.
+        ignore_label: As in `random_scale_crop`; these pixels count nowhere.
+
+    Returns:
+        As `random_scale_crop`.
+    """
+    choice, *offset_seeds = tf.unstack(tf.random.split(seed, 3))
+    step = random_step(choice, scales)
+    sides = tf.unstack(tf.shape(label), 2)
+
+    def spans(attempt):
+        return [
+            random_span(side, step, length, _seed_of(attempt, offset_seed))
+            for side, length, offset_seed in zip(
+                sides, crop_size, offset_seeds, strict=True
+            )
+        ]
+
+    def share(attempt):
+        return class_share(crop_scaled_label(label, *spans(attempt)), ignore_label)
+
+    def another(attempt, best, smallest):
+        found = share(attempt)
+        better = found < smallest
+        return (
+            attempt + 1,
+            tf.where(better, attempt, best),
+            tf.where(better, found, smallest),
+        )
+
+    first = tf.constant(0)
+    _, best, _ = tf.while_loop(
+        lambda attempt, best, smallest: smallest > max_class_share,
+        another,
+        (first + 1, first, share(first)),
+        maximum_iterations=tries - 1,
+    )
+    rows, columns = spans(best)
+    image = crop_scaled_image(image, rows, columns, step)
+    label = crop_scaled_label(label, rows, columns)
+    return fill_up(image, label, crop_size=crop_size, ignore_label=ignore_label)
+
+
+def class_share(label: tf.Tensor, ignore_label: int | None) -> tf.Tensor:
+    """Share that the largest class has of the labelled pixels.
+
+    Args:
+        label: Integers (height, width).
+        ignore_label: Not counted.
+
+    Returns:
+        Scalar float32, 1 where nothing is labelled.
+    """
+    values = tf.cast(tf.reshape(label, [-1]), tf.int32)
+    if ignore_label is not None:
+        values = tf.boolean_mask(values, values != ignore_label)
+    largest = tf.reduce_max(tf.concat([tf.math.bincount(values), [0]], axis=0))
+    count = tf.size(values)
+    return tf.where(count > 0, tf.cast(largest / tf.maximum(count, 1), tf.float32), 1.0)
+
+
+def _seed_of(attempt: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    return tf.where(attempt > 0, tf.random.fold_in(seed, attempt), seed)

@@ -1,12 +1,15 @@
 """Zip files as they were downloaded, unpacked where something is missing."""
 
 import functools
+import importlib
+import importlib.util
 import shutil
 import stat
 import zipfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from types import ModuleType
 
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.files import write_whole
@@ -144,3 +147,22 @@ def _check_space(root: Path, needed: int) -> None:
 
 def _damaged(archive: str | Path, error: Exception) -> str:
     return f"{archive} is damaged ({error}); download it again."
+
+
+def need(module: str, install: str) -> ModuleType:
+    """Imports a module of an optional package.
+
+    Args:
+        module: Its full name.
+        install: The command that installs the package.
+
+    Raises:
+        InputError: If it is not installed, with the command.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise InputError(
+            f"This needs {module.partition('.')[0]} ({error}); install it with "
+            f"`{install}`."
+        ) from error

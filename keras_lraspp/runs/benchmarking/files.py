@@ -13,7 +13,7 @@ import keras
 from keras_lraspp.classes import CLASS_SETS
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.lraspp import LRASPP
-from keras_lraspp.models.multiply_adds import multiply_adds
+from keras_lraspp.models.summary import multiply_adds
 from keras_lraspp.models.variants import find_variant
 from keras_lraspp.runs.benchmarking.child import print_result
 

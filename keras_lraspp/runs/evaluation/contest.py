@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_lraspp.data.samples import Samples
+from keras_lraspp.data.dataset import Samples
 from keras_lraspp.devices import precision_policy
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference.labels import LabelFunction

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
-from keras_lraspp.data.run_time_errors import input_errors
+from keras_lraspp.data.pipeline_errors import input_errors
 from keras_lraspp.inference.labels import LabelFunction
 from keras_lraspp.metrics import ConfusionMatrix
 

@@ -8,8 +8,8 @@ import keras
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference.labels import LabelFunction, label_function
 from keras_lraspp.inference.options import InferenceOptions
-from keras_lraspp.models.loading import load_weights
-from keras_lraspp.models.presets import from_preset
+from keras_lraspp.models.keras_file import load_weights
+from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.predictors import is_exported, open_predictor
 
 
@@ -62,7 +62,7 @@ def other_model(
     except InputError:
         if not Path(weights).is_file() or not str(weights).endswith(".keras"):
             raise
-        model = from_preset(weights)
+        model = LRASPP.from_preset(weights)
         if model.num_classes != classes:
             raise InputError(
                 f"{weights} predicts {model.num_classes} classes, not {classes}; it "

@@ -6,8 +6,7 @@ from contextlib import closing
 import numpy as np
 
 from keras_lraspp.data import evaluation_batches
-from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.samples import Samples
+from keras_lraspp.data.dataset import Dataset, Samples
 from keras_lraspp.images import read_image
 from keras_lraspp.parallel import map_threads
 

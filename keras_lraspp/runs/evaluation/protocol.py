@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import keras
 
-from keras_lraspp.data.samples import Samples
+from keras_lraspp.data.dataset import Samples
 from keras_lraspp.inference.options import DEFAULT, InferenceOptions
 from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.models.variants import Variant, variant_of

@@ -6,13 +6,12 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from keras_lraspp.data.samples import Samples
+from keras_lraspp.data.dataset import Samples, open_dataset
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.parity import ParityError
 from keras_lraspp.export.parity_images import fitted
 from keras_lraspp.inference.labels import LabelFunction
 from keras_lraspp.metrics import ConfusionMatrix
-from keras_lraspp.runs.datasets import open_dataset
 
 LARGEST_LOSS = 0.01  # of mIoU, in 0..1
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_lraspp.classes import ClassSet
-from keras_lraspp.data.samples import Samples
+from keras_lraspp.data.dataset import Samples
 from keras_lraspp.export.deploy import checksum, write_deploy
 from keras_lraspp.export.graph import image_sides
 from keras_lraspp.export.metadata import describe

@@ -6,8 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.samples import Samples
+from keras_lraspp.data.dataset import Dataset, Samples
 from keras_lraspp.inference.labels import LabelFunction
 from keras_lraspp.metrics import mean_of_classes
 from keras_lraspp.reports.page import Example

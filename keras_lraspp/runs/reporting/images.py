@@ -5,9 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.samples import Samples
-from keras_lraspp.data.shards.reading import Shards
+from keras_lraspp.data.dataset import Dataset, Samples
+from keras_lraspp.data.shards.reader import Shards
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference.labels import LabelFunction
 from keras_lraspp.reports.page import Example

@@ -8,12 +8,10 @@ import keras
 import numpy as np
 
 from keras_lraspp.errors import InputError
-from keras_lraspp.models.layer_outputs import at_size
-from keras_lraspp.models.multiply_adds import multiply_adds
+from keras_lraspp.models.summary import at_size, estimate_step, multiply_adds
 from keras_lraspp.runs.training.callbacks import Course
 from keras_lraspp.runs.training.recipe import Recipe
 from keras_lraspp.runs.training.setup import Setup, open_sets, set_up
-from keras_lraspp.runs.training.step_memory import estimate_step
 from keras_lraspp.training.cluster import Place
 from keras_lraspp.training.rate_curve import sample_rates
 

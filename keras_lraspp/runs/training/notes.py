@@ -9,14 +9,13 @@ from pathlib import Path
 import keras
 
 from keras_lraspp.classes import ClassSet
-from keras_lraspp.data.dataset import Dataset
+from keras_lraspp.data.dataset import Dataset, Samples
 from keras_lraspp.data.label_spec import ColorClass
-from keras_lraspp.data.samples import Samples
-from keras_lraspp.data.shards.samples import ShardSamples
+from keras_lraspp.data.shards.reader import ShardSamples
 from keras_lraspp.errors import InputError
-from keras_lraspp.models import LRASPP
-from keras_lraspp.models.multiply_adds import multiply_adds
-from keras_lraspp.runs.run_folder import write_text
+from keras_lraspp.files import write_text
+from keras_lraspp.models.lraspp import LRASPP
+from keras_lraspp.models.summary import multiply_adds
 
 NOTES = "run.json"  # in the folder of a run
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 
 from keras_lraspp.errors import InputError
-from keras_lraspp.models.loading import load_weights
+from keras_lraspp.models.keras_file import load_weights
 from keras_lraspp.training.checkpoints import CheckpointFolder, TrainingState
 
 

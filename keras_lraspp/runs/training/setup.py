@@ -7,15 +7,14 @@ from collections.abc import Iterable, Iterator
 import keras
 
 from keras_lraspp.data import check_dataset, training_batches
-from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.run_time_errors import input_errors
+from keras_lraspp.data.dataset import Dataset, open_dataset
+from keras_lraspp.data.pipeline_errors import input_errors
 from keras_lraspp.devices import (
     all_devices,
     compute_deterministically,
     precision_policy,
 )
 from keras_lraspp.errors import InputError
-from keras_lraspp.runs.datasets import open_dataset
 from keras_lraspp.runs.training.recipe import Recipe
 from keras_lraspp.training.averages import WeightAverages
 from keras_lraspp.training.freezing import freeze

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from keras_lraspp.errors import DivergedError
+from keras_lraspp.files import write_text
 from keras_lraspp.runs.best_model import BEST
-from keras_lraspp.runs.run_folder import write_text, write_versions
+from keras_lraspp.runs.run_folder import write_versions
 from keras_lraspp.runs.training.callbacks import (
     Course,
     TrainingCallbacks,

@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from harness.image_files import classes, noise
 from keras_lraspp.data import recipe_transform
-from keras_lraspp.data.augmentation import balanced_crop, scale_crop
+from keras_lraspp.data.augmentation import scale_crop
+from keras_lraspp.data.augmentation import scale_crop as balanced_crop
 from keras_lraspp.errors import InputError
 
 SEEDS = 40

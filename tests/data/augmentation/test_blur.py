@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from harness.image_files import classes, noise
 from keras_lraspp.data import blur_transform
-from keras_lraspp.data.augmentation import blur
+from keras_lraspp.data.augmentation import geometry as blur
 from keras_lraspp.errors import InputError
 
 

@@ -16,8 +16,8 @@ from keras_lraspp.data import (
     training_batches,
     transforms_in_order,
 )
-from keras_lraspp.data.run_time_errors import input_errors
-from keras_lraspp.data.windows import Windowed
+from keras_lraspp.data.pipeline_errors import input_errors
+from keras_lraspp.data.window import Windowed
 from keras_lraspp.errors import InputError
 
 SIZE = (24, 36)

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from harness.image_files import classes, noise
 from keras_lraspp.data import rotation_transform
-from keras_lraspp.data.augmentation import rotation
+from keras_lraspp.data.augmentation import geometry as rotation
 from keras_lraspp.errors import InputError
 
 GREY, IGNORED = 127, 255

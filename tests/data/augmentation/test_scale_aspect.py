@@ -7,7 +7,7 @@ from PIL import Image
 
 from harness.image_files import classes, noise
 from keras_lraspp.data import scale_aspect_transform
-from keras_lraspp.data.augmentation import scale_aspect
+from keras_lraspp.data.augmentation import geometry as scale_aspect
 from keras_lraspp.errors import InputError
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_lraspp.data.augmentation.spans import Span, random_span, source_window
+from keras_lraspp.data.augmentation.scale_crop import Span, random_span, source_window
 
 SCALES = [Fraction(text) for text in ("1/2", "3/4", "1", "5/4", "7/4", "2", "3/10")]
 

@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from harness.image_files import classes, noise
 from keras_lraspp.data import recipe_transform
-from keras_lraspp.data.augmentation import color, scale_crop, transforms
+from keras_lraspp.data.augmentation import color, scale_crop
+from keras_lraspp.data.augmentation import recipe as transforms
 from keras_lraspp.errors import InputError
 
 SEEDS = 300

@@ -18,7 +18,7 @@ from harness.image_files import (
 )
 from keras_lraspp.classes import CLASS_SETS, cityscapes_lookup
 from keras_lraspp.data import FileList, check_dataset
-from keras_lraspp.data.checking import examining
+from keras_lraspp.data import check as examining
 from keras_lraspp.data.label_spec import ColorClass
 from keras_lraspp.errors import InputError
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_lraspp.data.checking.class_weights import class_weights
+from keras_lraspp.data.health import class_weights
 
 
 def test_class_weights_balance_by_the_median_frequency():

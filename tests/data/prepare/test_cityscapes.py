@@ -15,8 +15,8 @@ from harness import trees
 from harness.image_files import classes, save, write
 from keras_lraspp.classes import cityscapes_lookup
 from keras_lraspp.data import CITYSCAPES, Cityscapes, read_label
-from keras_lraspp.data.prepare import cityscapes as module
-from keras_lraspp.data.prepare.cityscapes import Prepared, prepare_cityscapes
+from keras_lraspp.data.prepare import train_ids as module
+from keras_lraspp.data.prepare.train_ids import Prepared, prepare_cityscapes
 from keras_lraspp.errors import InputError
 
 TRAIN_ID = {row.id: row.train_id for row in CITYSCAPES}
@@ -191,7 +191,7 @@ def test_polygons_that_cannot_be_used(tmp_path, content):
 
 
 COMMAND = (
-    "import sys; from keras_lraspp.data.prepare.cityscapes import prepare_cityscapes;"
+    "import sys; from keras_lraspp.data.prepare.train_ids import prepare_cityscapes;"
     "prepare_cityscapes(sys.argv[1], workers=2, progress=False)"
 )
 

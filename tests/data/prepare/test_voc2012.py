@@ -9,7 +9,7 @@ from PIL import Image
 from harness import trees
 from harness.image_files import classes, write
 from keras_lraspp.data import CLASS_SETS, VOC2012
-from keras_lraspp.data.prepare.voc2012 import prepare_voc
+from keras_lraspp.data.prepare.voc2012_aug import prepare_voc
 from keras_lraspp.errors import InputError
 
 ADDED = ("2008_000001", "2008_000002")

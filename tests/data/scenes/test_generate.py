@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_lraspp.data.scenes import Scenes, draw_scenes
-from keras_lraspp.data.scenes.tree import Job, scene_files
+from keras_lraspp.data.datasets.scenes import Job, Scenes, draw_scenes, scene_files
 from keras_lraspp.errors import InputError, StorageError
 
 SIZE = {"height": 64, "width": 96, "progress": False}

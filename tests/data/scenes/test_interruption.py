@@ -10,13 +10,12 @@ import time
 
 import pytest
 
-from keras_lraspp.data.scenes import draw_scenes
-from keras_lraspp.data.scenes.tree import Job, scene_files
+from keras_lraspp.data.datasets.scenes import Job, draw_scenes, scene_files
 
 COUNT = 30
 SIZE = {"height": 64, "width": 96, "progress": False}
 COMMAND = (
-    "import sys; from keras_lraspp.data.scenes import draw_scenes;"
+    "import sys; from keras_lraspp.data.datasets.scenes import draw_scenes;"
     "print(draw_scenes(sys.argv[1], {'train': int(sys.argv[2])}, height=64, width=96,"
     " seed=4, progress=False))"
 )

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from keras_lraspp.data.scenes import manifest
-from keras_lraspp.data.scenes.manifest import Settings, close_tree, open_tree
+from keras_lraspp.data.datasets import scenes as manifest
+from keras_lraspp.data.datasets.scenes import Settings, close_tree, open_tree
 from keras_lraspp.errors import InputError, StorageError
 
 SETTINGS = Settings(64, 128, 7)

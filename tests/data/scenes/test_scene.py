@@ -10,8 +10,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from keras_lraspp.classes import CITYSCAPES, CLASS_SETS, cityscapes_lookup
-from keras_lraspp.data.scenes import draw_scene
-from keras_lraspp.data.scenes.tree import Job, polygons_json, scene_seed
+from keras_lraspp.data.datasets.scenes import Job, polygons_json, scene_seed
+from keras_lraspp.street_scenes import draw_scene
 from keras_lraspp.street_scenes.canvas import CLASS_IDS
 
 IDS = {row.name: row.id for row in CITYSCAPES}
@@ -29,7 +29,7 @@ def scenes():
 
 def test_same_seed_same_pixels_in_another_process(scenes):
     code = (
-        "import hashlib; from keras_lraspp.data.scenes import draw_scene;"
+        "import hashlib; from keras_lraspp.street_scenes import draw_scene;"
         "s = draw_scene(3, 128, 256);"
         "print(hashlib.sha256(s.image.tobytes() + s.label_ids.tobytes()).hexdigest())"
     )

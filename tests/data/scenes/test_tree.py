@@ -8,15 +8,15 @@ import pytest
 from PIL import Image
 
 from keras_lraspp.classes import CITYSCAPES
-from keras_lraspp.data.scenes import draw_scene
-from keras_lraspp.data.scenes.manifest import Settings
-from keras_lraspp.data.scenes.tree import (
+from keras_lraspp.data.datasets.scenes import (
     Job,
+    Settings,
     missing_jobs,
     scene_files,
     scene_seed,
     write_scene,
 )
+from keras_lraspp.street_scenes import draw_scene
 
 SETTINGS = Settings(64, 128, 5)
 

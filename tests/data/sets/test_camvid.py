@@ -7,7 +7,7 @@ from harness import trees
 from harness.image_files import classes, noise, save
 from keras_lraspp.classes import CAMVID_MASKS
 from keras_lraspp.data import CLASS_SETS, CamVid, read_label
-from keras_lraspp.data.sets.camvid import camvid_colors
+from keras_lraspp.data.datasets.camvid import camvid_colors
 from keras_lraspp.errors import InputError
 
 NAMES = CLASS_SETS["camvid"].names

@@ -13,7 +13,7 @@ from harness.children import command, environment
 from harness.image_files import write_pairs
 from keras_lraspp.data import Shards
 from keras_lraspp.data.shards.tiles import TileSize
-from keras_lraspp.data.shards.writing import ShardOptions, write_shards
+from keras_lraspp.data.shards.writer import ShardOptions, write_shards
 from keras_lraspp.errors import InputError, StorageError
 
 SIZE = (21, 34)
@@ -64,7 +64,7 @@ def test_a_bad_image_leaves_nothing(pairs, tmp_path):
 
 
 def test_a_full_disk_leaves_nothing(pairs, tmp_path, monkeypatch):
-    from keras_lraspp.data.shards.files import RecordFiles
+    from keras_lraspp.data.shards.writer import RecordFiles
 
     written = []
 
@@ -81,7 +81,7 @@ def test_a_full_disk_leaves_nothing(pairs, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
 def test_what_the_disk_says_is_a_sentence(pairs, tmp_path, monkeypatch, file_format):
-    from keras_lraspp.data.shards.files import RecordFiles
+    from keras_lraspp.data.shards.writer import RecordFiles
 
     monkeypatch.setattr(RecordFiles, "_part", lambda self, place: Path("/dev/full"))
     options = OPTIONS._replace(file_format=file_format)

@@ -15,7 +15,7 @@ from keras_lraspp.data import (
     training_batches,
 )
 from keras_lraspp.data.shards.tiles import TileSize
-from keras_lraspp.data.shards.writing import ShardOptions, write_shards
+from keras_lraspp.data.shards.writer import ShardOptions, write_shards
 from keras_lraspp.errors import InputError
 from keras_lraspp.images import DamagedFileError
 

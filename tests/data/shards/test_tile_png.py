@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_lraspp.data.shards.tile_png import differences, encode_tile, restore
+from keras_lraspp.data.shards.tiles import differences, encode_tile, restore
 from keras_lraspp.images import DamagedFileError, EncodedImage
 
 RNG = np.random.default_rng(0)

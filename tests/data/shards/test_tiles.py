@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_lraspp.data.shards.tile_png import encode_tile
-from keras_lraspp.data.shards.tiles import TileSize, cut, join, join_png
-from keras_lraspp.data.windows import Window, whole
+from keras_lraspp.data.shards.tiles import TileSize, cut, encode_tile, join, join_png
+from keras_lraspp.data.window import Window, whole
 from keras_lraspp.images import EncodedImage
 
 HEIGHT, WIDTH = 23, 37

@@ -12,7 +12,7 @@ from PIL import Image
 from harness.image_files import classes, dataset_of, noise, save, write_pairs
 from keras_lraspp.data import Shards, evaluation_batches
 from keras_lraspp.data.shards.tiles import TileSize
-from keras_lraspp.data.shards.writing import ShardOptions, write_shards
+from keras_lraspp.data.shards.writer import ShardOptions, write_shards
 from keras_lraspp.errors import InputError
 
 SIZE = (21, 34)

@@ -12,7 +12,7 @@ from harness import tiny
 from keras_lraspp import LRASPP
 from keras_lraspp.data import ClassSet, FileList
 from keras_lraspp.data.label_spec import ColorClass
-from keras_lraspp.models.multiply_adds import multiply_adds
+from keras_lraspp.models.summary import multiply_adds
 from keras_lraspp.runs.training.notes import note_run, read_notes, write_notes
 
 

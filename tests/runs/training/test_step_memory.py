@@ -5,7 +5,7 @@ import pytest
 
 from harness import tiny
 from harness.children import run_program
-from keras_lraspp.runs.training.step_memory import estimate_step
+from keras_lraspp.models.summary import estimate_step
 from keras_lraspp.training.optimizer import SGD
 
 
@@ -37,7 +37,7 @@ PEAK = """
     import json, resource, sys
     import numpy as np
     from keras_lraspp import LRASPP
-    from keras_lraspp.runs.training.step_memory import estimate_step
+    from keras_lraspp.models.summary import estimate_step
     from keras_lraspp.runs.training.setup import compile_network
     from keras_lraspp.training.losses import OhemCrossEntropy
     from keras_lraspp.training.optimizer import SGD

@@ -1,0 +1,403 @@
+"""Rotation of image and label together."""
+
+import math
+from functools import partial
+
+import tensorflow as tf
+
+from keras_lraspp.data.augmentation.recipe import (
+    Transform,
+    check_probability,
+    check_range,
+)
+from keras_lraspp.data.augmentation.scale_crop import PAD_PIXEL
+from keras_lraspp.errors import InputError
+
+
+def rotation_transform(
+    *,
+    probability: float = 0.5,
+    max_degrees: float = 10.0,
+    expand: bool = False,
+    ignore_label: int | None = 255,
+) -> Transform:
+    """Turns some images by a random angle.
+
+    The corners that come into view are filled as PaddleSeg fills them: the image with
+    mid-grey (`scale_crop.PAD_PIXEL`, zero for the network), labels with the ignore
+    label.
+
+    Args:
+        probability: Of turning an image.
+        max_degrees: The angle is uniform in -max_degrees..max_degrees.
+        expand: Enlarges the frame so that nothing is lost, as PaddleSeg does; a crop
+            has to follow then. Otherwise the size stays and corners are cut off.
+        ignore_label: Fills up the labels.
+
+    Returns:
+        A function of image, label and seed.
+
+    Raises:
+        InputError: If a value is outside its range, or there is no ignore label.
+    """
+    check_probability("rotation_transform.probability", probability)
+    if not 0 <= max_degrees <= 180:
+        raise InputError(
+            f"rotation_transform.max_degrees is an angle 0..180, not {max_degrees!r}."
+        )
+    if ignore_label is None:
+        raise InputError(
+            "rotation_transform fills corners with the ignore label, but the data set "
+            "has none; give it an ignore_label or leave the rotation out."
+        )
+    return partial(
+        random_rotation,
+        probability=probability,
+        max_degrees=float(max_degrees),
+        expand=expand,
+        ignore_label=ignore_label,
+    )
+
+
+def random_rotation(
+    image: tf.Tensor,
+    label: tf.Tensor,
+    seed: tf.Tensor,
+    *,
+    probability: float,
+    max_degrees: float,
+    expand: bool,
+    ignore_label: int,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Turns image and label, or not.
+
+    Args:
+        image: uint8 (height, width, 3).
+        label: uint8 or int32 (height, width).
+        seed: int32 or int64 (2,).
+        probability: Of turning.
+        max_degrees: The angle is uniform in -max_degrees..max_degrees.
+        expand: As in `rotate`.
+        ignore_label: As in `rotate`.
+
+    Returns:
+        Image and label, both turned or both as they were.
+    """
+    whether, amount = tf.unstack(tf.random.split(seed, 2))
+    turned = tf.random.stateless_uniform([], whether) < probability
+    degrees = tf.random.stateless_uniform([], amount, -max_degrees, max_degrees)
+    return tf.cond(
+        turned,
+        lambda: rotate(image, label, degrees, expand=expand, ignore_label=ignore_label),
+        lambda: (image, label),
+    )
+
+
+def rotate(
+    image: tf.Tensor,
+    label: tf.Tensor,
+    degrees: tf.Tensor | float,
+    *,
+    expand: bool,
+    ignore_label: int,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Turns image (bilinear) and label (nearest) about their centre.
+
+    Args:
+        image: uint8 (height, width, 3).
+        label: uint8 or int32 (height, width).
+        degrees: The angle, counter-clockwise.
+        expand: Whether the frame grows to hold the whole image; else the size stays.
+        ignore_label: Fills up the labels; the image is filled with `PAD_PIXEL`.
+
+    Returns:
+        Image and label of the types given.
+    """
+    size = tf.shape(label)
+    angle = tf.cast(degrees, tf.float64) * (math.pi / 180)
+    sine, cosine = tf.sin(angle), tf.cos(angle)
+    if expand:
+        height, width = tf.unstack(tf.cast(size, tf.float64), 2)
+        grown = tf.stack(
+            [
+                height * tf.abs(cosine) + width * tf.abs(sine),
+                width * tf.abs(cosine) + height * tf.abs(sine),
+            ]
+        )
+        new_size = tf.cast(tf.round(grown), tf.int32)
+    else:
+        new_size = size
+    matrix = _to_source(size, new_size, sine, cosine)
+    turned = _warped(tf.cast(image, tf.float32), matrix, new_size, PAD_PIXEL)
+    turned = tf.cast(turned + 0.5, tf.uint8)
+    labels = _warped(label[..., None], matrix, new_size, ignore_label, "NEAREST")
+    labels = labels[..., 0]
+    if not expand:
+        turned.set_shape(image.shape)
+        labels.set_shape(label.shape)
+    return turned, labels
+
+
+def _to_source(
+    size: tf.Tensor, new_size: tf.Tensor, sine: tf.Tensor, cosine: tf.Tensor
+) -> tf.Tensor:
+    """Where each new pixel comes from, float32 (1, 8): rows of a projection, x first.
+
+    Centres of pixels are at whole numbers, and the middle of the new frame comes from
+    the middle of the old one.
+    """
+    middle_y, middle_x = tf.unstack((tf.cast(size, tf.float64) - 1) / 2, 2)
+    new_y, new_x = tf.unstack((tf.cast(new_size, tf.float64) - 1) / 2, 2)
+    row_x = [cosine, -sine, middle_x - cosine * new_x + sine * new_y]
+    row_y = [sine, cosine, middle_y - sine * new_x - cosine * new_y]
+    return tf.cast(tf.stack([*row_x, *row_y, 0.0, 0.0])[None], tf.float32)
+
+
+def _warped(
+    image: tf.Tensor,
+    matrix: tf.Tensor,
+    size: tf.Tensor,
+    fill: int,
+    interpolation: str = "BILINEAR",
+) -> tf.Tensor:
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=image[None],
+        transforms=matrix,
+        output_shape=size,
+        fill_value=float(fill),
+        interpolation=interpolation,
+        fill_mode="CONSTANT",
+    )[0]
+
+
+_TRIES = 10  # as torchvision's RandomResizedCrop and PaddleSeg's RandomScaleAspect
+
+
+def scale_aspect_transform(
+    *,
+    probability: float = 1.0,
+    areas: tuple[float, float] = (0.5, 1.0),
+    aspects: tuple[float, float] = (0.75, 4 / 3),
+    ignore_label: int | None = None,
+) -> Transform:
+    """Takes a random part of the image and resizes it to the image's size.
+
+    So things become larger, and wider or slimmer. The proportion is relative to that
+    of the image, other than in torchvision's RandomResizedCrop and PaddleSeg's
+    RandomScaleAspect: 1 distorts nothing, whatever the size of the image.
+
+    Args:
+        probability: Of doing so with an image.
+        areas: Range of the part's area as a share of the image's, uniform.
+        aspects: Range of the part's width by height, over the image's width by height;
+            1/2 and 2 are as likely. Below 1, things become wider.
+        ignore_label: Not used; every transform takes it.
+
+    Returns:
+        A function of image, label and seed, that keeps the size.
+
+    Raises:
+        InputError: If a value is outside its range.
+    """
+    check_probability("scale_aspect_transform.probability", probability)
+    check_range("scale_aspect_transform.areas", areas, 0.01, 1.0)
+    check_range("scale_aspect_transform.aspects", aspects, 0.1, 10.0)
+    return partial(
+        random_scale_aspect,
+        probability=probability,
+        areas=tuple(areas),
+        aspects=tuple(aspects),
+    )
+
+
+def random_scale_aspect(
+    image: tf.Tensor,
+    label: tf.Tensor,
+    seed: tf.Tensor,
+    *,
+    probability: float,
+    areas: tuple[float, float],
+    aspects: tuple[float, float],
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Takes a random part and resizes it to the image's size, or not.
+
+    Args:
+        image: uint8 (height, width, 3).
+        label: Integers (height, width).
+        seed: int32 or int64 (2,).
+        probability: Of doing so.
+        areas: Range of the part's share of the area.
+        aspects: Range of the part's proportion over the image's.
+
+    Returns:
+        Image and label, of the same types and size.
+    """
+    whether, part = tf.unstack(tf.random.split(seed, 2))
+    changed = tf.random.stateless_uniform([], whether) < probability
+
+    def resized():
+        box = random_part(tf.shape(label), part, areas=areas, aspects=aspects)
+        return stretch(image, label, box)
+
+    return tf.cond(changed, resized, lambda: (image, label))
+
+
+def random_part(
+    size: tf.Tensor,
+    seed: tf.Tensor,
+    *,
+    areas: tuple[float, float],
+    aspects: tuple[float, float],
+) -> tf.Tensor:
+    """Chooses a part of an image.
+
+    Args:
+        size: Height and width of the image, int32 (2,).
+        seed: int32 or int64 (2,).
+        areas: Range of the part's share of the area.
+        aspects: Range of the part's proportion over the image's.
+
+    Returns:
+        Top, left, height and width in pixels, int32 (4,): the first of ten tries that
+        lies inside the image, or else the whole image.
+    """
+    area_seed, aspect_seed, place_seed = tf.unstack(tf.random.split(seed, 3))
+    area = tf.random.stateless_uniform([_TRIES], area_seed, *areas)
+    logarithms = map(math.log, aspects)
+    aspect = tf.exp(tf.random.stateless_uniform([_TRIES], aspect_seed, *logarithms))
+    shares = tf.stack([tf.sqrt(area / aspect), tf.sqrt(area * aspect)], axis=1)
+    # Rounding takes a share of exactly 1, of the whole image, for a little more.
+    fits = tf.reduce_all(shares <= 1 + 1e-6, axis=1)
+    first = tf.argmax(tf.cast(fits, tf.int32))
+    shares = tf.where(tf.reduce_any(fits), shares[first], 1.0)
+    sides = tf.cast(tf.round(tf.cast(size, tf.float32) * shares), tf.int32)
+    sides = tf.clip_by_value(sides, 1, size)
+    places = tf.random.stateless_uniform([2], place_seed)
+    free = tf.cast(size - sides + 1, tf.float32)
+    offsets = tf.minimum(tf.cast(places * free, tf.int32), size - sides)
+    return tf.concat([offsets, sides], axis=0)
+
+
+def stretch(
+    image: tf.Tensor, label: tf.Tensor, box: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Resizes a part of image and label to the size of the whole.
+
+    Args:
+        image: uint8 (height, width, 3); interpolated bilinearly (half-pixel centres,
+            no antialias).
+        label: Integers (height, width); source index = floor(index * part / whole).
+        box: Top, left, height and width of the part, int32 (4,).
+
+    Returns:
+        Image and label, of the same types and size.
+    """
+    top, left, height, width = tf.unstack(box, 4)
+    whole = tf.shape(label)
+    part = image[top : top + height, left : left + width]
+    resized = tf.raw_ops.ResizeBilinear(
+        images=part[None], size=whole, half_pixel_centers=True
+    )[0]
+    rows = top + tf.range(whole[0]) * height // whole[0]
+    columns = left + tf.range(whole[1]) * width // whole[1]
+    labels = tf.gather(tf.gather(label, rows), columns, axis=1)
+    resized = tf.cast(resized + 0.5, tf.uint8)
+    resized.set_shape(image.shape)
+    labels.set_shape(label.shape)
+    return resized, labels
+
+
+_REACH = 4.0  # sigmas; beyond it, 1 part in 16000 of the weight
+
+
+def blur_transform(
+    *,
+    probability: float = 0.5,
+    sigmas: tuple[float, float] = (0.1, 2.0),
+    ignore_label: int | None = None,
+) -> Transform:
+    """Blurs some images, as a lens out of focus does.
+
+    Args:
+        probability: Of blurring an image.
+        sigmas: Range of the uniform standard deviation, in pixels.
+        ignore_label: Not used; every transform takes it.
+
+    Returns:
+        A function of image, label and seed, that keeps the size.
+
+    Raises:
+        InputError: If a value is outside its range.
+    """
+    check_probability("blur_transform.probability", probability)
+    check_range("blur_transform.sigmas", sigmas, 0.01)
+    return partial(random_blur, probability=probability, sigmas=tuple(sigmas))
+
+
+def random_blur(
+    image: tf.Tensor,
+    label: tf.Tensor,
+    seed: tf.Tensor,
+    *,
+    probability: float,
+    sigmas: tuple[float, float],
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Blurs the image, or not.
+
+    Args:
+        image: uint8 (height, width, channels).
+        label: Returned as it is.
+        seed: int32 or int64 (2,).
+        probability: Of blurring.
+        sigmas: Range of the uniform standard deviation, in pixels.
+
+    Returns:
+        The image, of the same type and size, and the label.
+    """
+    whether, amount = tf.unstack(tf.random.split(seed, 2))
+    blurred = tf.random.stateless_uniform([], whether) < probability
+    sigma = tf.random.stateless_uniform([], amount, *sigmas)
+    radius = math.ceil(_REACH * sigmas[1])
+    image = tf.cond(
+        blurred,
+        lambda: gaussian_blur(image, sigma, radius=radius),
+        lambda: image,
+    )
+    return image, label
+
+
+def gaussian_blur(image: tf.Tensor, sigma: tf.Tensor, *, radius: int) -> tf.Tensor:
+    """Convolves with a Gaussian; beyond the border, its nearest pixel goes on.
+
+    Args:
+        image: uint8 (height, width, channels).
+        sigma: Standard deviation in pixels, scalar float32.
+        radius: The kernel is cut off there; it has 2 * radius + 1 weights, of sum 1.
+
+    Returns:
+        uint8, of the same size, rounded half up.
+    """
+    places = tf.range(-radius, radius + 1)
+    weights = tf.exp(-0.5 * (tf.cast(places, tf.float32) / sigma) ** 2)
+    weights /= tf.reduce_sum(weights)
+    blurred = tf.cast(image, tf.float32)[None]
+    for axis in (1, 2):
+        blurred = _convolved(blurred, weights, axis, radius)
+    blurred = tf.cast(blurred[0] + 0.5, tf.uint8)
+    blurred.set_shape(image.shape)
+    return blurred
+
+
+def _convolved(
+    images: tf.Tensor, weights: tf.Tensor, axis: int, radius: int
+) -> tf.Tensor:
+    """Images (1, height, width, channels) along one axis."""
+    side = tf.shape(images)[axis]
+    places = tf.clip_by_value(tf.range(-radius, side + radius), 0, side - 1)
+    shape = [1, 1, 1, 1]
+    shape[axis - 1] = 2 * radius + 1
+    channels = tf.shape(images)[3]
+    kernel = tf.tile(tf.reshape(weights, shape), [1, 1, channels, 1])
+    return tf.nn.depthwise_conv2d(
+        tf.gather(images, places, axis=axis), kernel, [1, 1, 1, 1], "VALID"
+    )

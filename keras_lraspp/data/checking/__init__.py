@@ -1,1 +1,0 @@
-"""Data sets looked at before training: the check, and the data doctor."""

@@ -1,0 +1,192 @@
+"""Data sets given as text files of `image label` lines."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from keras_lraspp.data.dataset import Dataset
+from keras_lraspp.data.label_spec import read_label_spec
+from keras_lraspp.data.pairing import check_names, keep_labelled, pair_folders
+from keras_lraspp.errors import InputError, abbreviate
+
+
+def FileList(  # named as the other data sets are
+    root: str | Path | None = None,
+    split: str = "train",
+    *,
+    num_classes: int | None = None,
+    list_file: str = "{split}.txt",
+    classes: str | Sequence[str] | None = None,
+    ignore_label: int | None = 255,
+    separator: str | None = None,
+    label_lookup: str | Mapping[int, int] | Sequence[int] | None = None,
+    color_map: Sequence[Sequence[int]] | None = None,
+    match_names: bool = True,
+    missing_label: str = "fail",
+    name: str = "files",
+) -> Dataset:
+    """Lists a split from a text file, as PaddleSeg's and PASCAL's are.
+
+    Each line names an image and its label, relative to `root` or absolute; empty lines
+    and lines that start with `#` are left out. A list of images alone is a split
+    without labels.
+
+    Args:
+        root: Folder that the paths are relative to; `data/<name>` if `None`.
+        split: Name of the split; stands for `{split}` in `list_file`.
+        num_classes: Number of classes; may be left to `classes`.
+        list_file: The text file, relative to `root` or absolute.
+        classes: `"cityscapes"`, `"camvid"`, `"ade20k"` or `"voc2012"` for their names
+            and colours, or a list of names; `None` for "class 0", "class 1", ...
+        ignore_label: Label of pixels that count nowhere, or `None`.
+        separator: What stands between image and label: `None` for blanks or tabs, or
+            e.g. `","` for paths that hold blanks.
+        label_lookup: What a file's value means, where files do not hold classes: a
+            mapping from values to classes (values it leaves out are ignored), a
+            sequence indexed by value, `"cityscapes"` for labelIds, or `"ade20k"`.
+        color_map: Rows `(red, green, blue, class)` where labels are RGB masks.
+        match_names: Whether the names of image and label must agree, up to a beginning
+            and an end that all images or all labels share. It finds shuffled lists.
+        missing_label: `"fail"`, or `"skip"` to leave out images whose label file does
+            not exist.
+        name: Name of the data set.
+
+    Returns:
+        The data set, in the order of the list.
+
+    Raises:
+        InputError: If the list or a file in it does not exist, a line has another
+            number of columns, or names do not agree.
+    """
+    spec = read_label_spec(
+        "FileList",
+        num_classes=num_classes,
+        classes=classes,
+        ignore_label=ignore_label,
+        label_lookup=label_lookup,
+        color_map=color_map,
+    )
+    root = Path(f"data/{name}" if root is None else root)
+    list_path = root / list_file.format(split=split)
+    rows = _rows(list_path, separator)
+    images = tuple(root / row[0] for row in rows)
+    labels = tuple(root / row[1] for row in rows if len(row) == 2)
+    _check_images(images, list_path)
+    if labels:
+        if match_names:
+            check_names(images, labels, list_path)
+        images, labels = keep_labelled(images, labels, missing_label=missing_label)
+    return Dataset(
+        name=name,
+        root=root,
+        split=split,
+        images=images,
+        labels=labels,
+        **vars(spec),
+    )
+
+
+def _rows(path: Path, separator: str | None) -> list[list[str]]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise InputError(
+            f"Cannot read the list {path}: {error.strerror}; name the data set's folder"
+            " with --data_root and the list with FileList.list_file "
+            "(--gin_file=quickstart.gin needs no data)."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text; save the list as such.") from error
+    rows = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        row = [column.strip() for column in line.strip().split(separator)]
+        if len(row) > 2 or not all(row) or (rows and len(row) != len(rows[0])):
+            raise InputError(
+                f"{path} line {number} has {len(row)} columns: {line.strip()!r}; give "
+                "an image and a label on each line (and FileList.separator if paths "
+                "hold blanks)."
+            )
+        rows.append(row)
+    if not rows:
+        raise InputError(f"The list {path} is empty; write `image label` lines to it.")
+    return rows
+
+
+def _check_images(images: Sequence[Path], list_path: Path) -> None:
+    missing = [image for image in images if not image.is_file()]
+    if missing:
+        raise InputError(
+            f"{len(missing)} of {len(images)} images in {list_path} do not exist: "
+            f"{abbreviate(missing)}; correct the list or the folder (--data_root)."
+        )
+
+
+def FolderPair(  # named as the other data sets are
+    root: str | Path | None = None,
+    split: str = "train",
+    *,
+    num_classes: int | None = None,
+    images: str = "images/{split}",
+    labels: str | None = "labels/{split}",
+    image_suffix: str = "",
+    label_suffix: str = "",
+    classes: str | Sequence[str] | None = None,
+    ignore_label: int | None = 255,
+    label_lookup: str | Mapping[int, int] | Sequence[int] | None = None,
+    color_map: Sequence[Sequence[int]] | None = None,
+    missing_label: str = "fail",
+    name: str = "files",
+) -> Dataset:
+    """Pairs the images in one folder with the labels of the same names in another.
+
+    Names count with their subfolders, without extension and suffix: `a/1_photo.jpg`
+    goes with `a/1_mask.png` for the suffixes `_photo` and `_mask`.
+
+    Args:
+        root: Folder that the two are relative to; `data/<name>` if `None`.
+        split: Name of the split; stands for `{split}` in `images` and `labels`.
+        num_classes: Number of classes; may be left to `classes`.
+        images: Folder of the images.
+        labels: Folder of the labels, which may be that of the images where suffixes
+            tell them apart; `None` for a split without labels.
+        image_suffix: End of the images' names, before the extension.
+        label_suffix: End of the labels' names, before the extension.
+        classes: As in `FileList`.
+        ignore_label: Label of pixels that count nowhere, or `None`.
+        label_lookup: As in `FileList`.
+        color_map: As in `FileList`.
+        missing_label: `"fail"`, or `"skip"` to leave out images without label.
+        name: Name of the data set.
+
+    Returns:
+        The data set, in the order of the images' names.
+
+    Raises:
+        InputError: If there are no images, images without label, or an argument cannot
+            be.
+    """
+    spec = read_label_spec(
+        "FolderPair",
+        num_classes=num_classes,
+        classes=classes,
+        ignore_label=ignore_label,
+        label_lookup=label_lookup,
+        color_map=color_map,
+    )
+    root = Path(f"data/{name}" if root is None else root)
+    image_files, label_files = pair_folders(
+        root / images.format(split=split),
+        None if labels is None else root / labels.format(split=split),
+        image_suffix=image_suffix,
+        label_suffix=label_suffix,
+        missing_label=missing_label,
+    )
+    return Dataset(
+        name=name,
+        root=root,
+        split=split,
+        images=image_files,
+        labels=label_files,
+        **vars(spec),
+    )

@@ -1,0 +1,359 @@
+"""Any data set of TensorFlow Datasets that has an image and a segmentation."""
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from keras_lraspp.data.decode import checked_label, load_image, load_label
+from keras_lraspp.data.label_spec import LabelSpec, classes_of_values, read_label_spec
+from keras_lraspp.data.tfrecord import Shard, TfrecordFiles
+from keras_lraspp.errors import InputError
+from keras_lraspp.images import EncodedImage, open_image, read_image
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class TfdsSamples(LabelSpec):
+    """Some records of a data set; one kind of `Samples`.
+
+    Encoded images are decoded here, not by TFDS: palette and 16-bit labels stay what
+    they are, and what is wrong is named.
+
+    Attributes:
+        name: Name of the data set, as TFDS has it.
+        split: The split that was asked for.
+        root: Folder of the prepared data set.
+        records: Serialized examples by number.
+        features: Of the examples: the image and the label.
+        image: Name of the image's feature, a `tfds.features.Image`.
+        label: Name of the label's feature.
+        label_channel: The channel of the label that holds the classes; `None` for
+            labels of one channel.
+        indices: Numbers of the records; `None` for all.
+    """
+
+    name: str
+    split: str
+    root: Path
+    records: Sequence[bytes]
+    features: Any  # tfds.features.FeaturesDict
+    image: str
+    label: str
+    label_channel: int | None = None
+    indices: tuple[int, ...] | None = None
+
+    labelled = True
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.records if self.indices is None else self.indices)
+
+    def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Reads a sample; see `Samples.load`."""
+        image, label = self._parts(index)
+        pixels = load_image(image)
+        where = f"{self.where(index)} {self.label}"
+        values = self._classes(label, where)
+        size = tuple(pixels.shape[:2])
+        return pixels, checked_label(values, size, image, where, self)
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width of an image."""
+        with open_image(self._parts(index)[0]) as header:
+            return header.height, header.width
+
+    def where(self, index: int) -> str:
+        """The file and place of a record, or the data set and its number."""
+        record = self._record(index)
+        if hasattr(self.records, "where"):
+            return self.records.where(record)
+        return f"{self.name} {self.split} record {record}"
+
+    def select(self, indices: Sequence[int]) -> "TfdsSamples":
+        """The same data set with these samples only, in this order."""
+        chosen = tuple(self._record(index) for index in indices)
+        return dataclasses.replace(self, indices=chosen)
+
+    def _record(self, index: int) -> int:
+        return index if self.indices is None else self.indices[index]
+
+    def _parts(self, index: int) -> list[EncodedImage | np.ndarray]:
+        """The encoded image and the label, encoded if TFDS keeps it so."""
+        import tensorflow_datasets as tfds
+
+        names = (self.image, self.label)
+        encoded = [
+            name
+            for name in names
+            if isinstance(self.features[name], tfds.features.Image)
+        ]
+        skip = {name: tfds.decode.SkipDecoding() for name in encoded}
+        try:
+            example = self.features.deserialize_example_np(
+                self.records[self._record(index)], decoders=skip
+            )
+        except InputError:
+            raise
+        except Exception as error:  # which one depends on the damage
+            raise InputError(
+                f"{self.where(index)} is damaged ({error}); prepare the data set again."
+            ) from error
+        return [
+            EncodedImage(f"{self.where(index)} {name}", bytes(example[name]))
+            if name in encoded
+            else np.asarray(example[name])
+            for name in names
+        ]
+
+    def _classes(self, label: EncodedImage | np.ndarray, where: str) -> np.ndarray:
+        if isinstance(label, EncodedImage):
+            if self.label_channel is None:
+                return load_label(label, self)
+            label = read_image(label, apply_exif=False)
+        if label.ndim == 3:
+            label = label[..., self.label_channel or 0]
+        return classes_of_values(where, label, self)
+
+
+class TfdsSet(NamedTuple):
+    """What there is to know of a data set; arguments of `TFDS` of the same names."""
+
+    image: str = "image"
+    label: str | None = None
+    classes: str | Sequence[str] | None = None
+    num_classes: int | None = None
+    label_lookup: str | Mapping[int, int] | None = None
+    label_channel: int | None = None
+    val_split: str | None = None
+
+
+TFDS_SETS: dict[str, TfdsSet] = {
+    "cityscapes": TfdsSet(
+        image="image_left",
+        label="segmentation_label",
+        classes="cityscapes",
+        label_lookup="cityscapes",
+        val_split="validation",
+    ),
+    "oxford_iiit_pet": TfdsSet(
+        label="segmentation_mask",
+        classes=("pet", "background", "border"),
+        label_lookup={1: 0, 2: 1, 3: 2},
+        val_split="test",
+    ),
+    # Of ADE20K's annotations TFDS has those of the instance challenge: 100 categories
+    # in the red channel, the instances in the green one.
+    "scene_parse150": TfdsSet(
+        label="annotation",
+        num_classes=100,
+        label_lookup={value: value - 1 for value in range(1, 101)},
+        label_channel=0,
+        val_split="test",
+    ),
+}
+
+
+def TFDS(  # named as the package is
+    root: str | Path | None = None,
+    split: str = "train",
+    *,
+    name: str,
+    image: str | None = None,
+    label: str | None = None,
+    num_classes: int | None = None,
+    classes: str | Sequence[str] | None = None,
+    ignore_label: int | None = 255,
+    label_lookup: str | Mapping[int, int] | Sequence[int] | None = None,
+    color_map: Sequence[Sequence[int]] | None = None,
+    label_channel: int | None = None,
+    train_split: str = "train",
+    val_split: str | None = None,
+    download: bool = True,
+    file_format: str | None = None,
+) -> TfdsSamples:
+    """Opens a split of a data set that TensorFlow Datasets knows, by its name.
+
+    Records are read by number, so the order and resuming are as exact as with files:
+    ArrayRecord files can do that, TFRecord files by an index that is made when they
+    are first read. What is known of a data set (`tfds_sets.TFDS_SETS`: cityscapes,
+    oxford_iiit_pet, scene_parse150) need not be said.
+
+    Args:
+        root: TFDS's `data_dir`; its own default, `~/tensorflow_datasets`, if `None`.
+        split: `"train"` and `"val"` mean `train_split` and `val_split`; any other is
+            TFDS's own, as `"test"` or `"train[:10%]"`.
+        name: As in `tfds.builder`, with configuration and version where wanted:
+            `"cityscapes/semantic_segmentation"`.
+        image: Feature with the image.
+        label: Feature with the class of each pixel.
+        num_classes: Number of classes; may be left to `classes`, or to a label that is
+            a `LabeledImage`.
+        classes: As in `FileList`.
+        ignore_label: Label of pixels that count nowhere, or `None`.
+        label_lookup: As in `FileList`.
+        color_map: As in `FileList`.
+        label_channel: The channel of the label that holds the classes, if it has
+            several.
+        train_split: What to train on, as `"train[:90%]"`.
+        val_split: What to validate on; `None` for "validation", or "test".
+        download: Whether to download and prepare what is not there.
+        file_format: As in `tfds.builder`: `"array_record"` or `"tfrecord"`.
+
+    Returns:
+        The samples.
+
+    Raises:
+        InputError: If there is no such data set, feature or split, or it cannot be
+            prepared.
+    """
+    builder = _builder(name, root, file_format, download)
+    known = TFDS_SETS.get(builder.name, TfdsSet())
+    image, label = image or known.image, label or known.label
+    _check_features(name, builder.info.features, image, label)
+    if num_classes is None and classes is None:
+        names = getattr(builder.info.features[label], "names", None)
+        num_classes, classes = known.num_classes, known.classes or names
+    spec = read_label_spec(
+        "TFDS",
+        num_classes=num_classes,
+        classes=classes,
+        ignore_label=ignore_label,
+        label_lookup=known.label_lookup if label_lookup is None else label_lookup,
+        color_map=color_map,
+    )
+    own = _own_split(split, builder, train_split, val_split or known.val_split)
+    return TfdsSamples(
+        name=builder.name,
+        split=split,
+        root=Path(builder.data_dir),
+        records=records_of(builder, own),
+        features=_only(builder.info.features, image, label),
+        image=image,
+        label=label,
+        label_channel=known.label_channel if label_channel is None else label_channel,
+        **vars(spec),
+    )
+
+
+def _builder(name: str, root: str | Path | None, file_format, download: bool):
+    import tensorflow_datasets as tfds
+
+    where = "TFDS's own folder" if root is None else root
+    try:
+        options = {"data_dir": root and str(root), "file_format": file_format}
+        builder = tfds.builder(
+            name, **{key: value for key, value in options.items() if value is not None}
+        )
+    except Exception as error:  # which one depends on what is wrong with the name
+        raise InputError(
+            f"TFDS cannot open {name!r} in {where}: {_first_line(error)}; correct "
+            "TFDS.name, or --data_root."
+        ) from error
+    if not download:
+        if not builder.is_prepared():
+            raise InputError(
+                f"{name} is not prepared in {where}; set TFDS.download = True, or name "
+                "another folder with --data_root."
+            )
+        return builder
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # the network's, the disk's, or files to get by hand
+        raise InputError(
+            f"TFDS cannot prepare {name} in {where}: {error}; follow its instructions "
+            f"at https://www.tensorflow.org/datasets/catalog/{builder.name}."
+        ) from error
+    return builder
+
+
+def _check_features(name: str, features, image: str, label: str | None) -> None:
+    import tensorflow_datasets as tfds
+
+    for argument, feature in (("image", image), ("label", label)):
+        if feature not in features:
+            raise InputError(
+                f"{name} has the features {sorted(features)}, not {feature!r}; set "
+                f"TFDS.{argument} to one of them."
+            )
+    if not isinstance(features[image], tfds.features.Image):
+        raise InputError(
+            f"The feature {image!r} of {name} is {features[image]}, not an image; set "
+            "TFDS.image to another."
+        )
+
+
+def _own_split(split: str, builder, train_split: str, val_split: str | None) -> str:
+    """TFDS's name of a split."""
+    if split == "train":
+        return train_split
+    if split != "val":
+        return split
+    if val_split is not None:
+        return val_split
+    for name in ("validation", "test"):
+        if name in builder.info.splits:
+            return name
+    raise InputError(
+        f"{builder.name} has the splits {sorted(builder.info.splits)}; say what to "
+        'validate on with TFDS.val_split, as "train[90%:]".'
+    )
+
+
+def records_of(
+    builder, split: str, lengths: Mapping[str, Sequence[int]] | None = None
+) -> Sequence[bytes]:
+    """The records of a split of a builder, by number.
+
+    Args:
+        builder: A `tfds.core.DatasetBuilder`, prepared.
+        split: As TFDS names it, such as `"train[:50%]"`.
+        lengths: Bytes of all records of a file by its name, where known; else they are
+            looked for.
+
+    Returns:
+        The serialized examples.
+
+    Raises:
+        InputError: If there is no such split, or the format of the files has no order.
+    """
+    import tensorflow_datasets as tfds
+
+    formats = tfds.core.FileFormat
+    try:
+        if builder.info.file_format in formats.with_random_access():
+            return builder.as_data_source(
+                split, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES
+            )
+        files = builder.info.splits[split].file_instructions
+    except Exception as error:  # which one depends on what is wrong with the split
+        raise InputError(
+            f"{builder.name} has the splits {sorted(builder.info.splits)}; "
+            f"{split!r} is none of them ({_first_line(error)})."
+        ) from error
+    if builder.info.file_format != formats.TFRECORD:
+        raise InputError(
+            f"{builder.name} is prepared as {builder.info.file_format.value}; prepare "
+            'it as "array_record" or "tfrecord" (TFDS.file_format).'
+        )
+    known = lengths or {}
+    return TfrecordFiles(
+        [
+            Shard(f.filename, f.skip, f.take, known.get(os.path.basename(f.filename)))
+            for f in files
+        ]
+    )
+
+
+def _only(features, *names: str):
+    """The features of these names, so that the others need not be decoded."""
+    import tensorflow_datasets as tfds
+
+    chosen = tfds.decode.PartialDecoding({name: True for name in names})
+    return chosen.extract_features(features)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -1,0 +1,105 @@
+"""PASCAL VOC 2012's segmentation, with or without the masks that SBD adds."""
+
+from pathlib import Path
+
+from keras_lraspp.classes import CLASS_SETS
+from keras_lraspp.data.dataset import Dataset
+from keras_lraspp.data.pairing import keep_labelled, read_names
+from keras_lraspp.errors import InputError, abbreviate
+
+SPLITS = ("train", "val", "trainval", "test")
+LISTS = "ImageSets/Segmentation"
+MASKS, ADDED_MASKS = "SegmentationClass", "SegmentationClassAug"
+ARCHIVE = "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar"
+
+
+def VOC2012(  # named as the data set is
+    root: str | Path = "data/voc2012",
+    split: str = "train",
+    *,
+    augmented: bool = False,
+    missing_label: str = "fail",
+    name: str = "voc2012",
+) -> Dataset:
+    """Lists a split of PASCAL VOC 2012: 21 classes, 1464 and 1449 images.
+
+    Images are `root/JPEGImages/*.jpg`, labels `root/SegmentationClass/*.png`, palette
+    images whose indices are the classes; 255, the outlines, is ignored. Which images
+    belong to a split stands in `root/ImageSets/Segmentation/<split>.txt`.
+
+    Args:
+        root: The folder `VOC2012`, or one that holds it or `VOCdevkit`.
+        split: `"train"`, `"val"`, `"trainval"`, or `"test"`, which has no labels.
+        augmented: Whether "train" has the images that SBD adds, 10582 together: those
+            of `trainaug.txt`, or of `train.txt` and `aug.txt`. A mask is taken from
+            `root/SegmentationClassAug` if it is there. `keras-lraspp data prepare voc`
+            makes list and masks.
+        missing_label: `"fail"`, or `"skip"` to leave out images without label.
+        name: Name of the data set.
+
+    Returns:
+        The data set, in the order of the list; ignore label 255.
+
+    Raises:
+        InputError: If a list or an image does not exist, or images have no label.
+
+    Reference:
+        Everingham et al., "The PASCAL Visual Object Classes Challenge", 2015;
+        Hariharan et al., "Semantic Contours from Inverse Detectors", ICCV 2011.
+    """
+    if split not in SPLITS:
+        raise InputError(f"{name} has the splits {SPLITS}, not {split!r}; use one.")
+    root = Path(root)
+    tree = voc_tree(root)
+    names = _names(tree, split, augmented and split == "train")
+    images = tuple(tree / "JPEGImages" / f"{one}.jpg" for one in names)
+    missing = [path for path in images if not path.is_file()]
+    if missing:
+        raise InputError(
+            f"{len(missing)} of {len(images)} images of {name} {split} do not exist: "
+            f"{abbreviate(missing)}; unpack {ARCHIVE} again."
+        )
+    labels: tuple[Path, ...] = ()
+    if split != "test":
+        labels = tuple(_mask(tree, one, augmented) for one in names)
+        images, labels = keep_labelled(images, labels, missing_label=missing_label)
+    return Dataset(
+        name=name,
+        root=root,
+        split=split,
+        images=images,
+        labels=labels,
+        classes=CLASS_SETS["voc2012"],
+        ignore_label=255,
+    )
+
+
+def voc_tree(root: Path) -> Path:
+    """The folder with `JPEGImages` and `ImageSets`, in `root` or below."""
+    for tree in (root, root / "VOC2012", root / "VOCdevkit" / "VOC2012"):
+        if (tree / LISTS).is_dir():
+            return tree
+    raise InputError(
+        f"There is no {root / LISTS}; unpack {ARCHIVE} and name its folder VOC2012 with"
+        " --data_root (--gin_file=quickstart.gin needs no data)."
+    )
+
+
+def _names(tree: Path, split: str, augmented: bool) -> list[str]:
+    lists = tree / LISTS
+    if not augmented:
+        return read_names(lists / f"{split}.txt")
+    whole, added = lists / "trainaug.txt", lists / "aug.txt"
+    if whole.is_file():
+        return read_names(whole)
+    if added.is_file():
+        return [*dict.fromkeys(read_names(lists / "train.txt") + read_names(added))]
+    raise InputError(
+        f"There is neither {whole} nor {added}; make them with `keras-lraspp data "
+        f"prepare voc --root={tree} --sbd=DIR`, or set VOC2012.augmented = False."
+    )
+
+
+def _mask(tree: Path, name: str, augmented: bool) -> Path:
+    added = tree / ADDED_MASKS / f"{name}.png"
+    return added if augmented and added.is_file() else tree / MASKS / f"{name}.png"

@@ -1,0 +1,286 @@
+"""Samples in shards, read by number, whole or in part."""
+
+import dataclasses
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from keras_lraspp.data.datasets.tfds import records_of
+from keras_lraspp.data.decode import checked_label, load_image
+from keras_lraspp.data.label_spec import LabelSpec
+from keras_lraspp.data.shards.manifest import check_files, read_manifest
+from keras_lraspp.data.shards.tiles import TileSize, cut, encode_tile, join, join_png
+from keras_lraspp.data.window import Window, whole
+from keras_lraspp.errors import InputError
+from keras_lraspp.images import DamagedFileError, EncodedImage
+
+_JPEG = b"\xff\xd8"
+
+
+class Encoding(NamedTuple):
+    """How the images of a data set are kept.
+
+    Attributes:
+        exact: Whether the pixels stay what they are.
+        encode: Writes a tile, uint8 (height, width, 3).
+    """
+
+    exact: bool
+    encode: Callable[[np.ndarray], bytes]
+
+
+def _jpeg(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    # Full colour resolution: else colours would bleed over the edges of tiles.
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=95, subsampling=0)
+    return buffer.getvalue()
+
+
+ENCODINGS = {"png": Encoding(True, encode_tile), "jpeg": Encoding(False, _jpeg)}
+
+
+def pack(
+    image: np.ndarray | bytes,
+    label: np.ndarray,
+    *,
+    name: str,
+    encoding: str,
+    label_type: str,
+    tile: TileSize,
+) -> bytes:
+    """Writes a sample.
+
+    Args:
+        image: uint8 (height, width, 3), or a JPEG file to be kept as it is.
+        label: Classes (height, width).
+        name: What the sample is called in messages.
+        encoding: A name in `ENCODINGS`.
+        label_type: `"uint8"` or `"uint16"`.
+        tile: Size of the tiles.
+
+    Returns:
+        The serialized example.
+    """
+    example = tf.train.Example()
+    fields = example.features.feature
+    if isinstance(image, bytes):
+        images = [image]
+    else:
+        images = cut(np.asarray(image), tile, ENCODINGS[encoding].encode)
+    fields["image"].bytes_list.value.extend(images)
+    labels = cut(label.astype(label_type, copy=False), tile, encode_tile)
+    fields["label"].bytes_list.value.extend(labels)
+    fields["height"].int64_list.value.append(label.shape[0])
+    fields["width"].int64_list.value.append(label.shape[1])
+    fields["name"].bytes_list.value.append(name.encode())
+    return example.SerializeToString()
+
+
+def unpack(
+    content: bytes, window: Window, *, where: str, label_type: str, tile: TileSize
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """Reads a part of a sample.
+
+    Args:
+        content: The serialized example.
+        window: The part; its height and width are the sample's.
+        where: Where it is, for messages.
+        label_type: As written.
+        tile: As written.
+
+    Returns:
+        Image uint8 (rows, columns, 3), label (rows, columns), and the sample's name.
+
+    Raises:
+        DamagedFileError: If it is damaged.
+    """
+    try:
+        fields = tf.train.Example.FromString(content).features.feature
+        size = fields["height"].int64_list.value[0], fields["width"].int64_list.value[0]
+        (name,) = fields["name"].bytes_list.value
+        name = f"{where} ({name.decode()})"
+        images, labels = (
+            _Tiles(name, key, fields[key].bytes_list.value)
+            for key in ("image", "label")
+        )
+        if size != (window.height, window.width):
+            raise InputError(f"its size is {size}")
+        like = np.zeros((), label_type)
+        label = join_png(labels, window, tile, like)
+        if bytes(images.content[0][:2]) == _JPEG:
+            return join(images, window, tile, load_image), label, name
+        return join_png(images, window, tile, np.zeros(3, np.uint8)), label, name
+    except DamagedFileError:
+        raise
+    except Exception as error:  # which one depends on the damage
+        raise DamagedFileError(
+            f"{where} is damaged ({error}); write the shards again."
+        ) from error
+
+
+class _Tiles:
+    """Tiles of a record; those that are not needed are not copied."""
+
+    def __init__(self, name: str, key: str, content):
+        self.name, self.key, self.content = name, key, content
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+    def __getitem__(self, number: int) -> EncodedImage:
+        return EncodedImage(
+            f"{self.name} {self.key} tile {number}", self.content[number]
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class ShardSamples(LabelSpec):
+    """Some records of a folder of shards; `Samples` and `WindowSamples`.
+
+    Attributes:
+        name: Name of the data set that the shards were written from.
+        split: Name of the split.
+        folder: Folder of the shards, as it was named; it may be a remote one.
+        records: Serialized examples by number.
+        size_table: Height and width of each record's image, int32 (records, 2).
+        label_type: `"uint8"` or `"uint16"`, as written.
+        tile: Size of the tiles.
+        hosts: Number of machines that share the split; the records are of one of them.
+        indices: Numbers of the records; `None` for all.
+    """
+
+    name: str
+    split: str
+    folder: str
+    records: Sequence[bytes]
+    size_table: np.ndarray
+    label_type: str
+    tile: TileSize
+    hosts: int = 1
+    indices: tuple[int, ...] | None = None
+
+    labelled = True
+
+    @property
+    def root(self) -> Path:
+        """Folder of the shards."""
+        return Path(self.folder)
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.size_table if self.indices is None else self.indices)
+
+    def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Reads a sample; see `Samples.load`."""
+        return self.load_window(index, whole(*self.size(index)))
+
+    def load_window(self, index: int, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """Reads a part of a sample; see `WindowSamples.load_window`."""
+        image, label, name = unpack(
+            self.records[self._record(index)],
+            window,
+            where=self.where(index),
+            label_type=self.label_type,
+            tile=self.tile,
+        )
+        return image, checked_label(label, image.shape[:2], name, name, self)
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width of an image."""
+        height, width = self.size_table[self._record(index)].tolist()
+        return height, width
+
+    def where(self, index: int) -> str:
+        """The file and place of a record, or the folder and its number."""
+        record = self._record(index)
+        if hasattr(self.records, "where"):
+            return self.records.where(record)
+        return f"{self.folder} {self.split} record {record}"
+
+    def select(self, indices: Sequence[int]) -> "ShardSamples":
+        """The same data set with these samples only, in this order."""
+        chosen = tuple(self._record(index) for index in indices)
+        return dataclasses.replace(self, indices=chosen)
+
+    def _record(self, index: int) -> int:
+        return index if self.indices is None else self.indices[index]
+
+
+def Shards(  # named as the other data sets are
+    root: str | Path | None = None,
+    split: str = "train",
+    *,
+    hosts: int = 1,
+    host: int = 0,
+    checksums: bool = False,
+) -> ShardSamples:
+    """Opens a split of what `keras-lraspp data shards` wrote.
+
+    Only what an augmentation looks at is decoded of each image. Names, colours and the
+    ignore label are those of the data set that the shards were written from.
+
+    Args:
+        root: Folder of the shards, also on a remote disk that TensorFlow knows, as
+            `gs://bucket/shards`; `data/shards` if `None`.
+        split: Name of the split.
+        hosts: Number of machines that train together.
+        host: Which of them this one is, from 0. Each has an equal part of the split
+            "train" (`tfds.even_splits`; what does not divide evenly is dropped), and
+            all of any other.
+        checksums: Whether to read all files first and compare their checksums. Their
+            sizes always are.
+
+    Returns:
+        The samples.
+
+    Raises:
+        InputError: If there are no shards or no such split, or files are missing or
+            not what was written.
+    """
+    import tensorflow_datasets as tfds
+
+    folder = "data/shards" if root is None else str(root)  # a Path would eat the //
+    manifest = read_manifest(folder)
+    if split not in manifest.splits:
+        raise InputError(
+            f"{folder} has the splits {sorted(manifest.splits)}, not {split!r}; choose "
+            "one of them, or write the shards again with it."
+        )
+    content = manifest.splits[split]
+    _check_hosts(hosts, host, len(content))
+    check_files(folder, content.files, checksums=checksums)
+    chosen, first, count = split, 0, len(content)
+    if split == "train" and hosts > 1:
+        chosen = tfds.even_splits(split, n=hosts, drop_remainder=True)[host]
+        count //= hosts
+        first = host * count
+    builder = tfds.builder_from_directory(folder)
+    lengths = {file.name: file.lengths for file in content.files}
+    return ShardSamples(
+        name=manifest.name,
+        split=split,
+        folder=folder,
+        classes=manifest.classes,
+        ignore_label=manifest.ignore_label,
+        records=records_of(builder, chosen, lengths),
+        size_table=content.size_table()[first : first + count],
+        label_type=manifest.label_type,
+        tile=manifest.tile,
+        hosts=hosts,
+    )
+
+
+def _check_hosts(hosts: int, host: int, samples: int) -> None:
+    if not 1 <= hosts <= samples:
+        raise InputError(
+            f"Shards.hosts is 1..{samples} for {samples} samples, not {hosts}."
+        )
+    if not 0 <= host < hosts:
+        raise InputError(
+            f"Shards.host is 0..{hosts - 1} for Shards.hosts = {hosts}, not {host}."
+        )

@@ -1,0 +1,133 @@
+"""Bilinear resize to the size of another tensor."""
+
+import keras
+
+
+@keras.saving.register_keras_serializable("keras_lraspp")
+class ResizeLike(keras.layers.Layer):
+    """Resizes a feature map bilinearly to the height and width of another.
+
+    Half-pixel centres, no antialiasing: what PyTorch and Paddle call
+    `align_corners=False`. Unlike `keras.layers.Resizing` and `UpSampling2D` the
+    size may be known only at run time, on TensorFlow too.
+    """
+
+    def call(self, inputs, reference):
+        """Resizes `inputs`.
+
+        Args:
+            inputs: Float tensor (B, h, w, C).
+            reference: Tensor (B, H, W, any) of any dtype; only its size is used.
+
+        Returns:
+            Tensor (B, H, W, C) of the layer's compute dtype.
+        """
+        if inputs.shape[1:3] == reference.shape[1:3] and None not in inputs.shape[1:3]:
+            return inputs
+        if keras.backend.backend() != "tensorflow":
+            return resize_bilinear(inputs, reference.shape[1:3])
+        import tensorflow as tf
+
+        resized = resize_bilinear(inputs, tf.shape(reference)[1:3])
+        resized = tf.cast(resized, self.compute_dtype)
+        resized.set_shape(self.compute_output_shape(inputs.shape, reference.shape))
+        return resized
+
+    def compute_output_shape(self, inputs_shape, reference_shape):
+        """Returns (B, H, W, C)."""
+        batch, _, _, channels = inputs_shape
+        return (batch, *reference_shape[1:3], channels)
+
+
+def resize_bilinear(inputs, size):
+    """Resizes bilinearly: half-pixel centres, no antialiasing.
+
+    Args:
+        inputs: Float tensor (B, h, w, C).
+        size: (height, width); on TensorFlow each may be a tensor.
+
+    Returns:
+        Tensor (B, *size, C); on TensorFlow float32, else of the inputs' dtype.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return keras.ops.image.resize(
+            inputs, size, interpolation="bilinear", data_format="channels_last"
+        )
+    # keras.ops.image.resize compares the size in Python, which a symbolic size does
+    # not allow.
+    import tensorflow as tf
+
+    return tf.image.resize(inputs, size, method="bilinear")
+
+
+@keras.saving.register_keras_serializable("keras_lraspp")
+class LargeKernelPool(keras.layers.AveragePooling2D):
+    """Average pooling 49x49, stride 16 down and 20 across, "valid".
+
+    The window of the R-ASPP head of the MobileNetV3 paper (section 6.4), as in
+    PaddleSeg's `large_kernel` variant: a 512x1024 crop at output stride 8 gives
+    1x4 cells. A feature map smaller than the window has no cell; then the layer
+    raises and names the image side that is needed.
+
+    Args:
+        feature_stride: Image pixels per feature-map pixel (the network's output
+            stride); only used to say the smallest image side.
+        pool_size: Side of the square window, in feature-map pixels.
+        strides: Window steps (down, across), in feature-map pixels.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: At build or call time if a side of the feature map is below
+            the window's. TensorFlow graphs of unknown size raise
+            `tf.errors.InvalidArgumentError` with the same sentence.
+    """
+
+    def __init__(self, feature_stride=8, pool_size=49, strides=(16, 20), **kwargs):
+        super().__init__(
+            pool_size=pool_size,
+            strides=strides,
+            padding="valid",
+            data_format="channels_last",
+            **kwargs,
+        )
+        self.feature_stride = feature_stride
+
+    @property
+    def smallest_side(self):
+        """The smallest image side, in pixels, that fills one window."""
+        return (max(self.pool_size) - 1) * self.feature_stride + 1
+
+    def call(self, inputs):
+        """Pools (B, h, w, C) to (B, (h - 49) // 16 + 1, (w - 49) // 20 + 1, C)."""
+        self._check(inputs.shape)
+        if keras.backend.backend() == "tensorflow" and None in inputs.shape[1:3]:
+            import tensorflow as tf
+
+            sides = tf.shape(inputs)[1:3]
+            message = self._message("of this size")
+            tf.debugging.assert_greater_equal(sides, self.pool_size, message=message)
+        return super().call(inputs)
+
+    def compute_output_shape(self, input_shape):
+        """Returns the pooled shape, after checking known sides."""
+        self._check(input_shape)
+        return super().compute_output_shape(input_shape)
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        config = super().get_config()
+        for fixed in ("padding", "data_format"):
+            config.pop(fixed)
+        return {**config, "feature_stride": self.feature_stride}
+
+    def _check(self, shape):
+        for side, window in zip(shape[1:3], self.pool_size, strict=True):
+            if isinstance(side, int) and side < window:
+                raise ValueError(self._message(f"of feature side {side}"))
+
+    def _message(self, which):
+        return (
+            f"The large-kernel pooling needs an image whose sides are both at least "
+            f"{self.smallest_side} pixels; an image {which} is too small. Use a "
+            f'larger image or crop, or pooling="global".'
+        )
