@@ -22,10 +22,10 @@ import tensorflow as tf
 
 from keras_lraspp import LRASPP
 from keras_lraspp.data import Cityscapes, Scenes, check_dataset, evaluation_batches
+from keras_lraspp.evaluation.loop import evaluate_model
 from keras_lraspp.inference import label_function
 from keras_lraspp.metrics import ImageConfusion
 from keras_lraspp.models.variants import find_variant
-from keras_lraspp.runs.evaluation.counting import evaluate_model
 
 
 def main() -> None:

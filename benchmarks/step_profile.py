@@ -28,10 +28,10 @@ from keras_lraspp.layers import activations as hard_swish
 from keras_lraspp.layers import activations as scale_channels
 from keras_lraspp.layers import batch_norm
 from keras_lraspp.models.summary import multiply_adds, output_bytes
-from keras_lraspp.runs.training.setup import compile_network
-from keras_lraspp.training import softmax_cross_entropy
+from keras_lraspp.training import fast_ops as softmax_cross_entropy
 from keras_lraspp.training.losses import OhemCrossEntropy
 from keras_lraspp.training.optimizer import SGD
+from keras_lraspp.training.setup import compile_network
 
 SIZE = 256, 512
 BATCHES = {32: 4, 8: 2}  # by output stride

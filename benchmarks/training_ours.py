@@ -13,12 +13,11 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 from keras_lraspp import LRASPP  # noqa: E402
-from keras_lraspp.runs.training.setup import compile_network  # noqa: E402
-from keras_lraspp.training.journal import Journal  # noqa: E402
+from keras_lraspp.run_dir.log import Journal  # noqa: E402
+from keras_lraspp.training.callbacks import Progress, StopOnDivergence  # noqa: E402
 from keras_lraspp.training.losses import OhemCrossEntropy  # noqa: E402
 from keras_lraspp.training.optimizer import SGD  # noqa: E402
-from keras_lraspp.training.progress import Progress  # noqa: E402
-from keras_lraspp.training.watchdogs import StopOnDivergence  # noqa: E402
+from keras_lraspp.training.setup import compile_network  # noqa: E402
 
 
 def main() -> None:

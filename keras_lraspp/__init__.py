@@ -11,7 +11,7 @@ __all__ = ["LRASPP", "MobileNetV3", "Segmenter", "data", "import_weights", "metr
 _LAZY = {
     "LRASPP": ("keras_lraspp.models", "LRASPP"),
     "MobileNetV3": ("keras_lraspp.models", "MobileNetV3"),
-    "Segmenter": ("keras_lraspp.segmenter", "Segmenter"),
+    "Segmenter": ("keras_lraspp.prediction.segmenter", "Segmenter"),
     "data": ("keras_lraspp.data", None),
     "import_weights": ("keras_lraspp.models.importing", "import_weights"),
     "metrics": ("keras_lraspp.metrics", None),

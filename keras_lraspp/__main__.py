@@ -11,14 +11,12 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 
-from keras_lraspp.cli.benchmark import BENCHMARK_COMMAND
-from keras_lraspp.cli.command import spelling
-from keras_lraspp.cli.convert import CONVERT_COMMAND
 from keras_lraspp.cli.data import DATA_COMMAND
 from keras_lraspp.cli.evaluate import EVALUATE_COMMAND
 from keras_lraspp.cli.export import EXPORT_COMMAND
+from keras_lraspp.cli.flags import spelling
 from keras_lraspp.cli.predict import PREDICT_COMMAND
-from keras_lraspp.cli.report import REPORT_COMMAND
+from keras_lraspp.cli.tools import BENCHMARK_COMMAND, CONVERT_COMMAND, REPORT_COMMAND
 from keras_lraspp.cli.train import TRAIN_COMMAND
 from keras_lraspp.errors import StorageError, UserError
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_lraspp import config
-from keras_lraspp.config_files import CONFIGS, find_config
+from keras_lraspp.config.gin_files import CONFIGS, find_config
 from keras_lraspp.errors import DivergedError, InputError
 
 SHIPPED = sorted(path.name for path in CONFIGS.glob("*.gin"))
@@ -62,9 +62,9 @@ def spy(monkeypatch):
         calls.append(arguments)
         return arguments
 
-    real = importlib.import_module("keras_lraspp.runs.evaluate").evaluate
+    real = importlib.import_module("keras_lraspp.evaluation.evaluate").evaluate
     evaluate.__signature__ = inspect.signature(real)
-    monkeypatch.setattr("keras_lraspp.runs.evaluate.evaluate", evaluate)
+    monkeypatch.setattr("keras_lraspp.evaluation.evaluate.evaluate", evaluate)
     return calls
 
 
@@ -257,7 +257,7 @@ def test_errors_of_a_run_arrive_without_what_gin_adds(monkeypatch):
     def evaluate(*, weights):
         raise DivergedError("The loss is nan.")
 
-    monkeypatch.setattr("keras_lraspp.runs.evaluate.evaluate", evaluate)
+    monkeypatch.setattr("keras_lraspp.evaluation.evaluate.evaluate", evaluate)
     config.load_config([])
     with pytest.raises(DivergedError) as caught:
         config.call("evaluate", weights="w")
@@ -269,7 +269,7 @@ def test_our_own_bugs_stay_what_they_are(monkeypatch):
     def evaluate(*, weights):
         raise TypeError("oops")
 
-    monkeypatch.setattr("keras_lraspp.runs.evaluate.evaluate", evaluate)
+    monkeypatch.setattr("keras_lraspp.evaluation.evaluate.evaluate", evaluate)
     config.load_config([])
     with pytest.raises(TypeError, match="oops") as caught:
         config.call("evaluate", weights="w")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_lraspp.config_arguments import check_arguments
+from keras_lraspp.config import check_arguments
 from keras_lraspp.errors import InputError
 
 

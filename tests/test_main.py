@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from keras_lraspp.__main__ import COMMANDS, main
-from keras_lraspp.cli.command import size, spelling
-from keras_lraspp.cli.quiet_import import _quiet
+from keras_lraspp.cli.flags import size, spelling
 from keras_lraspp.errors import DivergedError, InputError, StorageError
-from keras_lraspp.runs.train import TrainingResult
+from keras_lraspp.training.train import TrainingResult
 
 TREE = Path(__file__).parents[1]
 RESULT = TrainingResult(10, 5, 0.5, Path("o/best.keras"), None)
@@ -220,22 +219,6 @@ def test_a_warning_to_the_user_is_one_line(monkeypatch):
     assert shown[0] == "warning: 3 labels.\n"
     assert shown[1].startswith("a.py:3: DeprecationWarning: 3 labels.")
     assert warnings.formatwarning is before
-
-
-def test_tensorflow_is_quiet_about_itself_only(capfd):
-    said = [
-        b"WARNING: All log messages before absl::InitializeLog() is called are ...\n",
-        b"I0000 00:00:1 9174 port.cc:153] oneDNN custom operations are on.\n",
-        b"E0000 00:00:1 9174 cuda_platform.cc:52] failed call to cuInit: X (303)\n",
-        b"W0000 00:00:1 9174 gpu.cc:1] Cannot dlopen some GPU libraries.\n",
-    ]
-    with _quiet():
-        os.write(2, b"".join(said))
-    assert capfd.readouterr().err.encode() == said[-1]
-    with pytest.raises(ImportError), _quiet():
-        os.write(2, b"".join(said))
-        raise ImportError
-    assert capfd.readouterr().err.encode() == b"".join(said)
 
 
 def test_train_evaluate_predict_and_export_work_together(

@@ -13,9 +13,9 @@ from keras_lraspp.export.litert import export_litert
 from keras_lraspp.export.onnx import export_onnx
 from keras_lraspp.export.saved_model import export_saved_model
 from keras_lraspp.inference import InferenceOptions
-from keras_lraspp.inference.options import DEFAULT
+from keras_lraspp.inference.tta import DEFAULT
 from keras_lraspp.models.keras_file import save_network
-from keras_lraspp.predictors import is_exported, open_predictor
+from keras_lraspp.prediction.predictors import is_exported, open_predictor
 
 CLASSES = ClassSet(("cat", "dog"), ((1, 2, 3), (4, 5, 6)))
 FLIP = InferenceOptions(flip=True)

@@ -2,14 +2,15 @@
 
 import argparse
 
-from keras_lraspp.cli.command import (
+from keras_lraspp.cli.flags import (
     Command,
     add_config_flags,
     add_data_root_flag,
+    add_inference_flags,
     add_weights_flag,
+    inference_arguments,
     load_flags,
 )
-from keras_lraspp.cli.inference_flags import add_inference_flags, inference_arguments
 
 
 def _add_evaluate_flags(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from keras_lraspp.cli.command import (
+from keras_lraspp.cli.flags import (
     Command,
     add_config_flags,
     add_data_root_flag,

@@ -4,7 +4,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from keras_lraspp.cli.command import (
+from keras_lraspp.cli.flags import (
     Command,
     add_config_flags,
     add_data_root_flag,

@@ -16,15 +16,15 @@ from keras_lraspp.export.graph import (
     inference_graph,
     require_tensorflow,
 )
-from keras_lraspp.export.litert_metadata import add_entries
 from keras_lraspp.export.metadata import INPUT, Classes, describe
 from keras_lraspp.export.parity import (
     ParityError,
     ParityReport,
     compare,
+    fitted,
     require_agreement,
 )
-from keras_lraspp.export.parity_images import fitted
+from keras_lraspp.export.runtimes import add_entries
 from keras_lraspp.files import replacing
 
 PRECISIONS = ("float32", "float16", "dynamic", "int8")
@@ -50,7 +50,7 @@ def export_litert(
     The input `image` is uint8 RGB (1, H, W, 3) of one size, in every precision. Only
     built-in operators are used. The file is run in LiteRT and compared with the model
     before it takes its place. Classes, colours and variant are in the file, see
-    `keras_lraspp.export.litert_metadata`.
+    `keras_lraspp.export.runtimes`.
 
     Args:
         model: As for `export_onnx`.
@@ -161,7 +161,7 @@ def _calibration(
 def _check(model, content, outputs, sides, precision, images, target):
     from importlib.metadata import version
 
-    from keras_lraspp.export.litert_runtime import LiteRTFile
+    from keras_lraspp.export.runtimes import LiteRTFile
 
     run = run_scores = LiteRTFile(content)
     if "logits" not in outputs and precision in _SAME_ARITHMETIC:

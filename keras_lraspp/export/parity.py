@@ -1,14 +1,71 @@
 """Whether an exported model does what the Keras model does."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
+from PIL import Image
+from tqdm import tqdm
 
-from keras_lraspp.errors import UserError
-from keras_lraspp.export.parity_images import check_image, check_sizes, fitted
+from keras_lraspp.data.dataset import Samples, open_dataset
+from keras_lraspp.errors import InputError, UserError
+from keras_lraspp.inference.functions import LabelFunction
+from keras_lraspp.metrics import ConfusionMatrix
+
+
+def check_sizes(
+    model: keras.Model, sides: Sequence[int | None]
+) -> list[tuple[int, int]]:
+    """Returns the sizes to compare at: the fixed one, or two odd ones."""
+    smallest = getattr(model, "smallest_side", 1)
+    heights, widths = max(smallest, 97), max(smallest, 161)
+    sizes = [
+        (sides[0] or heights + grown, sides[1] or widths + grown) for grown in (0, 30)
+    ]
+    return sizes[:1] if None not in sides else sizes
+
+
+def check_image(height: int, width: int) -> np.ndarray:
+    """Draws a smooth, colourful picture to compare on.
+
+    Args:
+        height: In pixels.
+        width: In pixels.
+
+    Returns:
+        uint8 RGB (1, height, width, 3), the same each time.
+    """
+    ys = np.linspace(0, 1, height)[:, None, None]
+    xs = np.linspace(0, 1, width)[None, :, None]
+    rng = np.random.default_rng(0)
+    waves = sum(
+        np.sin(2 * np.pi * (fy * ys + fx * xs + rng.uniform(size=3))) / frequency
+        for frequency, (fy, fx) in enumerate(rng.uniform(-8, 8, (8, 2)), 1)
+    )
+    pixels = 127.5 + 127.5 * waves / np.abs(waves).max()
+    return np.rint(pixels).astype(np.uint8)[None]
+
+
+def fitted(image: np.ndarray, sides: Sequence[int | None]) -> np.ndarray:
+    """Makes an image fit a file.
+
+    Args:
+        image: uint8 RGB (H, W, 3).
+        sides: Height and width; `None` where the image's own will do.
+
+    Returns:
+        uint8 RGB (1, *sides, 3), resized if need be.
+    """
+    height, width = (
+        fixed or own for fixed, own in zip(sides, image.shape[:2], strict=True)
+    )
+    if image.shape[:2] != (height, width):
+        resized = Image.fromarray(image).resize((width, height), Image.BILINEAR)
+        image = np.asarray(resized)
+    return image[None]
+
 
 SMALLEST_AGREEMENT = 0.999  # share of pixels with the same label
 
@@ -143,3 +200,117 @@ def check_agreement(expected: np.ndarray, found: np.ndarray, what: str) -> float
     agreement = float(np.mean(expected == found))
     require_agreement(agreement, what)
     return agreement
+
+
+LARGEST_LOSS = 0.01  # of mIoU, in 0..1
+
+
+def find_samples(
+    dataset: Callable[..., Samples] | None,
+    data_root,
+    split: str,
+    num_classes: int,
+    needed_for: str | None,
+) -> Samples | None:
+    """Opens a split, if it is there.
+
+    Args:
+        dataset: As the runs take it; `None` if none is configured.
+        data_root: Its folder; `None` for the default.
+        split: Name of the split.
+        num_classes: Number of the model's classes.
+        needed_for: What cannot be done without it; `None` if it can be missing.
+
+    Returns:
+        The data set; `None` if it is not there and need not be.
+
+    Raises:
+        InputError: If it is not there, but needed or named, or has other classes.
+    """
+    if dataset is None:
+        if needed_for:
+            raise InputError(
+                f"{needed_for} needs a data set; bind export.dataset, as the shipped "
+                f"configurations do."
+            )
+        return None
+    try:
+        found = open_dataset(dataset, data_root, split)
+    except InputError as error:
+        if needed_for is None and data_root is None:
+            return None
+        reason = f"{needed_for or '--data_root'} needs the data set. "
+        raise InputError(reason + str(error)) from error
+    if needed_for and found.num_classes != num_classes:
+        raise InputError(
+            f"{needed_for} needs a data set of the model's {num_classes} classes; "
+            f"{found.name} has {found.num_classes}."
+        )
+    return found
+
+
+def spread(samples: Samples, count: int) -> list[int]:
+    """Returns the numbers of at most `count` samples, evenly over all."""
+    places = np.linspace(0, len(samples) - 1, min(count, len(samples)))
+    return np.rint(places).astype(int).tolist()
+
+
+def pictures(samples: Samples | None, count: int) -> Iterator[np.ndarray]:
+    """Yields at most `count` images, uint8 (H, W, 3), evenly over the data set."""
+    for index in spread(samples, count) if samples is not None else ():
+        yield np.asarray(samples.load(index)[0])
+
+
+def certify(
+    model: LabelFunction,
+    exported: LabelFunction,
+    samples: Samples,
+    count: int,
+    sides: tuple[int, int],
+    what: str,
+) -> dict:
+    """Compares the mIoU of an exported file with the Keras model's.
+
+    Args:
+        model: Labels of the Keras model, from images (1, H, W, 3).
+        exported: Those of the file.
+        samples: The validation set.
+        count: Number of images at most, evenly over it.
+        sides: Height and width to resize images, bilinearly, and labels, to the
+            nearest, to.
+        what: The file, for the error.
+
+    Returns:
+        What `deploy.json` says of it: `miou` and `model_miou` in 0..1, their
+        difference `miou_change`, and on how many images of which split.
+
+    Raises:
+        ParityError: If it loses more than `LARGEST_LOSS`, or nothing can be counted.
+        InputError: If a sample cannot be read.
+    """
+    indices = spread(samples, count)
+    ours, theirs = (
+        ConfusionMatrix(samples.num_classes, samples.ignore_label) for _ in range(2)
+    )
+    for index in tqdm(indices, unit="image", desc="certificate"):
+        image, labels = samples.load(index)
+        image = fitted(np.asarray(image), sides)
+        truth = Image.fromarray(np.asarray(labels).astype("int32"))
+        truth = np.asarray(truth.resize(sides[::-1], Image.NEAREST))[None]
+        ours.update(truth, model(image))
+        theirs.update(truth, exported(image))
+    change = theirs.miou() - ours.miou()
+    if not change >= -LARGEST_LOSS:  # nan, too
+        raise ParityError(
+            f"{what} has a mIoU of {theirs.miou():.2%} where the Keras model has "
+            f"{ours.miou():.2%}, on {len(indices)} images of {samples.name} "
+            f"{samples.split}; it may lose {LARGEST_LOSS:.0%}. Nothing was exported."
+        )
+    return {
+        "miou": theirs.miou(),
+        "model_miou": ours.miou(),
+        "miou_change": change,
+        "images": len(indices),
+        "dataset": samples.name,
+        "split": samples.split,
+    }

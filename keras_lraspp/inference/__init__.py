@@ -1,11 +1,11 @@
 """From images to labels, and from labels to pictures."""
 
-from keras_lraspp.inference.labels import (
+from keras_lraspp.inference.functions import (
     label_function,
     logit_function,
     probability_function,
 )
-from keras_lraspp.inference.options import DEFAULT, InferenceOptions
+from keras_lraspp.inference.tta import DEFAULT, InferenceOptions
 from keras_lraspp.visualize import colorize, legend, overlay, read_palette, with_legend
 
 __all__ = [

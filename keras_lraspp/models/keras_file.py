@@ -6,13 +6,13 @@ architecture it names is only read to explain a difference.
 
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import keras
 
-from keras_lraspp.classes import ClassSet
+from keras_lraspp.classes import CLASS_SETS, ClassSet, named_classes
 from keras_lraspp.errors import InputError
 from keras_lraspp.files import replacing
 from keras_lraspp.models.variants import variant_of
@@ -231,3 +231,45 @@ def save_network(
             for name, content in {CARD: json.dumps(card), **(members or {})}.items():
                 archive.writestr(name, content)
     return path
+
+
+def find_file_classes(
+    classes: str | int | Sequence[str] | None,
+    weights: str | Path,
+    run: str = "predict",
+) -> ClassSet:
+    """Finds names and colours of classes.
+
+    Args:
+        classes: `"cityscapes"`, `"camvid"` or another name of `CLASS_SETS`, a list of
+            names, or a number of classes; `None` for what training noted in `weights`.
+        weights: The model's weights file.
+        run: The run that takes the classes, for the message.
+
+    Returns:
+        Names and colours.
+
+    Raises:
+        InputError: For an unknown name, or if nothing is noted.
+    """
+    if classes is not None:
+        return named_classes(classes)
+    if not Path(weights).is_file():
+        raise InputError(f"There is no weights file {weights}; check --weights.")
+    if _is_whole(weights) and not has_card(Path(weights)):
+        raise InputError(say_classes(weights, run))
+    return noted_classes(Path(weights))
+
+
+def _is_whole(weights: str | Path) -> bool:
+    """Whether a file may be whole although there is no card in it."""
+    return str(weights).endswith(".h5") or zipfile.is_zipfile(weights)
+
+
+def say_classes(weights: str | Path, run: str) -> str:
+    """Sentence that asks for the classes that a file does not name."""
+    return (
+        f"{weights} does not say what its classes are; name them with "
+        f"--gin_bindings=\"{run}.classes = 'cityscapes'\", or another of "
+        f"{sorted(CLASS_SETS)}, a list of names, or a number of classes."
+    )

@@ -1,16 +1,105 @@
 """Per-pixel losses on logits and integer labels with an ignored value."""
 
+from collections.abc import Callable, Sequence
+
 import keras
+import numpy as np
 from keras import ops
 
-from keras_lraspp.training.pixel_losses import (
-    checked_weights,
-    class_weights_of,
-    mean_over,
-    valid_labels,
-)
-from keras_lraspp.training.selection import value_of_rank
-from keras_lraspp.training.softmax_cross_entropy import softmax_cross_entropy
+from keras_lraspp.errors import InputError
+from keras_lraspp.training.fast_ops import softmax_cross_entropy, value_of_rank
+
+# The reference's guard against a division by zero, as a share of all pixels.
+_EPSILON = 1e-5
+
+
+def valid_labels(y_true, ignore_label: int | None):
+    """Separates the pixels that count from the ignored ones.
+
+    Args:
+        y_true: Labels (B, H, W) of any number type.
+        ignore_label: Label value that does not count; `None` if all count.
+
+    Returns:
+        int32 labels (B, H, W), 0 where ignored, and a mask (B, H, W), true where the
+        pixel counts.
+    """
+    labels = ops.cast(y_true, "int32")
+    if ignore_label is None:
+        return labels, ops.ones_like(labels, dtype="bool")
+    valid = ops.not_equal(labels, ignore_label)
+    return ops.where(valid, labels, 0), valid
+
+
+def checked_weights(name: str, weights: Sequence[float] | None) -> list[float] | None:
+    """Checks weights as far as is possible without knowing how many there must be.
+
+    Args:
+        name: What they are, for the message, such as `"CrossEntropy.class_weights"`.
+        weights: Numbers, or `None`.
+
+    Returns:
+        The same as a list of floats, or `None`.
+
+    Raises:
+        InputError: If they are not finite numbers, not below 0 and not all 0.
+    """
+    if weights is None:
+        return None
+    try:
+        numbers = np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError):
+        numbers = np.array(np.nan)
+    fits = numbers.ndim == 1 and np.isfinite(numbers).all() and (numbers >= 0).all()
+    if not fits or not numbers.any():
+        raise InputError(
+            f"{name} is a list of finite numbers, none below 0 and not all 0, not "
+            f"{weights!r}."
+        )
+    return numbers.tolist()
+
+
+def class_weights_of(labels, weights: Sequence[float], classes: int, owner: str):
+    """Looks up the weight of each pixel's class.
+
+    The weights are scaled to a mean of 1 over the classes. In a weighted mean that
+    changes nothing, but `mean_over`'s guard stays small for small weights too.
+
+    Args:
+        labels: int32 (B, H, W), from 0 to `classes` - 1.
+        weights: As `checked_weights` returns them.
+        classes: Number of classes of the logits.
+        owner: Name of the loss, for the message.
+
+    Returns:
+        float32 (B, H, W).
+
+    Raises:
+        InputError: If there are not as many weights as classes.
+    """
+    if len(weights) != classes:
+        raise InputError(
+            f"{owner}.class_weights has {len(weights)} numbers for {classes} classes; "
+            "give one for each class."
+        )
+    scaled = np.asarray(weights) / np.mean(weights)
+    return ops.take(ops.convert_to_tensor(scaled, dtype="float32"), labels)
+
+
+def mean_over(losses, weights):
+    """Weighted mean over the pixels, as (1,): Keras scales vectors by replicas.
+
+    Args:
+        losses: Floats (B, H, W).
+        weights: Mask or floats (B, H, W), 0 where a pixel does not count.
+
+    Returns:
+        Vector of one; 0 if all weights are 0.
+    """
+    weights = ops.cast(weights, losses.dtype)
+    pixels = ops.cast(ops.prod(ops.shape(weights)), losses.dtype)
+    mean = ops.sum(losses * weights) / (ops.sum(weights) + _EPSILON * pixels)
+    return ops.reshape(mean, (1,))
 
 
 @keras.saving.register_keras_serializable("keras_lraspp")
@@ -158,3 +247,145 @@ class OhemCrossEntropy(CrossEntropy):
             "threshold": self.threshold,
             "min_kept": self.min_kept,
         }
+
+
+@keras.saving.register_keras_serializable("keras_lraspp")
+class FocalLoss(CrossEntropy):
+    """Focal cross entropy on the softmax, averaged over the pixels that count.
+
+    A pixel's loss is (1 - p)^`gamma` l, where p is the softmax probability of its true
+    class and l = -log p. The paper's alpha are the `class_weights`; its constant alpha
+    only scales the loss.
+
+    Args:
+        gamma: How far pixels that are right are turned down; 0 is cross entropy.
+        ignore_label: Label value that does not count; `None` if all count.
+        class_weights: As of `CrossEntropy`.
+        name: Name of the loss.
+        **kwargs: Arguments of `keras.losses.Loss`.
+
+    Raises:
+        InputError: For a negative `gamma`; else as `CrossEntropy`.
+
+    Call arguments and returns: as `CrossEntropy`.
+
+    Reference:
+        Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017; for several
+        classes as in PaddleSeg's `MultiClassFocalLoss`.
+    """
+
+    # `keras.losses.categorical_focal_crossentropy` does not fit: it wants one-hot
+    # labels, takes five times as long, and clips p at 1e-7, so that no gradient reaches
+    # the pixels that are most wrong: those whose true logit lies 16 below the largest.
+
+    def __init__(
+        self,
+        gamma=2.0,
+        ignore_label=255,
+        class_weights=None,
+        name="focal_loss",
+        **kwargs,
+    ):
+        super().__init__(ignore_label, class_weights, name=name, **kwargs)
+        if not gamma >= 0:
+            raise InputError(f"FocalLoss.gamma is at least 0, not {gamma!r}.")
+        self.gamma = gamma
+
+    def modulate(self, losses):
+        """Returns the focal losses."""
+        # The bound keeps the power's slope finite at p = 1 for a gamma below 1, and its
+        # base positive where rounding makes a cross entropy negative.
+        doubt = ops.maximum(-ops.expm1(-losses), keras.config.epsilon())
+        return ops.power(doubt, self.gamma) * losses
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "gamma": self.gamma}
+
+
+@keras.saving.register_keras_serializable("keras_lraspp")
+class CombinedLoss(keras.losses.Loss):
+    """The weighted sum of several losses, such as cross entropy and Dice.
+
+    In a configuration:
+
+        train.loss = @CombinedLoss
+        CombinedLoss.losses = [@CrossEntropy, @DiceLoss]
+        CombinedLoss.weights = [1.0, 0.5]
+
+    Args:
+        losses: Of each loss what makes it, called as `loss(ignore_label=...)`, or the
+            loss itself, which keeps the label that it ignores.
+        weights: A factor for each, at least 0; `None` for ones.
+        ignore_label: Label value that does not count; `None` if all count.
+        name: Name of the loss.
+        **kwargs: Arguments of `keras.losses.Loss`. The sum is reduced; what the losses
+            themselves have as `reduction` and `dtype` is not looked at, and one that
+            gives several numbers counts with their mean.
+
+    Raises:
+        InputError: For no loss, something that is none, or weights that are not finite,
+            negative, or not as many as losses.
+
+    Call arguments and returns: as `CrossEntropy`.
+    """
+
+    def __init__(
+        self,
+        losses: Sequence[keras.losses.Loss | Callable[..., keras.losses.Loss]],
+        weights: Sequence[float] | None = None,
+        ignore_label: int | None = 255,
+        name: str = "combined_loss",
+        **kwargs,
+    ):
+        super().__init__(name=name, **kwargs)
+        self.ignore_label = ignore_label
+        if not isinstance(losses, list | tuple):
+            raise InputError(
+                "CombinedLoss.losses is a list such as [@CrossEntropy, @DiceLoss]."
+            )
+        self.losses = [_made(loss, ignore_label) for loss in losses]
+        self.weights = checked_weights("CombinedLoss.weights", weights)
+        if not self.losses:
+            raise InputError("CombinedLoss.losses is empty; give it @CrossEntropy.")
+        if weights is not None and len(weights) != len(losses):
+            raise InputError(
+                f"CombinedLoss.weights has {len(weights)} numbers for {len(losses)} "
+                "losses; give one for each."
+            )
+
+    def call(self, y_true, y_pred):
+        """Returns the sum as a vector of one: Keras scales vectors by replicas."""
+        weights = self.weights or [1.0] * len(self.losses)
+        # Not `loss(...)`, which would scale each as well.
+        total = sum(
+            weight * ops.mean(loss.call(y_true, y_pred))
+            for loss, weight in zip(self.losses, weights, strict=True)
+        )
+        return ops.reshape(total, (1,))
+
+    def get_config(self):
+        """Returns the constructor's arguments, the losses serialized."""
+        return {
+            **super().get_config(),
+            "losses": [keras.losses.serialize(loss) for loss in self.losses],
+            "weights": self.weights,
+            "ignore_label": self.ignore_label,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """Makes the loss that has this configuration."""
+        losses = [keras.losses.deserialize(loss) for loss in config["losses"]]
+        return cls(**{**config, "losses": losses})
+
+
+def _made(loss, ignore_label):
+    made = loss
+    if not isinstance(loss, keras.losses.Loss) and callable(loss):
+        made = loss(ignore_label=ignore_label)
+    if not isinstance(made, keras.losses.Loss):
+        raise InputError(
+            f"CombinedLoss.losses has losses such as @CrossEntropy, not {loss!r}."
+        )
+    return made

@@ -1,9 +1,90 @@
 """SGD as the reference does it: L2 inside the gradient, rate outside momentum."""
 
+from collections.abc import Iterable, Iterator
+
 import keras
 from keras import ops
 
-from keras_lraspp.training.base_optimizer import BaseOptimizer
+from keras_lraspp.errors import InputError
+
+
+class BaseOptimizer(keras.optimizers.Optimizer):
+    """`keras.optimizers.Optimizer` where two of its options lack something.
+
+    `gradient_accumulation_steps` works under a `tf.distribute` strategy too. What is
+    summed up is then the same on all replicas, so that a checkpoint in between has all
+    of it.
+
+    `use_ema` averages the weights once per update. Keras does it after every batch,
+    also where gradients are only added up and weights stay as they are, so that an
+    average would reach less far back with every batch more to an update.
+    """
+
+    def _backend_apply_gradients(self, grads, trainable_variables):
+        if not (self.gradient_accumulation_steps and _replicas() > 1):
+            super()._backend_apply_gradients(grads, trainable_variables)
+            return
+        import tensorflow as tf
+
+        # Keras decides by a condition on each replica, inside of which replicas cannot
+        # exchange anything. So they all come together, and one condition is for all.
+        tf.distribute.get_replica_context().merge_call(
+            self._add_or_update, args=(grads, trainable_variables)
+        )
+        if self.use_ema:
+            self._update_model_variables_moving_average(self._trainable_variables)
+
+    def _add_or_update(self, strategy, grads, variables) -> None:
+        """Runs on all replicas at once what the number of the batch asks for."""
+        on_each = strategy.extended.call_for_each_replica
+        ops.cond(
+            self._is_update(),
+            lambda: on_each(self._update_by_sum, args=(grads, variables)),
+            lambda: on_each(self._add, args=(grads, variables)),
+        )
+
+    def _add(self, grads, variables) -> None:
+        """Adds the gradients of all replicas to the sums of each."""
+        pairs = list(zip(grads, variables, strict=True))
+        reduced = [gradient for gradient, _ in self._all_reduce_sum_gradients(pairs)]
+        self._backend_increment_gradient_accumulators(reduced, self._sums(variables))
+
+    def _update_by_sum(self, grads, variables) -> None:
+        steps = self.gradient_accumulation_steps
+        # Each replica gives its part of the sum: the update adds them up.
+        parts = [sum_ / _replicas() for sum_ in self._sums(variables)]
+        grads = [(own + part) / steps for own, part in zip(grads, parts, strict=True)]
+        grads = self._clip_gradients(grads)
+        self._apply_weight_decay(variables)
+        self._backend_update_step(grads, variables, self.learning_rate)
+        self._backend_reset_gradient_accumulators()
+
+    def _sums(self, variables) -> list:
+        indices = map(self._get_variable_index, variables)
+        return [self._accumulated_gradients[index] for index in indices]
+
+    def _is_update(self):
+        return (self._iterations + 1) % self.gradient_accumulation_steps == 0
+
+    def _update_model_variables_moving_average(self, trainable_variables):
+        # Until the first update, the average is the weights themselves.
+        momentum = ops.where(self.iterations == 0, 0.0, self.ema_momentum)
+        if self.gradient_accumulation_steps:
+            changed = ops.logical_or(self._is_update(), self.iterations == 0)
+            momentum = ops.where(changed, momentum, 1.0)
+        averages = self._model_variables_moving_average
+        for variable, average in zip(trainable_variables, averages, strict=True):
+            if average is not None:
+                own = ops.cast(momentum, variable.dtype)
+                average.assign(own * average + (1 - own) * variable)
+
+
+def _replicas() -> int:
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 @keras.saving.register_keras_serializable("keras_lraspp")
@@ -108,3 +189,93 @@ def exclude_backbone_batch_norm(optimizer, model) -> None:
         for variable in (layer.gamma, layer.beta)
     ]
     optimizer.exclude_from_weight_decay(var_list=excluded)
+
+
+def optimizer_options(ema_momentum: float | None, accumulation: int) -> dict:
+    """Returns Keras's arguments for averages of weights and sums of gradients.
+
+    Args:
+        ema_momentum: Share of the old average, in (0, 1); `None` for no average.
+        accumulation: Batches to an update, at least 1.
+
+    Raises:
+        InputError: For numbers out of range.
+    """
+    options = {}
+    if ema_momentum is not None:
+        if not 0 < ema_momentum < 1:
+            raise InputError(
+                f"train.ema_momentum is between 0 and 1, as 0.999, not {ema_momentum}; "
+                f"correct it, or None for no average."
+            )
+        options |= {"use_ema": True, "ema_momentum": float(ema_momentum)}
+    if accumulation < 1:
+        raise InputError(
+            f"train.accumulation is a number of batches from 1, not {accumulation}; "
+            f"correct it."
+        )
+    if accumulation > 1:
+        options["gradient_accumulation_steps"] = accumulation
+    return options
+
+
+def check_devices(optimizer: keras.optimizers.Optimizer, devices: int) -> None:
+    """Checks that an optimizer does on several devices what it was asked for.
+
+    Raises:
+        InputError: For one of Keras that is to accumulate on several of TensorFlow's.
+    """
+    if not optimizer.gradient_accumulation_steps or devices == 1:
+        return
+    ours = isinstance(optimizer, BaseOptimizer)
+    if keras.backend.backend() == "tensorflow" and not ours:
+        raise InputError(
+            f"{type(optimizer).__name__} cannot accumulate gradients on {devices} "
+            f"devices of TensorFlow; train with SGD of keras_lraspp, without "
+            f"train.accumulation, or on one device."
+        )
+
+
+PARTS = ("backbone", "batch_norm")
+
+
+def freeze(network: keras.Model, parts: Iterable[str]) -> None:
+    """Takes parts of a network out of training, before it is compiled.
+
+    A frozen batch norm normalises with its running statistics, in training too, and
+    they do not move.
+
+    Args:
+        network: The network.
+        parts: Of `PARTS`. `"backbone"` is the network's attribute of this name with
+            its batch norms, `"batch_norm"` is all batch norms.
+
+    Raises:
+        InputError: For another name, or for `"backbone"` of a network without.
+    """
+    parts = (parts,) if isinstance(parts, str) else tuple(parts)
+    for part in parts:
+        if part not in PARTS:
+            raise InputError(
+                f"train.frozen is made of {' and '.join(PARTS)}, not {part!r}; "
+                f"correct it."
+            )
+    if "backbone" in parts:
+        backbone = getattr(network, "backbone", None)
+        if not isinstance(backbone, keras.Model):
+            raise InputError(
+                f"{network.name} has no backbone to freeze; take it out of "
+                f"train.frozen."
+            )
+        backbone.trainable = False
+    if "batch_norm" in parts:
+        for layer in _batch_norms(network):
+            layer.trainable = False
+
+
+def _batch_norms(network: keras.Model) -> Iterator[keras.layers.Layer]:
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            yield from _batch_norms(layer)
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            yield layer

@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from keras_lraspp.training.pixel_losses import valid_labels
+from keras_lraspp.errors import InputError
+from keras_lraspp.training.losses import valid_labels
 
 
 class RegionLoss(keras.losses.Loss):
@@ -112,3 +113,98 @@ class DiceLoss(RegionLoss):
 def _weighted_mean(values, weights):
     """Mean over the last axis; 0 where all weights, which are 0 or 1, are 0."""
     return ops.sum(values * weights, -1) / ops.maximum(ops.sum(weights, -1), 1.0)
+
+
+_CLASSES = ("present", "all")
+
+
+@keras.saving.register_keras_serializable("keras_lraspp")
+class LovaszSoftmax(RegionLoss):
+    """Lovasz extension of the Jaccard loss 1 - IoU, averaged over classes.
+
+    The error of a pixel for a class is |t - p|, where t is 1 on the class's pixels and
+    p its softmax probability. The errors are sorted, the largest first, and each is
+    multiplied with what its pixel adds to 1 - IoU when the pixels are taken for wrong
+    ones in this order.
+
+    Every class's errors are sorted at each step: pixels times classes numbers. It is
+    mostly added to a cross entropy, or used to fine-tune.
+
+    Args:
+        classes: `"present"` averages over the classes that occur in the labels, `"all"`
+            over all; of a class that does not occur the loss is its largest error.
+        per_image: Whether IoU is that of one image, not of the batch.
+        ignore_label: Label value that does not count; `None` if all count.
+        name: Name of the loss.
+        **kwargs: Arguments of `keras.losses.Loss`.
+
+    Raises:
+        InputError: For another value of `classes`.
+
+    Call arguments and returns: as `RegionLoss`.
+
+    Reference:
+        Berman et al., "The Lovasz-Softmax loss", CVPR 2018; PaddleSeg's
+        `LovaszSoftmaxLoss`. With `per_image`, images without a valid pixel do not
+        count; in the authors' code they count with loss 0.
+    """
+
+    def __init__(
+        self,
+        classes="present",
+        per_image=False,
+        ignore_label=255,
+        name="lovasz_softmax",
+        **kwargs,
+    ):
+        super().__init__(
+            per_image=per_image, ignore_label=ignore_label, name=name, **kwargs
+        )
+        if classes not in _CLASSES:
+            raise InputError(
+                f'LovaszSoftmax.classes is "present" or "all", not {classes!r}.'
+            )
+        self.classes = classes
+
+    def class_losses(self, truth, probabilities):
+        """Returns the Lovasz extension for each class."""
+        # The sign says whether a pixel is of the class. An error of 0 counts as not,
+        # which changes nothing: it is last, adds nothing and has no gradient. So have
+        # the ignored pixels.
+        signed = ops.transpose(truth - probabilities, (0, 2, 1))
+        order = ops.argsort(-ops.stop_gradient(ops.abs(signed)), axis=-1)
+        signed = ops.take_along_axis(signed, order, axis=-1)
+        pixels = ops.sum(truth, axis=1)[..., None]
+        gains = _gains(ops.cast(signed > 0, signed.dtype), pixels)
+        return ops.sum(ops.abs(signed) * ops.stop_gradient(gains), axis=-1)
+
+    def averaged(self, occurs):
+        """Returns 1 for classes that count, 0 for others: (groups, classes)."""
+        return occurs if self.classes == "present" else ops.ones_like(occurs)
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "classes": self.classes}
+
+
+def _gains(of_class, pixels):
+    """What each pixel adds to 1 - IoU, when pixels become wrong one after the other.
+
+    With I pixels of the class still right and a union of U pixels, 1 - IoU is
+    1 - I / U. A pixel of the class lowers I by one and adds 1 / U; another one raises
+    the union to U and adds I / (U - 1) - I / U = I / (U - 1) / U. The differences of
+    1 - I / U itself would be mostly rounding: U is in the millions.
+
+    Args:
+        of_class: Floats (..., pixels), 1 for pixels of the class, 0 for others, in
+            the order in which they become wrong.
+        pixels: Number of pixels of the class (..., 1).
+
+    Returns:
+        Floats (..., pixels).
+    """
+    right = pixels - ops.cumsum(of_class, axis=-1)
+    union = pixels + ops.cumsum(1 - of_class, axis=-1)
+    # A class without pixels: the first wrong one adds all there is.
+    added = ops.where(union > 1, right / ops.maximum(union - 1, 1.0), 1.0)
+    return ops.where(of_class > 0, 1.0, added) / union

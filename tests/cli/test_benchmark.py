@@ -3,7 +3,7 @@
 import pytest
 
 from keras_lraspp.__main__ import main
-from keras_lraspp.runs.benchmarking.table import BenchmarkRow
+from keras_lraspp.benchmark.benchmark import BenchmarkRow
 
 DEFAULTS = {
     "variants": ("all",),
@@ -20,7 +20,7 @@ DEFAULTS = {
 def given(monkeypatch):
     calls, rows = {}, []
     monkeypatch.setattr(
-        "keras_lraspp.runs.benchmark.benchmark",
+        "keras_lraspp.benchmark.benchmark.benchmark",
         lambda **flags: (calls.update(flags), rows)[1],
     )
 

@@ -39,8 +39,8 @@ def test_what_is_not_typed_is_left_to_the_configuration(given):
 
 def test_the_configuration_may_give_the_same():
     from keras_lraspp import config
-    from keras_lraspp.config_arguments import check_arguments
-    from keras_lraspp.runs.evaluate import evaluate
+    from keras_lraspp.config import check_arguments
+    from keras_lraspp.evaluation.evaluate import evaluate
 
     bindings = [
         "evaluate.flip = True",

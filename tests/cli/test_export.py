@@ -39,7 +39,7 @@ def test_what_is_not_typed_is_left_to_the_configuration(given):
 def test_the_run_has_these_arguments():
     import inspect
 
-    from keras_lraspp.runs.export import export
+    from keras_lraspp.export.export import export
 
     names = set(inspect.signature(export).parameters)
     assert {"data_root", "formats", "outputs", "precisions", "size"} <= names

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from keras_lraspp.cli.inference_flags import add_inference_flags, inference_arguments
+from keras_lraspp.cli.flags import add_inference_flags, inference_arguments
 from keras_lraspp.errors import InputError
 
 

@@ -38,8 +38,8 @@ def test_what_is_not_typed_is_left_to_the_configuration(given):
 
 def test_the_configuration_may_give_the_same():
     from keras_lraspp import config
-    from keras_lraspp.config_arguments import check_arguments
-    from keras_lraspp.runs.predict import predict
+    from keras_lraspp.config import check_arguments
+    from keras_lraspp.prediction.predict import predict
 
     bindings = [
         "predict.outputs = ('labels', 'overlay')",

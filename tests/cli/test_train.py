@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from keras_lraspp.__main__ import main
-from keras_lraspp.runs.train import TrainingResult
+from keras_lraspp.training.train import TrainingResult
 
 HOSTS = ["--coordinator=node0:1234", "--processes=2", "--process=1"]
 COMMAND = ["train", "--gin_file=os8_global.gin", "--output_dir=o", *HOSTS]

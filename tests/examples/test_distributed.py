@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from keras_lraspp.__main__ import _parser
-from keras_lraspp.training.cluster import AUTO, Place, find_place
+from keras_lraspp.training.multihost import AUTO, Place, find_place
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -12,7 +12,7 @@ from PIL import Image
 from harness.pixel_model import expected_labels, pixel_model, random_images
 from harness.served import ServedModel, grpc_server, rest_server
 from keras_lraspp.classes import generic_class_set
-from keras_lraspp.export.signatures import signatures
+from keras_lraspp.export.saved_model import signatures
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "serving"
 SERVERS = {"rest": rest_server, "grpc": grpc_server}

@@ -13,9 +13,8 @@ from harness.trained_like import trained_like
 from keras_lraspp.classes import ClassSet, generic_class_set
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.litert import export_litert
-from keras_lraspp.export.litert_metadata import add_entries, read_entries
-from keras_lraspp.export.parity import ParityError
-from keras_lraspp.export.parity_images import check_image
+from keras_lraspp.export.parity import ParityError, check_image
+from keras_lraspp.export.runtimes import add_entries, read_entries
 from keras_lraspp.models.mobilenet_v3 import BACKBONES
 
 SIZE = (64, 96)

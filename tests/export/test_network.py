@@ -7,9 +7,8 @@ import tensorflow as tf
 
 from harness.trained_like import trained_like
 from keras_lraspp.export.folding import folded_convolutions
-from keras_lraspp.export.graph import inference_graph
-from keras_lraspp.export.network import small_logits
-from keras_lraspp.export.parity_images import check_image
+from keras_lraspp.export.graph import inference_graph, small_logits
+from keras_lraspp.export.parity import check_image
 
 
 def scores(model, image):

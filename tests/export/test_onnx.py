@@ -13,8 +13,7 @@ from harness.trained_like import trained_like
 from keras_lraspp.classes import CLASS_SETS, ClassSet, generic_class_set
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.onnx import export_onnx
-from keras_lraspp.export.parity import ParityError
-from keras_lraspp.export.parity_images import check_image
+from keras_lraspp.export.parity import ParityError, check_image
 from keras_lraspp.models.mobilenet_v3 import BACKBONES
 
 CLASSES = ClassSet(("a", "b", "c", "é", "e"), generic_class_set(5).palette)

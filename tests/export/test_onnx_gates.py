@@ -5,8 +5,7 @@ import pytest
 from onnx import helper
 
 from harness.onnx_graphs import graph_of, rewritten, run
-from keras_lraspp.export.onnx_gates import gates_into_weights
-from keras_lraspp.export.onnx_maps import Map
+from keras_lraspp.export.onnx import Map, gates_into_weights
 
 BATCH, CHANNELS, FILTERS, HEIGHT, WIDTH = 3, 4, 5, 6, 7
 RNG = np.random.default_rng(0)

@@ -4,7 +4,7 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from harness.onnx_graphs import graph_of, rewritten, run
-from keras_lraspp.export import onnx_layout
+from keras_lraspp.export import onnx as onnx_layout
 
 
 def resize_and_arg_max():

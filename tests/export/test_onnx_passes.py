@@ -5,7 +5,7 @@ import pytest
 from onnx import helper
 
 from harness.onnx_graphs import graph_of, rewritten, run
-from keras_lraspp.export import onnx_passes
+from keras_lraspp.export import onnx as onnx_passes
 
 
 def hard_swish(order, factor=1 / 6, top=6.0):

@@ -216,7 +216,7 @@ def test_a_model_that_drifts_leaves_nothing(tmp_path):
 
 
 def test_a_drift_of_the_bytes_signatures_alone_is_seen(tmp_path, monkeypatch):
-    from keras_lraspp.export import signatures
+    from keras_lraspp.export import saved_model as signatures
 
     decode = signatures.decode_image
     monkeypatch.setattr(

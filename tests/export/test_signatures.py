@@ -13,7 +13,7 @@ from harness.image_files import encoded
 from harness.pixel_model import expected_labels, pixel_model, random_images
 from harness.served import ServedModel
 from keras_lraspp.classes import generic_class_set
-from keras_lraspp.export.signatures import MAX_PIXELS, signatures
+from keras_lraspp.export.saved_model import MAX_PIXELS, signatures
 
 PALETTE = generic_class_set(5).palette
 

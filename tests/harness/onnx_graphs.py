@@ -5,7 +5,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from keras_lraspp.export.onnx_graph import Graph
+from keras_lraspp.export.onnx import Graph
 
 
 def graph_of(nodes, shape, *, rank=4, kind=TensorProto.FLOAT, **constants):

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from harness import tiny
-from keras_lraspp.training.step_callback import StepCallback
+from keras_lraspp.training.callbacks import StepCallback
 
 
 def stop_at_step(step, pictures, output, **changes):

@@ -11,10 +11,10 @@ from keras_lraspp import LRASPP
 from keras_lraspp.data import FileList, recipe_transform
 from keras_lraspp.layers.batch_norm import BatchNorm
 from keras_lraspp.layers.resizing import ResizeLike
-from keras_lraspp.runs.train import train
 from keras_lraspp.training.losses import CrossEntropy
 from keras_lraspp.training.optimizer import SGD
-from keras_lraspp.training.schedules import WarmupPolynomial
+from keras_lraspp.training.schedule import WarmupPolynomial
+from keras_lraspp.training.train import train
 
 SMALLEST = partial(LRASPP, backbone="small", width=0.35, output_stride=32)
 

@@ -8,8 +8,8 @@ import pytest
 from harness.pixel_model import random_images
 from harness.scoring import averaged, conv_logits, conv_model
 from keras_lraspp.errors import InputError
-from keras_lraspp.inference.nested import nested_label_function
-from keras_lraspp.inference.options import InferenceOptions
+from keras_lraspp.inference.functions import nested_label_function
+from keras_lraspp.inference.tta import InferenceOptions
 
 pytestmark = pytest.mark.backends
 
@@ -45,7 +45,7 @@ def test_six_passes_not_nine(monkeypatch):
         passes.append(options.scales)
         return network.forward(images)
 
-    monkeypatch.setattr("keras_lraspp.inference.nested.summed_logits", summed)
+    monkeypatch.setattr("keras_lraspp.inference.functions.summed_logits", summed)
     rows = [InferenceOptions(**row) for row in NESTED[:3]]
     nested_label_function(conv_model(), rows)(random_images(1, 8, 8))
     assert sorted(passes) == sorted([(0.75,), (1.0,), (1.25,)] * 2)

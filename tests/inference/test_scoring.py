@@ -14,7 +14,7 @@ from keras_lraspp.inference import (
     logit_function,
     probability_function,
 )
-from keras_lraspp.inference.scoring import scaled_side
+from keras_lraspp.inference.tta import scaled_side
 
 pytestmark = pytest.mark.backends
 

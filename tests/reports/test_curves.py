@@ -5,8 +5,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from keras_lraspp.reports.curves import Line, draw_curve
-from keras_lraspp.reports.log import Series
+from keras_lraspp.report.curves import Line, draw_curve
+from keras_lraspp.run_dir.log import Series
 
 
 def draw(**changes):

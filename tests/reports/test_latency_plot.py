@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageColor
 
-from keras_lraspp.reports.latency_plot import Point, draw_latencies
+from keras_lraspp.benchmark.benchmark import Point, draw_latencies
 
 
 def colored(picture, color):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_lraspp.reports.log import (
+from keras_lraspp.run_dir.log import (
     Series,
     read_log,
     smoothed,

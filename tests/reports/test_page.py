@@ -2,7 +2,7 @@
 
 from html.parser import HTMLParser
 
-from keras_lraspp.reports.page import (
+from keras_lraspp.report.page import (
     Cell,
     ClassRow,
     Confusion,

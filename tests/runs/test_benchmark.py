@@ -5,11 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from keras_lraspp.benchmark import measure as child
+from keras_lraspp.benchmark.benchmark import _child, benchmark
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.variants import VARIANTS
-from keras_lraspp.runs.benchmark import benchmark
-from keras_lraspp.runs.benchmarking import child
-from keras_lraspp.runs.benchmarking.rows import _child
 
 SMALLEST = "small_x0_35_os32_global"
 SIZE = (32, 64)
@@ -79,7 +78,7 @@ def children(monkeypatch):
         }
         return {"parameters": 3 * 10**6, "multiply_adds": 10**10, "files": files}
 
-    monkeypatch.setattr("keras_lraspp.runs.benchmarking.rows._child", child)
+    monkeypatch.setattr("keras_lraspp.benchmark.benchmark._child", child)
     return asked
 
 
@@ -130,7 +129,7 @@ def test_a_child_says_its_result_or_why_there_is_none(program, result):
 
 
 def test_a_size_that_a_network_does_not_take(tmp_path):
-    from keras_lraspp.runs.benchmarking.files import main
+    from keras_lraspp.benchmark.export_variant import main
 
     job = {"variant": "os8_large_kernel", "formats": ["keras"], "size": SIZE}
     with pytest.raises(InputError, match="its smallest side is 385 pixels"):
@@ -162,7 +161,7 @@ def test_bad_arguments(arguments, said, tmp_path):
 
 
 def test_every_format_is_opened(tmp_path):
-    from keras_lraspp.runs.benchmarking.files import main
+    from keras_lraspp.benchmark.export_variant import main
 
     formats = ["saved_model", "litert"]
     job = {"variant": SMALLEST, "formats": formats, "size": SIZE}

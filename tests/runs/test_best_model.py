@@ -13,7 +13,7 @@ from keras_lraspp.data import generic_class_set
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.metrics import ImageConfusion
-from keras_lraspp.runs.best_model import SCORES, BestModel, read_best
+from keras_lraspp.run_dir.best_model import SCORES, BestModel, read_best
 
 
 def counted(seed, images=4):
@@ -103,7 +103,7 @@ def test_files_that_are_not_of_a_training(saved, tmp_path, monkeypatch):
     rewrite(path, {SCORES: arrays.getvalue()})
     with pytest.raises(InputError, match=r"how it was scored \(counts \(4, 4\)"):
         read_best(path)
-    monkeypatch.setattr("keras_lraspp.runs.best_model._LARGEST", 100)
+    monkeypatch.setattr("keras_lraspp.run_dir.best_model._LARGEST", 100)
     with pytest.raises(InputError, match="more than 100 bytes"):
         read_best(path)
     rewrite(path, {"keras_lraspp.json": None})

@@ -10,7 +10,8 @@ import pytest
 from keras_lraspp import config
 from keras_lraspp.__main__ import main
 from keras_lraspp.errors import InputError
-from keras_lraspp.runs.classes import CARD, find_classes
+from keras_lraspp.models.keras_file import CARD
+from keras_lraspp.prediction.predictors import find_classes
 
 
 def archive(path, *members):

@@ -11,10 +11,10 @@ from harness import reference
 from harness.paddle import write_pdparams
 from keras_lraspp import LRASPP
 from keras_lraspp.__main__ import main
+from keras_lraspp.cli.tools import convert
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.models.keras_file import save_network
-from keras_lraspp.runs.classes import CARD, find_classes
-from keras_lraspp.runs.convert import convert
+from keras_lraspp.models.keras_file import CARD, save_network
+from keras_lraspp.prediction.predictors import find_classes
 
 VARIANT = "small_x0_35_os32_global"
 

@@ -10,9 +10,9 @@ from PIL import Image
 from harness.pixel_model import expected_labels, pixel_model, random_images
 from keras_lraspp.data import FileList, evaluation_batches
 from keras_lraspp.errors import InputError, StorageError
+from keras_lraspp.evaluation.evaluate import evaluate
+from keras_lraspp.evaluation.loop import evaluate_model
 from keras_lraspp.metrics import ConfusionMatrix
-from keras_lraspp.runs.evaluate import evaluate
-from keras_lraspp.runs.evaluation.counting import evaluate_model
 
 NAMES = ("road", "sky", "car", "tree", "ghost")
 

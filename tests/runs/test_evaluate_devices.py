@@ -14,7 +14,7 @@ PROGRAM = """
     )
     from harness import tiny
     from keras_lraspp.data import FileList
-    from keras_lraspp.runs.evaluate import evaluate
+    from keras_lraspp.evaluation.evaluate import evaluate
     from keras_lraspp.devices import device_scopes
 
     root = pathlib.Path(sys.argv[1])

@@ -13,10 +13,10 @@ from harness.pixel_model import expected_labels, pixel_model, random_images
 from keras_lraspp.classes import CLASS_SETS
 from keras_lraspp.data import FileList
 from keras_lraspp.errors import InputError
+from keras_lraspp.export import parity as export_images
+from keras_lraspp.export.export import export
 from keras_lraspp.export.parity import ParityError
 from keras_lraspp.export.runtimes import open_exported
-from keras_lraspp.runs.export import export
-from keras_lraspp.runs.exporting import images as export_images
 
 CAMVID = CLASS_SETS["camvid"]
 SIZE = (20, 30)

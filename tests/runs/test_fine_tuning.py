@@ -12,7 +12,7 @@ from harness.paddle import backbone_tensors, write_pdparams
 from harness.tiny import settings
 from keras_lraspp import LRASPP, config
 from keras_lraspp.data import CITYSCAPES, Scenes, generic_class_set
-from keras_lraspp.runs.train import train
+from keras_lraspp.training.train import train
 
 VARIANT = "small_x0_35_os32_global"
 CATEGORIES = ("flat", "construction", "object", "nature", "sky", "human", "vehicle")

@@ -10,8 +10,8 @@ from harness.pixel_model import expected_labels, pixel_model, random_images
 from keras_lraspp.classes import CITYSCAPES, CLASS_SETS
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.inference import with_legend
-from keras_lraspp.runs.predict import predict
-from keras_lraspp.segmenter import Segmenter
+from keras_lraspp.prediction.predict import predict
+from keras_lraspp.prediction.segmenter import Segmenter
 from keras_lraspp.visualize import overlay
 
 PALETTE = CLASS_SETS["camvid"].palette

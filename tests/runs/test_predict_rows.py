@@ -26,7 +26,7 @@ from harness.pixel_model import expected_labels, pixel_model
 from harness.tiny import SMALLEST
 from keras_lraspp import images as reading
 from keras_lraspp.errors import InputError
-from keras_lraspp.runs.predict import predict
+from keras_lraspp.prediction.predict import predict
 from keras_lraspp.visualize import overlay
 
 PIXELS = noise(16, 24)

@@ -16,14 +16,13 @@ from harness import tiny
 from keras_lraspp.__main__ import main
 from keras_lraspp.data import FileList, evaluation_batches, generic_class_set
 from keras_lraspp.errors import InputError
-from keras_lraspp.inference.labels import label_function
+from keras_lraspp.evaluation.loop import evaluate_model
+from keras_lraspp.inference.functions import label_function
 from keras_lraspp.metrics import ImageConfusion
 from keras_lraspp.models.keras_file import load_weights
-from keras_lraspp.runs.best_model import BestModel
-from keras_lraspp.runs.evaluation.counting import evaluate_model
-from keras_lraspp.runs.report import report
-from keras_lraspp.runs.reporting.rows import confusion_rows, curves, facts
-from keras_lraspp.runs.training.notes import note_run, write_notes
+from keras_lraspp.report.build import confusion_rows, curves, facts, report
+from keras_lraspp.run_dir.best_model import BestModel
+from keras_lraspp.run_dir.record import note_run, write_notes
 from keras_lraspp.visualize import overlay
 
 NAMES = ("<b>&", '"bright"', "sky")

@@ -12,10 +12,10 @@ from keras_lraspp.data.health_report import check
 from keras_lraspp.data.shards.writer import shards
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.keras_file import load_weights
-from keras_lraspp.runs.report import report
-from keras_lraspp.runs.training.notes import NOTES, read_notes
-from keras_lraspp.runs.training.setup import Setup
-from keras_lraspp.training.hosts import Hosts
+from keras_lraspp.report.build import report
+from keras_lraspp.run_dir.record import NOTES, read_notes
+from keras_lraspp.training.multihost import Hosts
+from keras_lraspp.training.setup import Setup
 
 TINY = partial(FileList, num_classes=3, name="tiny")
 write = partial(shards, progress=False)

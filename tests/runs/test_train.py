@@ -20,8 +20,8 @@ from harness.stopping import stop_at_step
 from keras_lraspp import LRASPP
 from keras_lraspp.errors import DivergedError, InputError, StorageError
 from keras_lraspp.models.keras_file import load_weights
-from keras_lraspp.training.checkpoints import CheckpointFolder, read_state
-from keras_lraspp.training.schedules import WarmupPolynomial
+from keras_lraspp.run_dir.folder import CheckpointFolder, read_state
+from keras_lraspp.training.schedule import WarmupPolynomial
 
 
 @pytest.fixture(scope="module")

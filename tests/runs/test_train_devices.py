@@ -7,7 +7,7 @@ import pytest
 
 from harness import tiny
 from harness.children import run_program
-from keras_lraspp.training.schedules import WarmupPolynomial
+from keras_lraspp.training.schedule import WarmupPolynomial
 
 # The second run goes on from the first one's checkpoint of step 3: the newer one is
 # taken away.

@@ -14,16 +14,12 @@ from harness.children import run_program
 from harness.stopping import stop_at_step
 from keras_lraspp.data import FileList, evaluation_batches
 from keras_lraspp.errors import InputError
-from keras_lraspp.inference.labels import label_function
+from keras_lraspp.inference.functions import label_function
 from keras_lraspp.metrics import ConfusionMatrix
 from keras_lraspp.models.keras_file import load_weights
-from keras_lraspp.runs.best_model import read_best
-from keras_lraspp.training.checkpoints import (
-    CheckpointFolder,
-    TrainingState,
-    read_state,
-)
-from keras_lraspp.training.schedules import WarmupPolynomial
+from keras_lraspp.run_dir.best_model import read_best
+from keras_lraspp.run_dir.folder import CheckpointFolder, TrainingState, read_state
+from keras_lraspp.training.schedule import WarmupPolynomial
 
 EMA = {"ema_momentum": 0.5}
 NEWEST = "checkpoints/step_00000010.keras"

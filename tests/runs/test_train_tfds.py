@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 
 from harness import tiny
 from keras_lraspp.data import TFDS
-from keras_lraspp.runs.training.notes import NOTES, read_notes
+from keras_lraspp.run_dir.record import NOTES, read_notes
 
 
 class TinyPictures(tfds.core.GeneratorBasedBuilder):

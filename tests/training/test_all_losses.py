@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from harness.losses import batch, gradient
-from keras_lraspp.training.combined_loss import CombinedLoss
-from keras_lraspp.training.focal_loss import FocalLoss
-from keras_lraspp.training.losses import CrossEntropy, OhemCrossEntropy
-from keras_lraspp.training.lovasz_loss import LovaszSoftmax
-from keras_lraspp.training.region_losses import DiceLoss
+from keras_lraspp.training.losses import (
+    CombinedLoss,
+    CrossEntropy,
+    FocalLoss,
+    OhemCrossEntropy,
+)
+from keras_lraspp.training.region_losses import DiceLoss, LovaszSoftmax
 
 pytestmark = pytest.mark.backends
 

@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 
 from harness.children import run_program
-from keras_lraspp.training.averages import WeightAverages
+from keras_lraspp.training.ema import BATCHES, WeightAverages, statistics_of
 from keras_lraspp.training.optimizer import SGD
-from keras_lraspp.training.statistics import BATCHES, statistics_of
 
 GRADIENTS = np.random.default_rng(0).normal(size=(7, 3)).astype("float32")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.training.checkpoints import (
+from keras_lraspp.run_dir.folder import (
     CheckpointFolder,
     TrainingState,
     read_state,
@@ -153,7 +153,7 @@ def test_keep_is_at_least_one(tmp_path):
 # without pause until it is killed.
 KILLED = """
     import os, pathlib, random, signal, sys, time, zipfile
-    from keras_lraspp.training.checkpoints import CheckpointFolder, TrainingState
+    from keras_lraspp.run_dir.folder import CheckpointFolder, TrainingState
 
     class Model:
         def save(self, path):

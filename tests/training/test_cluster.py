@@ -3,7 +3,7 @@
 import pytest
 
 from keras_lraspp.errors import InputError
-from keras_lraspp.training.cluster import Place, find_place
+from keras_lraspp.training.multihost import Place, find_place
 
 MEETING = "node0:1234"
 SLURM = {"SLURM_NTASKS": "4", "SLURM_PROCID": "2"}

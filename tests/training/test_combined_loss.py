@@ -8,10 +8,8 @@ import pytest
 
 from harness.losses import batch, gradient
 from keras_lraspp.errors import InputError
-from keras_lraspp.training.combined_loss import CombinedLoss
-from keras_lraspp.training.losses import CrossEntropy, OhemCrossEntropy
-from keras_lraspp.training.lovasz_loss import LovaszSoftmax
-from keras_lraspp.training.region_losses import DiceLoss
+from keras_lraspp.training.losses import CombinedLoss, CrossEntropy, OhemCrossEntropy
+from keras_lraspp.training.region_losses import DiceLoss, LovaszSoftmax
 
 pytestmark = pytest.mark.backends
 

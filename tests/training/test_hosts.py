@@ -3,7 +3,7 @@
 import pytest
 
 from keras_lraspp.errors import StorageError
-from keras_lraspp.training.hosts import ONE
+from keras_lraspp.training.multihost import ONE
 
 pytestmark = pytest.mark.backends
 

@@ -8,8 +8,7 @@ import pytest
 
 from harness.children import command, environment
 from keras_lraspp.errors import InputError
-from keras_lraspp.training.cluster import Place
-from keras_lraspp.training.joining import several_hosts
+from keras_lraspp.training.multihost import Place, several_hosts
 
 
 @pytest.mark.backends
@@ -31,7 +30,7 @@ def test_other_backends_name_the_way():
 PROGRAM = """
     import jax, sys
     from keras_lraspp.errors import InputError
-    from keras_lraspp.training.cluster import find_place
+    from keras_lraspp.training.multihost import find_place
     from keras_lraspp.training import joining
 
     place = find_place("localhost:1", 2, 1)  # nobody listens there

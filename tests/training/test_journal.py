@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import tensorflow as tf
 
-from keras_lraspp.training.journal import Journal
+from keras_lraspp.run_dir.log import Journal
 
 
 def rows(folder):

@@ -15,9 +15,9 @@ TWO_DEVICES = """
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration()] * 2
     )
-    from keras_lraspp.training.combined_loss import CombinedLoss
-    from keras_lraspp.training.focal_loss import FocalLoss
-    from keras_lraspp.training.lovasz_loss import LovaszSoftmax
+    from keras_lraspp.training.losses import CombinedLoss
+    from keras_lraspp.training.losses import FocalLoss
+    from keras_lraspp.training.region_losses import LovaszSoftmax
     from keras_lraspp.training.losses import CrossEntropy, OhemCrossEntropy
     from keras_lraspp.training.region_losses import DiceLoss
 

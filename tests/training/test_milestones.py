@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from keras_lraspp.errors import DivergedError
-from keras_lraspp.training.checkpoints import TrainingState
-from keras_lraspp.training.milestones import Intervals, Milestones, Scores
+from keras_lraspp.run_dir.folder import TrainingState
+from keras_lraspp.training.callbacks import Intervals, Milestones, Scores
 
 pytestmark = pytest.mark.backends
 

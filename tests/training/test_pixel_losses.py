@@ -6,9 +6,12 @@ import pytest
 
 from harness.losses import CLASSES, batch, gradient, numeric_gradient, softmax
 from keras_lraspp.errors import InputError
-from keras_lraspp.training.focal_loss import FocalLoss
-from keras_lraspp.training.losses import CrossEntropy, OhemCrossEntropy
-from keras_lraspp.training.pixel_losses import checked_weights
+from keras_lraspp.training.losses import (
+    CrossEntropy,
+    FocalLoss,
+    OhemCrossEntropy,
+    checked_weights,
+)
 
 pytestmark = pytest.mark.backends
 

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_lraspp.training import progress as module
-from keras_lraspp.training.progress import Progress
+from keras_lraspp.training import callbacks as module
+from keras_lraspp.training.callbacks import Progress
 
 pytestmark = pytest.mark.backends
 

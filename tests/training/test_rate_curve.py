@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_lraspp.training.rate_curve import sample_rates
-from keras_lraspp.training.schedules import WarmupPolynomial
+from keras_lraspp.training.schedule import WarmupPolynomial, sample_rates
 
 pytestmark = pytest.mark.backends
 

@@ -3,7 +3,7 @@
 import pytest
 
 from harness import reference
-from keras_lraspp.training.schedules import WarmupPolynomial
+from keras_lraspp.training.schedule import WarmupPolynomial
 
 pytestmark = pytest.mark.backends
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_lraspp.training.selection import value_of_rank
+from keras_lraspp.training.fast_ops import value_of_rank
 
 pytestmark = pytest.mark.backends
 

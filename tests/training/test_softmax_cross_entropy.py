@@ -7,8 +7,8 @@ from keras import ops
 
 from harness.gradients import gradient_of
 from harness.losses import CLASSES, batch, softmax
-from keras_lraspp.training import softmax_cross_entropy as module
-from keras_lraspp.training.softmax_cross_entropy import softmax_cross_entropy
+from keras_lraspp.training import fast_ops as module
+from keras_lraspp.training.fast_ops import softmax_cross_entropy
 
 pytestmark = pytest.mark.backends
 

@@ -4,11 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_lraspp.training.statistics import (
-    BATCHES,
-    estimate_statistics,
-    statistics_of,
-)
+from keras_lraspp.training.ema import BATCHES, estimate_statistics, statistics_of
 
 
 @pytest.mark.backends

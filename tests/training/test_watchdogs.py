@@ -7,7 +7,7 @@ import keras
 import pytest
 
 from keras_lraspp.errors import DivergedError
-from keras_lraspp.training.watchdogs import StopOnDivergence, StopSignal
+from keras_lraspp.training.callbacks import StopOnDivergence, StopSignal
 
 
 @pytest.fixture

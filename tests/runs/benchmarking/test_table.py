@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_lraspp.runs.benchmarking.table import BenchmarkRow, heading, line
+from keras_lraspp.benchmark.benchmark import BenchmarkRow, heading, line
 
 
 def test_median_and_ninetieth_percentile():

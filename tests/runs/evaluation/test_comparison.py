@@ -7,10 +7,10 @@ from harness.pixel_model import pixel_model
 from harness.tiny import SMALLEST
 from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError
-from keras_lraspp.inference.options import DEFAULT
+from keras_lraspp.evaluation.evaluate import Contest
+from keras_lraspp.evaluation.scores import comparison_report, comparison_scores
+from keras_lraspp.inference.tta import DEFAULT
 from keras_lraspp.metrics import ImageConfusion
-from keras_lraspp.runs.evaluation.comparison import comparison_report, comparison_scores
-from keras_lraspp.runs.evaluation.contest import Contest
 
 CLASSES = ClassSet(("road", "sky", "ghost"), ((1, 1, 1), (2, 2, 2), (3, 3, 3)))
 

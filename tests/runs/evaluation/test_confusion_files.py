@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from keras_lraspp.errors import InputError
-from keras_lraspp.runs.evaluation.confusion_files import write_confusion
+from keras_lraspp.evaluation.submission import write_confusion
 from keras_lraspp.visualize import confusion_picture
 
 COUNTS = np.array([[2**40, 3], [0, 5]])

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from keras_lraspp.errors import InputError
+from keras_lraspp.evaluation.loop import count, evaluate_model
 from keras_lraspp.metrics import ConfusionMatrix
-from keras_lraspp.runs.evaluation.counting import count, evaluate_model
 
 
 def test_counting_overlaps_and_nothing_piles_up():

@@ -8,11 +8,11 @@ from harness.pixel_model import expected_labels, pixel_model, random_images
 from keras_lraspp.classes import ClassSet, generic_class_set
 from keras_lraspp.data import FileList
 from keras_lraspp.errors import InputError
+from keras_lraspp.evaluation.evaluate import evaluate
 from keras_lraspp.export.onnx import export_onnx
 from keras_lraspp.export.saved_model import export_saved_model
-from keras_lraspp.runs.classes import find_classes
-from keras_lraspp.runs.evaluate import evaluate
-from keras_lraspp.runs.predict import predict
+from keras_lraspp.prediction.predict import predict
+from keras_lraspp.prediction.predictors import find_classes
 
 CLASSES = ClassSet(("road", "sky", "car", "tree"), generic_class_set(4).palette)
 

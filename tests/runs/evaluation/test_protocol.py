@@ -11,8 +11,8 @@ from harness.tiny import SMALLEST
 from keras_lraspp import LRASPP
 from keras_lraspp.data import Scenes
 from keras_lraspp.errors import InputError
-from keras_lraspp.runs.evaluate import evaluate
-from keras_lraspp.runs.evaluation.protocol import protocol_report, protocol_scores
+from keras_lraspp.evaluation.evaluate import evaluate
+from keras_lraspp.evaluation.scores import protocol_report, protocol_scores
 
 CITYSCAPES = SimpleNamespace(name="cityscapes", split="val")
 

@@ -13,8 +13,8 @@ from keras_lraspp.classes import (
     generic_class_set,
 )
 from keras_lraspp.data import Cityscapes
+from keras_lraspp.evaluation.scores import report, score_dictionary
 from keras_lraspp.metrics import ImageConfusion
-from keras_lraspp.runs.evaluation.scores import report, score_dictionary
 
 # Typed off the official page, not taken from the package.
 CATEGORIES = {

@@ -12,8 +12,8 @@ from harness.image_files import write_pairs
 from harness.pixel_model import expected_labels, pixel_model
 from keras_lraspp.data import Cityscapes
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.runs.evaluate import evaluate
-from keras_lraspp.runs.evaluation.submission import check_submission, writing_submission
+from keras_lraspp.evaluation.evaluate import evaluate
+from keras_lraspp.evaluation.submission import check_submission, writing_submission
 
 LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 

@@ -5,8 +5,13 @@ import pytest
 
 from keras_lraspp.classes import generic_class_set
 from keras_lraspp.errors import InputError
-from keras_lraspp.export.parity import ParityError
-from keras_lraspp.runs.exporting.images import certify, find_samples, pictures, spread
+from keras_lraspp.export.parity import (
+    ParityError,
+    certify,
+    find_samples,
+    pictures,
+    spread,
+)
 
 TRUTH = np.array([[0, 0, 1, 1], [0, 0, 1, 255]], np.uint8)
 

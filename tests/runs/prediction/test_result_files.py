@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from keras_lraspp.errors import InputError
-from keras_lraspp.runs.prediction.image_files import Images
-from keras_lraspp.runs.prediction.result_files import (
+from keras_lraspp.prediction.inputs import Images
+from keras_lraspp.prediction.outputs import (
     check_outputs,
     frame_job,
     image_jobs,

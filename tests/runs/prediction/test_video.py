@@ -13,11 +13,10 @@ from harness.pixel_model import expected_labels, pixel_model
 from keras_lraspp.classes import CLASS_SETS
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.images import DamagedFileError
-from keras_lraspp.runs.predict import predict
-from keras_lraspp.runs.prediction import video_writing
-from keras_lraspp.runs.prediction.video_reading import read_video
-from keras_lraspp.runs.prediction.video_writing import video_writer
-from keras_lraspp.segmenter import Segmenter
+from keras_lraspp.prediction import video as video_writing
+from keras_lraspp.prediction.predict import predict
+from keras_lraspp.prediction.segmenter import Segmenter
+from keras_lraspp.prediction.video import read_video, video_writer
 
 av = pytest.importorskip("av")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_lraspp.metrics import ImageConfusion
-from keras_lraspp.runs.reporting.examples import choose, image_mious
+from keras_lraspp.report.examples import choose, image_mious
 
 
 def test_the_miou_of_each_image_alone():

@@ -13,7 +13,7 @@ from keras_lraspp import LRASPP
 from keras_lraspp.data import ClassSet, FileList
 from keras_lraspp.data.label_spec import ColorClass
 from keras_lraspp.models.summary import multiply_adds
-from keras_lraspp.runs.training.notes import note_run, read_notes, write_notes
+from keras_lraspp.run_dir.record import note_run, read_notes, write_notes
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ PEAK = """
     import numpy as np
     from keras_lraspp import LRASPP
     from keras_lraspp.models.summary import estimate_step
-    from keras_lraspp.runs.training.setup import compile_network
+    from keras_lraspp.training.setup import compile_network
     from keras_lraspp.training.losses import OhemCrossEntropy
     from keras_lraspp.training.optimizer import SGD
 

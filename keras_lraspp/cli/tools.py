@@ -1,0 +1,166 @@
+"""The command that turns PaddleSeg's weights into a Keras file."""
+
+import argparse
+from pathlib import Path
+
+from keras_lraspp.classes import CLASS_SETS, generic_class_set
+from keras_lraspp.cli.flags import Command, names, size
+from keras_lraspp.errors import InputError
+from keras_lraspp.models.keras_file import save_network
+from keras_lraspp.models.lraspp import LRASPP
+
+
+def _add_convert_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "weights",
+        help="a .pdparams file, a folder or .tar.gz that holds model.pdparams, or a "
+        "published preset, as os8_global_cityscapes",
+    )
+    parser.add_argument("output", help="the .keras file to write")
+    parser.add_argument(
+        "--variant",
+        metavar="NAME",
+        help="which network the weights are of, as os8_global; needed where several "
+        "networks have the same tensors",
+    )
+
+
+def _convert(flags: argparse.Namespace) -> int:
+
+    path = convert(weights=flags.weights, output=flags.output, variant=flags.variant)
+    print(f"wrote {path}")
+    return 0
+
+
+CONVERT_COMMAND = Command(
+    "convert", "write PaddleSeg's weights as a Keras file", _add_convert_flags, _convert
+)
+
+
+def convert(
+    *, weights: str | Path, output: str | Path, variant: str | None = None
+) -> Path:
+    """Writes PaddleSeg's weights of a whole network as a `.keras` file.
+
+    The file says its classes: those of Cityscapes if there are 19, else numbers.
+
+    Args:
+        weights: A `.pdparams` file, a folder or `.tar.gz` that holds
+            `model.pdparams`, or the name of a published preset.
+        output: The `.keras` file to write or replace.
+        variant: Row of the table of variants that the weights belong to; needed
+            where several have the same tensors.
+
+    Returns:
+        `output`.
+
+    Raises:
+        InputError: If the weights are damaged or belong to another network.
+        StorageError: If they cannot be read or downloaded, or `output` not written.
+    """
+    output = Path(output)
+    if not output.name.endswith(".keras"):
+        raise InputError(f"The output is a .keras file, not {output}; rename it.")
+    network = LRASPP.from_preset(weights, variant=variant)
+    cityscapes = CLASS_SETS["cityscapes"]
+    named = network.num_classes == len(cityscapes.names)
+    classes = cityscapes if named else generic_class_set(network.num_classes)
+    return save_network(network, output, classes, converted_from=Path(weights).name)
+
+
+def _add_report_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--run",
+        dest="folder",  # `run` is what the flags run
+        required=True,
+        metavar="DIR",
+        help="the --output_dir of a training",
+    )
+    parser.add_argument(
+        "--data_root",
+        metavar="DIR",
+        help="folder of the data, if it was moved since the training",
+    )
+
+
+def _report(flags: argparse.Namespace) -> int:
+    from keras_lraspp.report.build import report
+
+    print(report(run=flags.folder, data_root=flags.data_root))
+    return 0
+
+
+REPORT_COMMAND = Command(
+    "report", "make the page of a training", _add_report_flags, _report
+)
+
+
+_FAILED = 2  # some rows
+
+
+def _add_benchmark_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--variants",
+        type=names,
+        default=("all",),
+        metavar="NAME,...",
+        help="names from the table of variants, as os8_global (default: all); their "
+        "weights are random, which does not change the time",
+    )
+    parser.add_argument(
+        "--format",
+        type=names,
+        default=("keras",),
+        metavar="NAME,...",
+        help="some of keras, saved_model, onnx, litert (default: keras)",
+    )
+    parser.add_argument(
+        "--size",
+        default="512x1024",
+        metavar="HEIGHTxWIDTH",
+        help="of the images (default: 512x1024)",
+    )
+    parser.add_argument(
+        "--batch", type=int, default=1, metavar="N", help="images per call (default: 1)"
+    )
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="of each process (default: all)"
+    )
+    parser.add_argument(
+        "--runs",
+        type=int,
+        default=20,
+        metavar="N",
+        help="calls to time, after a warm-up (default: 20)",
+    )
+    parser.add_argument(
+        "--output",
+        default="benchmark",
+        metavar="DIR",
+        help="gets benchmark.json and benchmark.png (default: benchmark)",
+    )
+
+
+def _benchmark(flags: argparse.Namespace) -> int:
+    image_size = size(flags.size)
+
+    from keras_lraspp.benchmark.benchmark import benchmark
+
+    rows = benchmark(
+        variants=flags.variants,
+        formats=flags.format,
+        size=image_size,
+        batch=flags.batch,
+        threads=flags.threads,
+        runs=flags.runs,
+        output_dir=flags.output,
+    )
+    return _FAILED if any(row.error for row in rows) else 0
+
+
+BENCHMARK_COMMAND = Command(
+    "benchmark",
+    "measure size and speed of the variants",
+    _add_benchmark_flags,
+    _benchmark,
+)

@@ -1,0 +1,285 @@
+"""Gin at the edge: the only file that imports gin.
+
+What gin may configure is in `CONFIGURABLES`; library code knows nothing of it.
+A `.gin` file can import and call anything: treat one from a stranger as code.
+"""
+
+import importlib
+import inspect
+import io
+import re
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from operator import attrgetter
+from pathlib import Path
+from typing import NamedTuple
+
+import gin
+
+from keras_lraspp.config.gin_errors import error_line, explain, undefined
+from keras_lraspp.config.gin_files import Fragment, find_config, read_config
+from keras_lraspp.errors import InputError, UserError
+
+# What a literal in a configuration can be; references are checked by what they call.
+_LITERALS = (bool, int, float, str, list, tuple, dict, type(None))
+
+
+def check_arguments(
+    run: Callable, flags: Iterable[str], bindings: Mapping[str, object]
+) -> None:
+    """Checks what a run is called with.
+
+    Args:
+        run: A function with typed keyword arguments.
+        flags: Names of the arguments that flags give.
+        bindings: Arguments that the configuration gives.
+
+    Raises:
+        InputError: If an argument without default is given by neither, or the
+            configuration gives a value of another type than the annotated one.
+    """
+    parameters = inspect.signature(run, eval_str=True).parameters
+    given = {*flags, *bindings}
+    missing = [
+        f"{run.__name__}.{name}"
+        for name, parameter in parameters.items()
+        if parameter.default is parameter.empty and name not in given
+    ]
+    if missing:
+        raise InputError(
+            f"The configuration gives no {', '.join(missing)}; add `{missing[0]} = "
+            f'...` to the .gin file, or --gin_bindings="{missing[0]}=...".'
+        )
+    for name, value in bindings.items():
+        if not _fits(value, parameters[name].annotation):
+            wanted = inspect.formatannotation(parameters[name].annotation)
+            raise InputError(
+                f"{run.__name__}.{name} is {wanted}, not {value!r}; correct it."
+            )
+
+
+def _fits(value: object, annotation: object) -> bool:
+    kinds = typing.get_args(annotation) or (annotation,)
+    if not isinstance(value, _LITERALS) or not all(
+        isinstance(kind, type) for kind in kinds
+    ):
+        return True
+    if isinstance(value, bool):
+        return bool in kinds
+    if isinstance(value, int) and float in kinds:
+        return True
+    return isinstance(value, kinds)
+
+
+class Configurable(NamedTuple):
+    """Something that gin may configure, by the name it has in `.gin` files."""
+
+    name: str
+    module: str
+    attribute: str = ""  # of the module, if not the name
+    is_run: bool = False
+
+
+CONFIGURABLES = (
+    Configurable("LRASPP", "keras_lraspp.models"),
+    Configurable("from_preset", "keras_lraspp.models", "LRASPP.from_preset"),
+    Configurable("ADE20K", "keras_lraspp.data"),
+    Configurable("CamVid", "keras_lraspp.data"),
+    Configurable("Cityscapes", "keras_lraspp.data"),
+    Configurable("FileList", "keras_lraspp.data"),
+    Configurable("FolderPair", "keras_lraspp.data"),
+    Configurable("Scenes", "keras_lraspp.data"),
+    Configurable("Shards", "keras_lraspp.data"),
+    Configurable("TFDS", "keras_lraspp.data"),
+    Configurable("VOC2012", "keras_lraspp.data"),
+    Configurable("recipe_transform", "keras_lraspp.data"),
+    Configurable("transforms_in_order", "keras_lraspp.data"),
+    Configurable("blur_transform", "keras_lraspp.data"),
+    Configurable("keras_cv_transform", "keras_lraspp.data"),
+    Configurable("rotation_transform", "keras_lraspp.data"),
+    Configurable("scale_aspect_transform", "keras_lraspp.data"),
+    Configurable("CrossEntropy", "keras_lraspp.training.losses"),
+    Configurable("OhemCrossEntropy", "keras_lraspp.training.losses"),
+    Configurable("FocalLoss", "keras_lraspp.training.losses"),
+    Configurable("DiceLoss", "keras_lraspp.training.region_losses"),
+    Configurable("LovaszSoftmax", "keras_lraspp.training.region_losses"),
+    Configurable("CombinedLoss", "keras_lraspp.training.losses"),
+    Configurable("SGD", "keras_lraspp.training.optimizer"),
+    Configurable("WarmupPolynomial", "keras_lraspp.training.schedule"),
+    Configurable("check", "keras_lraspp.data.health_report", is_run=True),
+    Configurable("shards", "keras_lraspp.data.shards.writer", is_run=True),
+    Configurable("show", "keras_lraspp.data.preview", is_run=True),
+    Configurable("train", "keras_lraspp.training.train", is_run=True),
+    Configurable("evaluate", "keras_lraspp.evaluation.evaluate", is_run=True),
+    Configurable("predict", "keras_lraspp.prediction.predict", is_run=True),
+    Configurable("export", "keras_lraspp.export.export", is_run=True),
+)
+
+# Gin adds this to the message of whatever passes through a configured function.
+_GIN_TRACE = "\n  In call to configurable"
+
+
+def load_config(
+    gin_files: Sequence[str | Path], gin_bindings: Sequence[str] = ()
+) -> None:
+    """Loads configuration files, then single bindings, in place of what was loaded.
+
+    Args:
+        gin_files: Paths, or names of configurations that come with the package.
+        gin_bindings: Such as `"train.iterations = 100"`; they override the files.
+
+    Raises:
+        InputError: For anything that gin cannot read, does not know or misses, with
+            the file and line.
+    """
+    fragments = [
+        fragment
+        for name in gin_files
+        for fragment in read_config(find_config(Path(name).expanduser()))
+    ]
+    fragments += [Fragment(None, binding) for binding in gin_bindings]
+    parameters = _register()
+    gin.clear_config()
+    for fragment in fragments:
+        try:
+            gin.parse_config(_NamedText(fragment), skip_unknown=False)
+        except Exception as error:  # an import in a .gin file may raise anything
+            place = fragment.place(error_line(error))
+            raise InputError(f"{place}: {explain(error, parameters)}") from error
+    try:
+        gin.finalize()
+    except Exception as error:
+        place = _last_mention(undefined(error), fragments)
+        raise InputError(f"{place}{explain(error, parameters)}") from error
+
+
+def call(run: str, **flags) -> object:
+    """Calls a run; gin gives what the flags do not.
+
+    Args:
+        run: `"train"`, `"evaluate"`, `"predict"` or `"export"`.
+        **flags: Arguments of the run; those that are `None` are left to gin.
+
+    Returns:
+        What the run returns.
+
+    Raises:
+        InputError: If an argument is missing, or a configured value is refused.
+        UserError: As the run does.
+    """
+    flags = {name: value for name, value in flags.items() if value is not None}
+    bindings = gin.get_bindings(run, resolve_references=False)
+    check_arguments(_target(run), flags, bindings)
+    try:
+        return gin.get_configurable(run)(**flags)
+    except UserError as error:
+        raise _plain(error) from error
+
+
+def bound(run: str, *names: str) -> dict[str, object]:
+    """Returns arguments that the configuration gives a run, for another run to share.
+
+    Args:
+        run: As in `call`.
+        *names: Names of the arguments.
+
+    Returns:
+        Those of them that are bound.
+    """
+    bindings = gin.get_bindings(run)
+    return {name: bindings[name] for name in names if name in bindings}
+
+
+def operative_config() -> str:
+    """Returns what is in force, as the text of a `.gin` file.
+
+    That is every argument of what was called so far, its default if gin did not give
+    it, and whatever else is bound, so that the text also serves the other runs.
+    """
+    bound, used = _sections(gin.config_str()), _sections(gin.operative_config_str())
+    macros = {title: text for title, text in bound.items() if "Macros" in title}
+    return "\n\n".join({**bound, **used, **macros}.values()) + "\n"
+
+
+@cache
+def _register() -> Mapping[str, tuple[str, ...]]:
+    """Tells gin of all configurables, once; returns their parameters by name."""
+    parameters = {}
+    for row in CONFIGURABLES:
+        function = _as_function(row)
+        gin.external_configurable(function, name=row.name, module="keras_lraspp")
+        parameters[row.name] = tuple(inspect.signature(function).parameters)
+    return parameters
+
+
+def _target(name: str) -> Callable:
+    row = next(row for row in CONFIGURABLES if row.name == name)
+    module = importlib.import_module(row.module)
+    return attrgetter(row.attribute or name)(module)
+
+
+def _as_function(row: Configurable) -> Callable:
+    """Makes a function that gin can check the parameters of.
+
+    Gin accepts any parameter where there are `**kwargs`, as every Keras class has;
+    the function shows those with a name only. What a class says against its arguments
+    becomes an error in the configuration; what happens inside a run does not.
+    """
+    target = _target(row.name)
+    is_class = inspect.isclass(target)
+    signature = inspect.signature(target.__init__ if is_class else target)
+    named = [
+        parameter
+        for parameter in list(signature.parameters.values())[is_class:]
+        if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+    ]
+
+    def configured(*args, **kwargs):
+        try:
+            return _target(row.name)(*args, **kwargs)
+        except UserError:
+            raise
+        except (TypeError, ValueError) as error:
+            if row.is_run:
+                raise
+            message = str(error).split(_GIN_TRACE)[0]
+            raise InputError(f"The configured {row.name}: {message}") from error
+
+    configured.__name__ = configured.__qualname__ = row.name
+    configured.__doc__ = target.__doc__
+    configured.__signature__ = signature.replace(parameters=named)
+    return configured
+
+
+class _NamedText(io.StringIO):
+    """Text that gin takes for a file."""
+
+    def __init__(self, fragment: Fragment):
+        super().__init__(fragment.text)
+        self.name = str(fragment.path)
+
+
+def _last_mention(text: str | None, fragments: Sequence[Fragment]) -> str:
+    """Returns the place of a macro or binding, as the start of a message."""
+    if text is None:
+        return ""
+    pattern = re.compile(rf"(?<![\w%.]){re.escape(text)}(?![\w.])")
+    for fragment in reversed(fragments):
+        lines = enumerate(fragment.text.splitlines(), 1)
+        for number, line in reversed(list(lines)):
+            if pattern.search(line.partition("#")[0]):
+                return f"{fragment.place(number)}: "
+    return ""
+
+
+def _sections(text: str) -> dict[str, str]:
+    """Cuts a configuration as gin writes it at its headings."""
+    parts = re.split(r"^(?=# (?:Macros|Parameters for .*):\n)", text, flags=re.M)
+    return {part.partition("\n")[0]: part.strip() for part in parts if part.strip()}
+
+
+def _plain(error: UserError) -> UserError:
+    """Undoes gin's stand-in for an error, which has one more line of message."""
+    kind = next(kind for kind in type(error).__mro__ if "__getattr__" not in vars(kind))
+    return kind(str(error).split(_GIN_TRACE)[0])

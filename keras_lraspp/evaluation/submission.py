@@ -1,0 +1,118 @@
+"""Predictions as Cityscapes' evaluation server wants them."""
+
+import contextlib
+import csv
+import io
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from keras_lraspp.classes import CLASS_SETS, cityscapes_train_to_id
+from keras_lraspp.data.dataset import Dataset
+from keras_lraspp.errors import InputError
+from keras_lraspp.files import replacing
+from keras_lraspp.visualize import confusion_picture
+
+_IMAGE = re.compile(r"(.+_\d{6}_\d{6})_leftImg8bit\.png")
+
+
+def check_submission(dataset: Dataset, path: str | Path) -> None:
+    """Checks that a data set's predictions can be submitted.
+
+    Raises:
+        InputError: If its classes are not Cityscapes', its files have other names, or
+            `path` is no `.zip`.
+    """
+    if Path(path).suffix != ".zip":
+        raise InputError(f"--submission is a .zip file, not {path}; rename it.")
+    if dataset.classes.names != CLASS_SETS["cityscapes"].names:
+        raise InputError(
+            f"A submission is for Cityscapes' 19 classes, which {dataset.name} has "
+            f"not; leave out --submission."
+        )
+    for image in dataset.images:
+        _name(image)
+
+
+@contextlib.contextmanager
+def writing_submission(
+    dataset: Dataset, path: str | Path
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """Writes an archive of labelId PNGs, one per image, crash-safely.
+
+    The server finds a prediction by the start of its name, city, sequence and frame:
+    `berlin_000000_000019_labelIds.png`. The pictures lie side by side in the archive.
+
+    Args:
+        dataset: Whose images are predicted, in this order.
+        path: The `.zip` file to write or replace.
+
+    Yields:
+        A function that takes the trainIds of the next images, integers (B, H, W).
+
+    Raises:
+        StorageError: If it cannot be written.
+    """
+    ids = cityscapes_train_to_id()
+    images = iter(dataset.images)
+    with replacing(Path(path)) as temporary:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+
+            def write(predictions: np.ndarray) -> None:
+                for labels in predictions:
+                    encoded = io.BytesIO()
+                    Image.fromarray(ids[labels]).save(encoded, "PNG")
+                    archive.writestr(_name(next(images)), encoded.getvalue())
+
+            yield write
+
+
+def _name(image: Path) -> str:
+    found = _IMAGE.fullmatch(image.name)
+    if not found:
+        raise InputError(
+            f"{image} is not named as Cityscapes' images are, "
+            f"<city>_<sequence>_<frame>_leftImg8bit.png; the server could not tell "
+            f"which it is."
+        )
+    return f"{found[1]}_labelIds.png"
+
+
+def write_confusion(
+    counts: np.ndarray, names: Sequence[str], prefix: str | Path
+) -> tuple[Path, Path]:
+    """Writes `<prefix>.csv` with the counts of pixels and `<prefix>.png`.
+
+    Args:
+        counts: Integers (C, C); rows are the truth, columns the prediction.
+        names: Name of each class; they head the rows and columns of the table.
+        prefix: Path without the ending; one that ends in .csv or .png is taken too.
+
+    Returns:
+        The two files.
+
+    Raises:
+        InputError: For a prefix without a name.
+        StorageError: If they cannot be written.
+    """
+    prefix = Path(prefix)
+    stem = prefix.name.removesuffix(".csv").removesuffix(".png")
+    if not stem:
+        raise InputError(
+            f"{str(prefix)!r} names no file for the confusion matrix; give a path such "
+            f"as output/confusion."
+        )
+    table, picture = (prefix.with_name(stem + ending) for ending in (".csv", ".png"))
+    with replacing(table) as temporary:
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["true class", *names])
+            for name, row in zip(names, counts.tolist(), strict=True):
+                writer.writerow([name, *row])
+    with replacing(picture) as temporary:
+        Image.fromarray(confusion_picture(counts, names)).save(temporary)
+    return table, picture

@@ -1,0 +1,306 @@
+"""Which files a prediction writes, and what they are called."""
+
+import tempfile
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from keras_lraspp.classes import ClassSet
+from keras_lraspp.errors import InputError, StorageError
+from keras_lraspp.files import replacing
+from keras_lraspp.prediction.inputs import Images
+from keras_lraspp.prediction.segmenter import Segmenter
+from keras_lraspp.visualize import colorize, overlay, with_legend
+
+_SUFFIXES = {
+    "labels": ".png",
+    "color": ".png",
+    "overlay": ".png",
+    "probabilities": ".npz",
+}
+KINDS = tuple(_SUFFIXES)
+
+# Pixels, uint8 (H, W, 3) -> labels (H, W), and probabilities (H, W, C) if wanted.
+Results = tuple[np.ndarray, np.ndarray | None]
+
+
+class Job(NamedTuple):
+    """One image or video, and what is to be made of it.
+
+    Attributes:
+        image: The image or video.
+        labels: PNG of the classes, or for a video the folder of its frames' PNGs.
+        color: PNG of the classes in colour, or for a video an MP4.
+        overlay: PNG of the classes laid over the image, or for a video an MP4.
+        probabilities: NumPy archive, or for a video the folder of its frames' archives.
+    """
+
+    image: Path
+    labels: Path | None = None
+    color: Path | None = None
+    overlay: Path | None = None
+    probabilities: Path | None = None
+
+    @property
+    def results(self) -> dict[str, Path]:
+        """The results that are asked for, by kind."""
+        paths = {kind: getattr(self, kind) for kind in KINDS}
+        return {kind: path for kind, path in paths.items() if path}
+
+
+def check_outputs(outputs: Sequence[str]) -> tuple[str, ...]:
+    """Checks the kinds of results that are asked for.
+
+    Args:
+        outputs: Some of `KINDS`.
+
+    Returns:
+        The same in the order of `KINDS`, each once.
+
+    Raises:
+        InputError: For none, or one that does not exist.
+    """
+    outputs = [outputs] if isinstance(outputs, str) else list(outputs)
+    wrong = [kind for kind in outputs if kind not in KINDS]
+    if wrong or not outputs:
+        given = ", ".join(map(repr, wrong)) or "nothing"
+        raise InputError(
+            f"predict.outputs are some of {', '.join(KINDS)}, not {given}; name at "
+            f"least one of them."
+        )
+    return tuple(kind for kind in KINDS if kind in outputs)
+
+
+def image_jobs(images: Images, output_dir: Path, outputs: Iterable[str]) -> list[Job]:
+    """Names the results of images.
+
+    They are named after the image, `<stem>_labels.png`, in the sub-folder of
+    `output_dir` that the image has below the images' root; after its full name where
+    two images of one folder differ only in the suffix.
+
+    Args:
+        images: As `find_images` gives them.
+        output_dir: Where results go.
+        outputs: Kinds of results.
+
+    Returns:
+        Jobs, in the order of the images.
+
+    Raises:
+        InputError: If a result would overwrite an image.
+    """
+    stems = Counter(image.with_suffix("") for image in images.paths)
+    jobs = []
+    for image in images.paths:
+        unique = stems[image.with_suffix("")] == 1
+        base = output_dir / image.relative_to(images.root).parent
+        name = image.stem if unique else image.name
+        results = {kind: base / f"{name}_{kind}{_SUFFIXES[kind]}" for kind in outputs}
+        jobs.append(Job(image, **results))
+    _keep_inputs(jobs)
+    return jobs
+
+
+def video_job(video: Path, output_dir: Path, outputs: Iterable[str]) -> Job:
+    """Names the results of a video: MP4s to look at, folders of frames to work with.
+
+    Raises:
+        InputError: If a result would overwrite the video.
+    """
+    endings = {"labels": "", "color": ".mp4", "overlay": ".mp4", "probabilities": ""}
+    results = {
+        kind: output_dir / f"{video.stem}_{kind}{endings[kind]}" for kind in outputs
+    }
+    job = Job(video, **results)
+    _keep_inputs([job])
+    return job
+
+
+def frame_job(job: Job, index: int) -> Job:
+    """Names the files of one frame of a video: `<stem>_labels/000000.png`, ..."""
+    folders = {kind: job.results.get(kind) for kind in ("labels", "probabilities")}
+    files = {
+        kind: folder / f"{index:06}{_SUFFIXES[kind]}"
+        for kind, folder in folders.items()
+        if folder
+    }
+    return Job(job.image, **files)
+
+
+def check_writable(folder: Path) -> None:
+    """Makes a folder, if missing, and makes sure that files can be put there.
+
+    Raises:
+        StorageError: If not.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StorageError(
+            f"Cannot write to the output folder {folder}: {error.strerror or error}. "
+            f"Choose another --output_dir."
+        ) from error
+
+
+def _keep_inputs(jobs: list[Job]) -> None:
+    inputs = {job.image.resolve() for job in jobs}
+    for job in jobs:
+        for result in job.results.values():
+            if result.resolve() in inputs:
+                raise InputError(
+                    f"The result {result} would overwrite an image of the input; "
+                    f"choose another --output_dir."
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Style:
+    """How results are drawn and written.
+
+    Attributes:
+        classes: Names and colours of the classes.
+        opacity: Weight of the colours in overlays, 0 to 1.
+        legend: Whether overlays get a strip with the classes' names below.
+        values: uint8 (256,), what is written for each class in label PNGs; `None` for
+            the class itself.
+    """
+
+    classes: ClassSet
+    opacity: float = 0.5
+    legend: bool = False
+    values: np.ndarray | None = None
+
+    def __post_init__(self):
+        """Checks the values."""
+        if not 0 <= self.opacity <= 1:
+            raise InputError(
+                f"predict.opacity is 0..1, not {self.opacity!r}; correct it."
+            )
+
+    def color(self, labels: np.ndarray) -> np.ndarray:
+        """Paints labels (H, W) in the classes' colours: uint8 RGB (H, W, 3)."""
+        return colorize(labels, self.classes.palette)
+
+    def overlay(
+        self, pixels: np.ndarray, labels: np.ndarray, listed: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Lays labels over an image: uint8 RGB of its size, higher with a legend.
+
+        Args:
+            pixels: uint8 RGB (H, W, 3).
+            labels: Classes (H, W).
+            listed: Classes in the legend; `None` for those among the labels.
+        """
+        names, palette = self.classes
+        laid = overlay(pixels, labels, palette, self.opacity)
+        if not self.legend:
+            return laid
+        listed = labels if listed is None else listed
+        return with_legend(laid, listed, names, palette)
+
+
+def write_results(
+    job: Job,
+    style: Style,
+    pixels: np.ndarray,
+    labels: np.ndarray,
+    probabilities: np.ndarray | None,
+) -> None:
+    """Writes the files of one image.
+
+    Args:
+        job: Says which.
+        style: Says how.
+        pixels: uint8 RGB (H, W, 3).
+        labels: Classes (H, W), uint8 or, for more than 256 classes, int32.
+        probabilities: float16 (H, W, classes), if `job` wants them.
+
+    Raises:
+        StorageError: If a file cannot be written.
+    """
+    if job.labels:
+        _write_png(job.labels, _label_picture(labels, style))
+    if job.color:
+        _write_png(job.color, _color_picture(labels, style))
+    if job.overlay:
+        _write_png(job.overlay, Image.fromarray(style.overlay(pixels, labels)))
+    if job.probabilities:
+        _write_archive(
+            job.probabilities,
+            probabilities=probabilities,
+            classes=np.array(style.classes.names),
+            palette=np.array(style.classes.palette, np.uint8),
+        )
+
+
+def _label_picture(labels: np.ndarray, style: Style) -> Image.Image:
+    if style.values is not None:
+        return Image.fromarray(style.values[labels])
+    narrow = labels.dtype == np.uint8
+    return Image.fromarray(labels if narrow else labels.astype(np.uint16))
+
+
+def _color_picture(labels: np.ndarray, style: Style) -> Image.Image:
+    if labels.dtype != np.uint8:
+        return Image.fromarray(style.color(labels))
+    # A palette PNG: smaller and faster than RGB, and the same to the eye.
+    color = Image.fromarray(labels)
+    color.putpalette(style.color(np.arange(256, dtype=np.uint8)).tobytes())
+    return color
+
+
+def _write_png(path: Path, picture: Image.Image) -> None:
+    with replacing(path) as temporary:
+        # The fastest compression: four times as fast as the default on an overlay,
+        # and a fifth larger.
+        picture.save(temporary, "PNG", compress_level=1)
+
+
+def _write_archive(path: Path, **arrays: np.ndarray) -> None:
+    """Writes what `np.savez_compressed` would, with the fastest compression."""
+    with replacing(path) as temporary:
+        with zipfile.ZipFile(
+            temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1
+        ) as archive:
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, array, allow_pickle=False)
+
+
+def wants_probabilities(job: Job) -> bool:
+    """Says whether the probabilities of an image or video are written."""
+    return job.probabilities is not None
+
+
+def results_function(
+    segmenter: Segmenter, probabilities: bool
+) -> Callable[[np.ndarray], Results]:
+    """Makes the function from an image to its labels and, if wanted, probabilities.
+
+    The network runs once: with probabilities, the labels are their arg-max.
+    """
+    if not probabilities:
+        return lambda pixels: (segmenter(pixels), None)
+
+    def both(pixels: np.ndarray) -> Results:
+        soft = segmenter.probabilities(pixels)
+        wide = soft.shape[-1] > 256
+        labels = soft.argmax(-1).astype(np.int32 if wide else np.uint8)
+        # Half the bytes; 11 bits are finer than any network's calibration.
+        return labels, soft.astype(np.float16)
+
+    return both
+
+
+def named(path: Path, error: InputError) -> str:
+    """Returns an error's message, with the file's name if it lacks it."""
+    message = str(error)
+    return message if str(path) in message else f"{path}: {message}"

@@ -1,0 +1,181 @@
+"""Image in, labels out."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+from PIL import Image, ImageOps
+
+from keras_lraspp.classes import ClassSet, generic_class_set, named_classes
+from keras_lraspp.errors import InputError
+from keras_lraspp.images import read_image
+from keras_lraspp.inference.checks import check_array
+from keras_lraspp.inference.tta import InferenceOptions
+from keras_lraspp.prediction.predictors import Source, open_predictor
+from keras_lraspp.visualize import overlay, with_legend
+
+Picture = str | os.PathLike | Image.Image | np.ndarray
+Pictures = Picture | Sequence[Picture]
+
+
+class Segmenter:
+    """Segments photographs, however they come.
+
+    Args:
+        model: A model that takes uint8 pixels (B, H, W, 3) and returns logits
+            (B, H, W, classes); or what `LRASPP.from_preset` takes, with its weights: a
+            name such as `"os8_global_cityscapes"`, a `.keras` or `.pdparams` file; or
+            an exported file, `.onnx`, `.tflite` or a SavedModel's folder, which runs
+            in its own runtime; or a `Predictor`.
+        classes: Names and colours of the model's classes: a `ClassSet`,
+            `"cityscapes"` or another of `CLASS_SETS`, or a list of names. `None` for
+            what the file notes or the preset is known for; of a model, "class 0",
+            "class 1", ... in PASCAL VOC's colours.
+        flip: Whether to average with the mirrored image, at twice the time.
+        scales: Factors of the image's sides to average over.
+        sliding_window: (height, width) in pixels of the windows that the image is cut
+            into; `None` for none.
+        stride: (down, across) in pixels from window to window; `None` for two thirds
+            of the window.
+        variant: Row of the table of variants that a `.pdparams` file belongs to, where
+            several have the same tensors.
+
+    Attributes:
+        model: The Keras model; `None` for another `Predictor`.
+        predictor: What runs the network.
+        classes: Names and colours of its classes.
+        options: The `InferenceOptions`.
+
+    Raises:
+        InputError: If the model cannot be had, `classes` are not as many as its own,
+            or for options out of range.
+        StorageError: If weights cannot be downloaded or read.
+
+    Example:
+        ```python
+        segmenter = keras_lraspp.Segmenter("os8_global_cityscapes", flip=True)
+        labels = segmenter("street.jpg")
+        PIL.Image.fromarray(segmenter.overlay("street.jpg", legend=True)).show()
+        ```
+    """
+
+    def __init__(
+        self,
+        model: Source,
+        classes: ClassSet | str | int | Sequence[str] | None = None,
+        *,
+        flip: bool = False,
+        scales: Sequence[float] = (1.0,),
+        sliding_window: tuple[int, int] | None = None,
+        stride: tuple[int, int] | None = None,
+        variant: str | None = None,
+    ):
+        """Takes or loads the model; nothing is compiled before the first image."""
+        options = InferenceOptions(
+            flip=flip, scales=scales, sliding_window=sliding_window, stride=stride
+        )
+        self.predictor, known = open_predictor(model, options, variant)
+        number = self.predictor.num_classes
+        if classes is not None:
+            known = named_classes(classes)
+        self.classes = generic_class_set(number) if known is None else known
+        if len(self.classes.names) != number:
+            raise InputError(
+                f"The model predicts {number} classes, but "
+                f"{len(self.classes.names)} are named; give as many names."
+            )
+
+    @property
+    def model(self) -> keras.Model | None:
+        """The Keras model; `None` for another `Predictor`."""
+        return getattr(self.predictor, "model", None)
+
+    @property
+    def options(self) -> InferenceOptions:
+        """What is done beside one pass over the image."""
+        return self.predictor.options
+
+    def __call__(self, image: Pictures) -> np.ndarray | list[np.ndarray]:
+        """Returns the class of every pixel.
+
+        Args:
+            image: A file, a PIL image, uint8 RGB (H, W, 3), a batch of such
+                (B, H, W, 3), or a list of any of these, of any sizes. The orientation
+                that a camera noted is applied to files and PIL images.
+
+        Returns:
+            (H, W), or (B, H, W) for a batch, of the size of the upright image: uint8
+            up to 256 classes, int32 above. A list for a list.
+
+        Raises:
+            InputError: If the file cannot be read, or the image is of another type
+                or of a size that the model does not take.
+        """
+        return self._each(image, self.predictor.labels)
+
+    def probabilities(self, image: Pictures) -> np.ndarray | list[np.ndarray]:
+        """Returns the probability of every class at every pixel.
+
+        Args:
+            image: As for a call.
+
+        Returns:
+            float32 (H, W, classes), or (B, H, W, classes) for a batch; they add to 1
+            over the classes. A list for a list.
+
+        Raises:
+            InputError: As a call does.
+        """
+        return self._each(image, self.predictor.probabilities)
+
+    def overlay(
+        self,
+        image: Picture,
+        *,
+        opacity: float = 0.5,
+        borders: bool = True,
+        legend: bool = False,
+    ) -> np.ndarray:
+        """Returns one image with its labels laid over it.
+
+        Args:
+            image: As for a call, but no batch and no list.
+            opacity: Weight of the colours, 0 to 1.
+            borders: Whether to draw a thin line around each region.
+            legend: Whether to name the classes that are there in a strip below.
+
+        Returns:
+            uint8 RGB (H, W, 3); higher, and wider if a name needs it, with a legend.
+        """
+        pixels = self.pixels(image)
+        if pixels.ndim != 3:
+            raise InputError(
+                f"An overlay is of one image, not {pixels.shape}; call it for each."
+            )
+        labels, palette = self(pixels), self.classes.palette
+        picture = overlay(pixels, labels, palette, opacity, borders)
+        if not legend:
+            return picture
+        return with_legend(picture, labels, self.classes.names, palette)
+
+    @staticmethod
+    def pixels(image: Picture) -> np.ndarray:
+        """Returns what the model gets to see of `image`: uint8 RGB."""
+        if isinstance(image, (str, os.PathLike)):
+            return read_image(Path(image), apply_exif=True)
+        if not isinstance(image, Image.Image):
+            return check_array(np.asarray(image))
+        if image.mode.startswith(("I", "F")):  # Pillow would cut off above 255
+            raise InputError(
+                f"A PIL image of mode {image.mode} has more than 8 bits per "
+                f"channel; give its file, or an image of mode RGB or L."
+            )
+        return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+
+    def _each(self, image: Pictures, function: Callable[[np.ndarray], np.ndarray]):
+        if isinstance(image, (list, tuple)):
+            return [self._each(one, function) for one in image]
+        pixels = self.pixels(image)
+        return function(pixels) if pixels.ndim == 4 else function(pixels[None])[0]

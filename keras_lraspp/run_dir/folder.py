@@ -1,0 +1,202 @@
+"""The folder a training writes to: one run at a time, nothing half-written."""
+
+import contextlib
+import json
+import platform
+import re
+import shutil
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+import filelock
+import keras
+
+from keras_lraspp.errors import InputError, StorageError
+from keras_lraspp.files import TEMPORARY_PREFIX, replacing, write_text
+
+_STATE = "training_state.json"
+_NAME = re.compile(r"step_(\d{8})\.keras")
+
+
+class TrainingState(NamedTuple):
+    """How far a training has come; all else follows from it and the config."""
+
+    step: int = 0  # steps done, which is also the data position
+    evaluated_step: int = 0  # of the newest evaluation
+    best_step: int = 0
+    best_miou: float | None = None  # in 0..1
+    best_ema_step: int = 0  # of the averaged weights, if there are any
+    best_ema_miou: float | None = None
+
+
+def save_model(model: keras.Model, path: Path, state: TrainingState) -> None:
+    """Writes model, optimizer and state into one `.keras` file, crash-safely.
+
+    Raises:
+        StorageError: If the file cannot be written; the old one is then intact.
+    """
+    with replacing(path) as temporary:
+        model.save(temporary)
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(_STATE, json.dumps(state._asdict()))
+
+
+def read_state(path: Path) -> TrainingState:
+    """Reads a checkpoint's state after checking every checksum in the file.
+
+    Raises:
+        InputError: If the file is damaged or is not one of our checkpoints.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+            if damaged is not None:
+                raise zipfile.BadZipFile(f"bad checksum of {damaged}")
+            return TrainingState(**json.loads(archive.read(_STATE)))
+    except Exception as error:  # flipped bits raise many kinds
+        raise InputError(
+            f"{path} is not a whole checkpoint ({error}); use another one."
+        ) from error
+
+
+class CheckpointFolder:
+    """The numbered checkpoints of one run: `step_00000600.keras` and so on.
+
+    Args:
+        folder: Where they lie; made at the first save.
+        keep: How many of the newest stay.
+    """
+
+    def __init__(self, folder: Path, keep: int = 3):
+        if keep < 1:
+            raise InputError(f"keep is at least 1 checkpoint, not {keep}.")
+        self.folder = folder
+        self.keep = keep
+
+    def paths(self) -> list[Path]:
+        """Returns the checkpoints, newest first."""
+        if not self.folder.is_dir():
+            return []
+        found = [path for path in self.folder.iterdir() if _NAME.fullmatch(path.name)]
+        return sorted(found, reverse=True)
+
+    def save(self, model: keras.Model, state: TrainingState) -> Path:
+        """Writes a checkpoint and removes those beyond `keep`."""
+        path = self.folder / f"step_{state.step:08d}.keras"
+        save_model(model, path, state)
+        for old in self.paths()[self.keep :]:
+            old.unlink(missing_ok=True)
+        return path
+
+    def discard_after(self, step: int) -> None:
+        """Removes the checkpoints of more than `step` steps, if an older one stays."""
+        newer = [path for path in self.paths() if _step(path) > step]
+        if len(newer) < len(self.paths()):
+            for path in newer:
+                path.unlink()
+
+    def restore(self, load: Callable[[Path], None]) -> TrainingState | None:
+        """Loads the newest whole checkpoint, falling back to the one before.
+
+        Args:
+            load: Fills model and optimizer from a path.
+
+        Returns:
+            The state of the one loaded, or `None` if the folder has none.
+
+        Raises:
+            InputError: If there are checkpoints and none of them is whole.
+        """
+        paths = self.paths()
+        for path in paths:
+            try:
+                state = read_state(path)
+            except InputError as error:
+                warnings.warn(f"Falling back: {error}", stacklevel=2)
+                continue
+            load(path)
+            return state
+        if paths:
+            raise InputError(
+                f"None of the {len(paths)} checkpoints in {self.folder} is whole; "
+                f"start again in another output folder."
+            )
+        return None
+
+
+def _step(path: Path) -> int:
+    return int(_NAME.fullmatch(path.name)[1])
+
+
+_PACKAGES = (
+    "keras-lraspp",
+    "keras",
+    "tensorflow",
+    "jax",
+    "torch",
+    "numpy",
+    "gin-config",
+)
+
+
+@contextlib.contextmanager
+def run_folder(path: Path, *, keep: int, resume: bool) -> Iterator[CheckpointFolder]:
+    """Makes and locks an output folder.
+
+    Temporary files that a killed run left are removed. The lock is the operating
+    system's and goes with the process, however it ends.
+
+    Args:
+        path: The folder.
+        keep: Checkpoints to keep.
+        resume: Whether a run that is there is to go on.
+
+    Yields:
+        The checkpoints in the folder.
+
+    Raises:
+        StorageError: If the folder cannot be written, or another run uses it.
+        InputError: If it holds a run and `resume` is false.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(path / ".lock", blocking=False)
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise StorageError(
+            f"Another training writes to {path}; choose another --output_dir."
+        ) from error
+    except OSError as error:
+        raise StorageError(
+            f"Cannot write to the output folder {path}: {error.strerror or error}. "
+            f"Choose another --output_dir."
+        ) from error
+    with lock:
+        checkpoints = CheckpointFolder(path / "checkpoints", keep)
+        if checkpoints.paths() and not resume:
+            raise InputError(
+                f"{path} holds a run ({checkpoints.paths()[0].name}); go on with "
+                f"--resume or choose another --output_dir."
+            )
+        for stray in [*path.rglob(f"{TEMPORARY_PREFIX}*")]:
+            shutil.rmtree(stray, ignore_errors=True)
+        yield checkpoints
+
+
+def write_versions(path: Path) -> None:
+    """Writes what runs here: packages, backend, Python and machine, as JSON."""
+    packages = {}
+    for name in _PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            packages[name] = metadata.version(name)
+    versions = {
+        "backend": keras.backend.backend(),
+        "python": platform.python_version(),
+        "machine": platform.platform(),
+        "packages": packages,
+    }
+    write_text(path, json.dumps(versions, indent=2) + "\n")

@@ -1,0 +1,152 @@
+"""What a run writes down while it goes: `log.csv` and TensorBoard events."""
+
+import csv
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+_COLUMNS = (
+    "step",
+    "loss",
+    "learning_rate",
+    "images_per_second",
+    "miou",
+    "pixel_accuracy",
+    "miou_ema",
+)
+
+
+class Journal:
+    """Scalars by step, as CSV and for TensorBoard; pictures for TensorBoard.
+
+    Args:
+        folder: Gets `log.csv` and `tensorboard/`.
+        start_step: Step of a resume; rows of the CSV beyond it are dropped, so that
+            the file reads as if the run had never been stopped.
+    """
+
+    def __init__(self, folder: Path, start_step: int = 0):
+        # TensorFlow writes the events whatever the backend trains with.
+        import tensorflow as tf
+
+        self._summary = tf.summary
+        self._events = tf.summary.create_file_writer(str(folder / "tensorboard"))
+        self._path = folder / "log.csv"
+        rows = [row for row in self._read() if int(row["step"]) <= start_step]
+        with open(self._path, "w", newline="") as file:
+            writer = csv.DictWriter(file, _COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Writes one row; `values` has keys among the columns of the CSV."""
+        with open(self._path, "a", newline="") as file:
+            csv.DictWriter(file, _COLUMNS).writerow({"step": step, **values})
+        with self._events.as_default(step):
+            for name, value in values.items():
+                self._summary.scalar(name, value)
+        self._events.flush()
+
+    def picture(self, step: int, name: str, picture: np.ndarray) -> None:
+        """Writes a picture, uint8 RGB (H, W, 3), under `name`."""
+        with self._events.as_default(step):
+            self._summary.image(name, picture[None])
+        self._events.flush()
+
+    def _read(self) -> list[dict]:
+        if not self._path.exists():
+            return []
+        with open(self._path, newline="") as file:
+            return list(csv.DictReader(file))
+
+
+_THINNED = 600  # points of a curve: as many as a screen shows
+
+
+class Series(NamedTuple):
+    """A column of the log.
+
+    Attributes:
+        steps: float64 (n,), ascending.
+        values: float64 (n,), finite.
+    """
+
+    steps: np.ndarray
+    values: np.ndarray
+
+
+EMPTY = Series(np.zeros(0), np.zeros(0))
+
+
+def read_log(path: Path) -> dict[str, Series]:
+    """Reads `log.csv`, also one that a run is still writing to.
+
+    Rows that are cut off, and numbers that are not finite, are left out.
+
+    Args:
+        path: The file; a missing one is an empty log.
+
+    Returns:
+        The series by the column's name.
+    """
+    if not path.is_file():
+        return {}
+    points: dict[str, list[tuple[float, float]]] = {}
+    with open(path, newline="", encoding="utf-8", errors="replace") as file:
+        for row in csv.DictReader(file):
+            step = _number(row.pop("step", None))
+            for name, text in row.items():
+                value = _number(text)
+                if name is not None and not math.isnan(step + value):
+                    points.setdefault(name, []).append((step, value))
+    return {name: Series(*np.array(rows).T) for name, rows in points.items()}
+
+
+def smoothed(series: Series) -> Series:
+    """Returns the running mean over a fifteenth of the series, at least five points.
+
+    Towards the ends the window shrinks, so that it stays in the middle.
+    """
+    count = len(series.values)
+    reach = max(5, count // 15) // 2
+    sums = np.concatenate([[0.0], np.cumsum(series.values)])
+    places = np.arange(count)
+    reach = np.minimum(reach, np.minimum(places, count - 1 - places))
+    first, last = places - reach, places + reach + 1
+    return Series(series.steps, (sums[last] - sums[first]) / (last - first))
+
+
+def thinned(series: Series, most: int = _THINNED) -> Series:
+    """Returns means of neighbouring points where there are more than `most`."""
+    count = len(series.values)
+    if count <= most:
+        return series
+    starts = np.arange(most) * count // most
+    sizes = np.diff([*starts, count])
+    return Series(*(np.add.reduceat(part, starts) / sizes for part in series))
+
+
+def training_seconds(rates: Series, batch_size: int) -> float:
+    """Returns the time that the steps took, from the logged images per second.
+
+    Evaluation, saving and a run's first step are not in it. Since the log goes on over
+    a resume, it is the time of all parts of a run.
+
+    Args:
+        rates: Images per second, each since the point before.
+        batch_size: Images per step.
+    """
+    steps = np.diff(rates.steps, prepend=0.0)
+    good = rates.values > 0
+    return float((steps[good] * batch_size / rates.values[good]).sum())
+
+
+def _number(text: str | None) -> float:
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        return math.nan
+    return value if math.isfinite(value) else math.nan

@@ -1,1 +1,0 @@
-"""What the data doctor shows: a table and a sheet of samples."""

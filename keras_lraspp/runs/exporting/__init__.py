@@ -1,1 +1,0 @@
-"""What `export` is made of: the formats, and the making and proving of each."""

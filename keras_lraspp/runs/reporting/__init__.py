@@ -1,1 +1,0 @@
-"""What `report` is made of: the rows and the images of its page."""

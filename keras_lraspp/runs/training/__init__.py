@@ -1,1 +1,0 @@
-"""What `train` is made of, from its recipe to the report that it keeps."""
