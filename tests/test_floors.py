@@ -1,4 +1,4 @@
-"""The house: imports point down, no circles, one home for each name, files of one size."""
+"""The house: imports point down, no circles, one home for each name, sizes of files."""
 
 import ast
 import statistics
@@ -17,7 +17,8 @@ FLOORS = (
     {"inference"},
     {"export"},
     {"prediction", "run_dir"},
-    {"evaluation", "report"},
+    {"evaluation"},
+    {"report"},
     {"benchmark", "training"},
     {"config"},
     {"cli"},
