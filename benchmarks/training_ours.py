@@ -13,7 +13,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 from keras_lraspp import LRASPP  # noqa: E402
-from keras_lraspp.run_dir.log import Journal  # noqa: E402
+from keras_lraspp.run_dir.log import MetricLogger  # noqa: E402
 from keras_lraspp.training.callbacks import Progress, StopOnDivergence  # noqa: E402
 from keras_lraspp.training.losses import OhemCrossEntropy  # noqa: E402
 from keras_lraspp.training.optimizer import SGD  # noqa: E402
@@ -96,7 +96,7 @@ def fit_share(model, images, labels) -> tuple[float, float]:
 
     def fit(folder):
         progress = Progress(
-            Journal(folder, 0),
+            MetricLogger(folder, 0),
             iterations=steps + 1,
             batch_size=flags.batch,
             log_interval=2,

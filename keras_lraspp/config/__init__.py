@@ -18,7 +18,7 @@ from typing import NamedTuple
 import gin
 
 from keras_lraspp.config.gin_errors import error_line, explain, undefined
-from keras_lraspp.config.gin_files import Fragment, find_config, read_config
+from keras_lraspp.config.gin_files import Fragment, find_config, read_fragments
 from keras_lraspp.errors import InputError, UserError
 
 # What a literal in a configuration can be; references are checked by what they call.
@@ -136,7 +136,7 @@ def load_config(
     fragments = [
         fragment
         for name in gin_files
-        for fragment in read_config(find_config(Path(name).expanduser()))
+        for fragment in read_fragments(find_config(Path(name).expanduser()))
     ]
     fragments += [Fragment(None, binding) for binding in gin_bindings]
     parameters = _register()

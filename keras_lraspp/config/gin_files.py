@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from keras_lraspp.errors import InputError
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 # Inside the package in a wheel; beside it in the tree.
 CONFIGS = next(
     (
-        folder
-        for folder in (_PACKAGE / "gin_configs", _PACKAGE.parent / "gin_configs")
-        if folder.is_dir()
+        folder / "gin_configs"
+        for folder in (_PACKAGE, _PACKAGE.parent)
+        if (folder / "gin_configs").is_dir()
     ),
     _PACKAGE / "gin_configs",
 )
@@ -64,7 +64,7 @@ def find_config(name: str | Path, beside: Path = Path()) -> Path:
     )
 
 
-def read_config(path: Path, parents: tuple[Path, ...] = ()) -> Iterator[Fragment]:
+def read_fragments(path: Path, parents: tuple[Path, ...] = ()) -> Iterator[Fragment]:
     """Reads a configuration file and what it includes, in the order that counts.
 
     A file is included relative to the one that includes it, else from the
@@ -99,7 +99,7 @@ def read_config(path: Path, parents: tuple[Path, ...] = ()) -> Iterator[Fragment
                 f"{path} line {number + 1}: {included} includes itself; remove the "
                 f"include."
             )
-        yield from read_config(included, chain)
+        yield from read_fragments(included, chain)
     yield _fragment(path, lines, start, len(lines))
 
 

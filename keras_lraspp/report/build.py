@@ -35,7 +35,7 @@ from keras_lraspp.report.page import (
 )
 from keras_lraspp.run_dir.best_model import BEST, BestScores, read_best
 from keras_lraspp.run_dir.log import EMPTY, Series, read_log, smoothed, training_seconds
-from keras_lraspp.run_dir.record import NOTES, RunNotes, read_notes
+from keras_lraspp.run_dir.record import RUN_RECORD, RunRecord, read_run_record
 from keras_lraspp.visualize import confusion_picture, row_shares
 
 _MOST_CELLS = 40  # classes of a matrix that is a table; a picture above
@@ -46,7 +46,7 @@ Log = Mapping[str, Series]
 
 
 def facts(
-    notes: RunNotes | None, best: BestScores | None, scores: dict | None, log: Log
+    notes: RunRecord | None, best: BestScores | None, scores: dict | None, log: Log
 ) -> list[Fact]:
     """Returns the numbers at the head of the page.
 
@@ -103,7 +103,7 @@ _MEANS = {
 }
 
 
-def status(notes: RunNotes | None, log: Log) -> str:
+def status(notes: RunRecord | None, log: Log) -> str:
     """Says when the run began and how far it has come."""
     step = _last_step(log)
     if notes is None:
@@ -196,7 +196,7 @@ def confusion_rows(classes: ClassSet, counts: np.ndarray) -> Confusion:
     return Confusion(rows)
 
 
-def commands(folder: Path, notes: RunNotes | None) -> list[tuple[str, str]]:
+def commands(folder: Path, notes: RunRecord | None) -> list[tuple[str, str]]:
     """Returns what to type to go on from the run; nothing if it has no `config.gin`."""
     config = folder / "config.gin"
     if not config.is_file():
@@ -288,7 +288,7 @@ def write_report(folder: Path, examples: Examples) -> Path:
         InputError: If `best.keras` is damaged.
         StorageError: If it cannot be written.
     """
-    notes, best = read_notes(folder / NOTES), read_best(folder / BEST)
+    notes, best = read_run_record(folder / RUN_RECORD), read_best(folder / BEST)
     log = read_log(folder / "log.csv")
     scores = counted = None
     if best is not None and best.confusion is not None:
@@ -324,7 +324,7 @@ def _load(path: Path, model: Callable[..., keras.Model] | None) -> keras.Model:
     return network
 
 
-def _subtitle(folder: Path, notes: RunNotes | None, best: BestScores | None) -> str:
+def _subtitle(folder: Path, notes: RunRecord | None, best: BestScores | None) -> str:
     parts = []
     try:
         arguments = read_arguments(folder / BEST)

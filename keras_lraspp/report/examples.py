@@ -15,7 +15,7 @@ from keras_lraspp.inference.functions import LabelFunction
 from keras_lraspp.metrics import mean_of_classes
 from keras_lraspp.report.page import Example, jpeg_uri, thumbnail_size
 from keras_lraspp.run_dir.best_model import BEST, read_best
-from keras_lraspp.run_dir.record import NOTES, RunNotes, read_notes
+from keras_lraspp.run_dir.record import RUN_RECORD, RunRecord, read_run_record
 from keras_lraspp.visualize import Palette, overlay
 
 SHOWN = 4  # of the best, and of the worst
@@ -130,7 +130,7 @@ def find_examples(
     Returns:
         The images; without pictures, and with the reason, if they cannot be drawn.
     """
-    best, notes = read_best(folder / BEST), read_notes(folder / NOTES)
+    best, notes = read_best(folder / BEST), read_run_record(folder / RUN_RECORD)
     if best is None:
         return Examples(missing="No evaluation is done yet, so there is no best model.")
     if best.confusion is None or notes is None:
@@ -158,7 +158,7 @@ def find_examples(
     return Examples(*shown, frozenset().union(*(present for _, present in drawn)))
 
 
-def _opened(notes: RunNotes, data_root: str | Path | None) -> Samples:
+def _opened(notes: RunRecord, data_root: str | Path | None) -> Samples:
     if notes.shards is None:
         return _moved(notes.validation, data_root)
     folder = notes.shards if data_root is None else data_root

@@ -19,7 +19,7 @@ _COLUMNS = (
 )
 
 
-class Journal:
+class MetricLogger:
     """Scalars by step, as CSV and for TensorBoard; pictures for TensorBoard.
 
     Args:
@@ -41,7 +41,7 @@ class Journal:
             writer.writeheader()
             writer.writerows(rows)
 
-    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+    def log_scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Writes one row; `values` has keys among the columns of the CSV."""
         with open(self._path, "a", newline="") as file:
             csv.DictWriter(file, _COLUMNS).writerow({"step": step, **values})
@@ -50,7 +50,7 @@ class Journal:
                 self._summary.scalar(name, value)
         self._events.flush()
 
-    def picture(self, step: int, name: str, picture: np.ndarray) -> None:
+    def log_image(self, step: int, name: str, picture: np.ndarray) -> None:
         """Writes a picture, uint8 RGB (H, W, 3), under `name`."""
         with self._events.as_default(step):
             self._summary.image(name, picture[None])

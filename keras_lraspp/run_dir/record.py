@@ -17,11 +17,11 @@ from keras_lraspp.files import write_text
 from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.models.summary import multiply_adds
 
-NOTES = "run.json"  # in the folder of a run
+RUN_RECORD = "run.json"  # in the folder of a run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RunNotes:
+class RunRecord:
     """What a report needs beside the log and the best model.
 
     Attributes:
@@ -50,7 +50,7 @@ class RunNotes:
     shards: str | None = None
 
 
-def note_run(
+def record_run(
     network: keras.Model,
     training_set: Samples,
     validation_set: Samples,
@@ -58,10 +58,10 @@ def note_run(
     iterations: int,
     batch_size: int,
     data_root: str | Path | None,
-) -> RunNotes:
+) -> RunRecord:
     """Notes a run that begins now; see `RunNotes` for the arguments."""
     size = validation_set.size(0)
-    return RunNotes(
+    return RunRecord(
         started=datetime.now().astimezone().isoformat(timespec="seconds"),
         iterations=iterations,
         batch_size=batch_size,
@@ -75,7 +75,7 @@ def note_run(
     )
 
 
-def write_notes(notes: RunNotes, path: Path, *, resumed: bool) -> None:
+def write_run_record(notes: RunRecord, path: Path, *, resumed: bool) -> None:
     """Writes the notes as JSON, crash-safely.
 
     Args:
@@ -83,7 +83,7 @@ def write_notes(notes: RunNotes, path: Path, *, resumed: bool) -> None:
         path: The file.
         resumed: Whether the run goes on; it then keeps the start that is noted there.
     """
-    before = read_notes(path) if resumed else None
+    before = read_run_record(path) if resumed else None
     if before is not None:
         notes = dataclasses.replace(notes, started=before.started)
     fields = {**vars(notes), "validation": _as_json(notes.validation)}
@@ -91,13 +91,13 @@ def write_notes(notes: RunNotes, path: Path, *, resumed: bool) -> None:
     write_text(path, json.dumps(fields, indent=1, default=int) + "\n")
 
 
-def read_notes(path: Path) -> RunNotes | None:
+def read_run_record(path: Path) -> RunRecord | None:
     """Reads what `write_notes` wrote; `None` if there is nothing readable."""
     try:
         fields = json.loads(path.read_text())
         fields["image_size"] = tuple(fields["image_size"])
         fields["validation"] = _from_json(fields["validation"])
-        return RunNotes(**fields)
+        return RunRecord(**fields)
     except (OSError, ValueError, TypeError, KeyError, InputError):
         return None
 

@@ -22,7 +22,7 @@ from keras_lraspp.report.build import write_report
 from keras_lraspp.report.examples import Examples, find_examples
 from keras_lraspp.run_dir.best_model import BEST, BestModel, read_best
 from keras_lraspp.run_dir.folder import CheckpointFolder, TrainingState
-from keras_lraspp.run_dir.log import Journal
+from keras_lraspp.run_dir.log import MetricLogger
 
 
 class StepCallback(keras.callbacks.Callback):
@@ -79,7 +79,7 @@ class Scores(NamedTuple):
     miou_ema: float | None = None  # of the averaged weights, if there are any
 
 
-class Milestones(StepCallback):
+class EvaluateAndCheckpoint(StepCallback):
     """Evaluates, keeps the best model, writes checkpoints, and stops when asked.
 
     Args:
@@ -209,7 +209,7 @@ class Progress(StepCallback):
 
     def __init__(
         self,
-        journal: Journal,
+        journal: MetricLogger,
         *,
         iterations: int,
         batch_size: int,
@@ -262,7 +262,7 @@ class Progress(StepCallback):
             values["images_per_second"] = rate
             line += f"  {rate:.2f} images/s  ETA {timedelta(seconds=round(left))}"
         self.write(line)
-        self.journal.scalars(step, values)
+        self.journal.log_scalars(step, values)
         self._seconds, self._since, self._last_step = 0.0, now, step
         self.sync_weights()
         self.model.reset_metrics()  # the next line's loss is the mean from here on
@@ -313,7 +313,7 @@ class StopOnDivergence(StepCallback):
         )
 
 
-class StopSignal:
+class GracefulShutdown:
     """Turns the first SIGTERM or Ctrl-C into a wish to stop; a second one kills.
 
     A context manager: whoever holds it reads `received` between steps, saves and
@@ -365,7 +365,7 @@ class TrainingReport(StepCallback):
         self,
         folder: Path,
         network: keras.Model,
-        milestones: Milestones,
+        milestones: EvaluateAndCheckpoint,
         best_model: BestModel,
         paused: Callable[[], AbstractContextManager],
         pause: float = 30.0,

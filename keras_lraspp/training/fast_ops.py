@@ -88,7 +88,7 @@ def _forward_by_kernels(logits, labels):
     return probabilities, tf.where(labels < logits.shape[-1], losses, float("nan"))
 
 
-def value_of_rank(values, rank):
+def kth_smallest(values, rank):
     """Finds the value that sorting would put at a rank; exact.
 
     Sorting two million numbers takes TensorFlow a third of a second. The bits of

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_lraspp.errors import InputError
-from keras_lraspp.training.fast_ops import softmax_cross_entropy, value_of_rank
+from keras_lraspp.training.fast_ops import kth_smallest, softmax_cross_entropy
 
 # The reference's guard against a division by zero, as a share of all pixels.
 _EPSILON = 1e-5
@@ -238,7 +238,7 @@ class OhemCrossEntropy(CrossEntropy):
     def _smallest(self, confidence):
         # Not reached with fewer pixels, but TensorFlow looks at all branches.
         last = ops.minimum(self.min_kept, ops.size(confidence)) - 1
-        return value_of_rank(confidence, last)
+        return kth_smallest(confidence, last)
 
     def get_config(self):
         """Returns the constructor's arguments."""

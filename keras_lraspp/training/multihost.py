@@ -36,18 +36,18 @@ class Hosts:
     index: int = 0
 
     @property
-    def several(self) -> bool:
+    def is_multi(self) -> bool:
         """Whether there is more than one process."""
         return self.count > 1
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this is process 0, the one that writes."""
         return self.index == 0
 
     def gather(self, content: bytes) -> list[bytes]:
         """Returns what each process gave, in their order."""
-        if not self.several:
+        if not self.is_multi:
             return [content]
         from jax.experimental.multihost_utils import process_allgather
 
@@ -62,7 +62,7 @@ class Hosts:
 
     def largest(self, value: int) -> int:
         """Returns the largest of the processes' values, which fit into 32 bits."""
-        if not self.several:
+        if not self.is_multi:
             return value
         from jax.experimental.multihost_utils import process_allgather
 
@@ -70,7 +70,7 @@ class Hosts:
 
     def broadcast(self, content: bytes = b"") -> bytes:
         """Returns what process 0 gave; the others' content does not matter."""
-        if not self.several:
+        if not self.is_multi:
             return content
         from jax.experimental.multihost_utils import broadcast_one_to_all
 
@@ -78,11 +78,11 @@ class Hosts:
         size = int(broadcast_one_to_all(np.int32(len(values))))
         if not size:
             return b""
-        values = values if self.first else np.zeros(size, np.uint8)
+        values = values if self.is_main else np.zeros(size, np.uint8)
         return np.asarray(broadcast_one_to_all(values), np.uint8).tobytes()
 
     @contextlib.contextmanager
-    def together(self) -> Iterator[None]:
+    def raise_together(self) -> Iterator[None]:
         """Makes an error of one process in this block one of all processes.
 
         Without, the others would wait for the one that ended.
@@ -90,7 +90,7 @@ class Hosts:
         Raises:
             UserError: The own one, or of the same kind that of another process.
         """
-        if not self.several:
+        if not self.is_multi:
             yield
             return
         own = None
@@ -121,9 +121,9 @@ class Hosts:
                 raise error
 
     @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
+    def local_scope(self) -> Iterator[None]:
         """Lets what is built in this block belong to this process alone."""
-        if not self.several:
+        if not self.is_multi:
             yield
             return
         before = keras.distribution.distribution()
@@ -142,7 +142,7 @@ class Hosts:
         return None
 
 
-ONE = Hosts()
+SINGLE_HOST = Hosts()
 
 
 AUTO = "auto"  # as a coordinator: the one that the cluster names
@@ -169,7 +169,7 @@ _COORDINATOR = ("KERAS_DISTRIBUTION_JOB_ADDRESSES", "JAX_COORDINATOR_ADDRESS")
 _ADDRESS = re.compile(r"[^\s:,]+:\d{1,5}")
 
 
-class Place(NamedTuple):
+class ProcessSpec(NamedTuple):
     """Where a process stands among the others.
 
     Attributes:
@@ -184,12 +184,12 @@ class Place(NamedTuple):
     process: int | None
 
 
-def find_place(
+def resolve_process(
     coordinator: str | None = None,
     processes: int | None = None,
     process: int | None = None,
     environment: Mapping[str, str] = os.environ,
-) -> Place | None:
+) -> ProcessSpec | None:
     """Finds out whether several processes are to train together, and which this is.
 
     Only a coordinator makes several of them, given or in Keras's or JAX's variable:
@@ -218,7 +218,7 @@ def find_place(
             f"--coordinator=HOST:PORT, of the machine of process 0."
         )
     if coordinator == AUTO:
-        return Place(None, processes, process)
+        return ProcessSpec(None, processes, process)
     addresses = coordinator.split(",")
     if not all(map(_ADDRESS.fullmatch, addresses)):
         raise InputError(
@@ -240,7 +240,7 @@ def find_place(
             f"--process={process} is none of {processes} processes; they are "
             f"counted from 0 to {processes - 1}."
         )
-    return Place(addresses[0], processes, process) if processes > 1 else None
+    return ProcessSpec(addresses[0], processes, process) if processes > 1 else None
 
 
 def _number(environment: Mapping[str, str], name: str | None) -> int | None:
@@ -261,7 +261,7 @@ _PATIENCE = 240.0
 
 
 @contextlib.contextmanager
-def several_hosts(place: Place | None) -> Iterator[Hosts]:
+def init_multihost(place: ProcessSpec | None) -> Iterator[Hosts]:
     """Joins the other processes of a training, if there are any.
 
     Nothing may have been computed on JAX before. Who joined stays until the process
@@ -280,7 +280,7 @@ def several_hosts(place: Place | None) -> Iterator[Hosts]:
         StorageError: If the others are gone while this process works.
     """
     hosts = _join(place)
-    if not hosts.several:
+    if not hosts.is_multi:
         yield hosts
         return
     try:
@@ -304,11 +304,11 @@ def several_hosts(place: Place | None) -> Iterator[Hosts]:
         raise
 
 
-def _join(place: Place | None) -> Hosts:
+def _join(place: ProcessSpec | None) -> Hosts:
     backend = keras.backend.backend()
     if backend != "jax":
         if place is None:
-            return ONE
+            return SINGLE_HOST
         raise InputError(
             f"Several processes train together on JAX, not on {backend}; pip install "
             f"keras-lraspp[jax], set KERAS_BACKEND=jax and start the same command."
@@ -317,7 +317,7 @@ def _join(place: Place | None) -> Hosts:
 
     if not _joined():
         if place is None:
-            return ONE
+            return SINGLE_HOST
         _initialize(place)
     return Hosts(jax.process_count(), jax.process_index())
 
@@ -329,7 +329,7 @@ def _joined() -> bool:
     return asked is not None and asked()
 
 
-def _initialize(place: Place) -> None:
+def _initialize(place: ProcessSpec) -> None:
     import jax
 
     if place.coordinator is not None:
@@ -381,7 +381,7 @@ def _leave_without_others(hosts: Hosts, code: int) -> None:
     """
 
     def leave():
-        if hosts.first:  # its end kills the others, who may have words of their own
+        if hosts.is_main:  # its end kills the others, who may have words of their own
             time.sleep(_LAST_WORDS)
         sys.stdout.flush()
         sys.stderr.flush()

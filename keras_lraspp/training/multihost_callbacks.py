@@ -17,8 +17,12 @@ from keras_lraspp.data import evaluation_batches
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.metrics import ImageConfusion
 from keras_lraspp.run_dir.folder import CheckpointFolder, TrainingState, run_folder
-from keras_lraspp.run_dir.log import Journal
-from keras_lraspp.training.callbacks import StepCallback, StopSignal, TrainingReport
+from keras_lraspp.run_dir.log import MetricLogger
+from keras_lraspp.training.callbacks import (
+    GracefulShutdown,
+    StepCallback,
+    TrainingReport,
+)
 from keras_lraspp.training.ema import WeightAverages
 from keras_lraspp.training.multihost import Hosts
 from keras_lraspp.training.validation import Validation
@@ -45,11 +49,11 @@ def shared_run_folder(
     """
     with contextlib.ExitStack() as stack:
         folder = None
-        with hosts.together():
-            if hosts.first:
+        with hosts.raise_together():
+            if hosts.is_main:
                 mine = run_folder(path, keep=keep, resume=resume)
                 folder = stack.enter_context(mine)
-        if hosts.several:
+        if hosts.is_multi:
             folder = SharedCheckpoints(path / "checkpoints", keep, hosts)
         yield folder
 
@@ -71,22 +75,22 @@ class SharedCheckpoints(CheckpointFolder):
 
     def save(self, model: keras.Model, state: TrainingState) -> Path:
         """Writes a checkpoint on process 0; an error there is one everywhere."""
-        with self.hosts.together():
-            if self.hosts.first:
-                with self.hosts.alone():  # Keras makes an optimizer to compare with
+        with self.hosts.raise_together():
+            if self.hosts.is_main:
+                with self.hosts.local_scope():  # Keras makes an optimizer
                     super().save(model, state)
         return self.folder / f"step_{state.step:08d}.keras"
 
     def discard_after(self, step: int) -> None:
         """Removes checkpoints on process 0; see `CheckpointFolder`."""
-        if self.hosts.first:
+        if self.hosts.is_main:
             super().discard_after(step)
 
     def restore(self, load: Callable[[Path], None]) -> TrainingState | None:
         """Loads the newest whole checkpoint of process 0 on all processes."""
         found = []
-        with self.hosts.together():
-            if self.hosts.first:
+        with self.hosts.raise_together():
+            if self.hosts.is_main:
                 super().restore(found.append)
         content = self.hosts.broadcast(found[0].read_bytes() if found else b"")
         if not content:
@@ -94,7 +98,7 @@ class SharedCheckpoints(CheckpointFolder):
         with tempfile.TemporaryDirectory() as temporary:
             copy = CheckpointFolder(Path(temporary))
             (copy.folder / "step_00000000.keras").write_bytes(content)
-            with self.hosts.alone():
+            with self.hosts.local_scope():
                 return copy.restore(load)
 
 
@@ -111,7 +115,7 @@ class SharedStop(StepCallback):
         received: The signal that one of them got, since they last agreed on it.
     """
 
-    def __init__(self, hosts: Hosts, signals: StopSignal):
+    def __init__(self, hosts: Hosts, signals: GracefulShutdown):
         super().__init__()
         self.hosts = hosts
         self.signals = signals
@@ -133,10 +137,10 @@ class SharedStop(StepCallback):
 class NoJournal:
     """The journal of the processes that write none."""
 
-    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+    def log_scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Does nothing."""
 
-    def picture(self, step: int, name: str, picture: np.ndarray) -> None:
+    def log_image(self, step: int, name: str, picture: np.ndarray) -> None:
         """Does nothing."""
 
 
@@ -152,9 +156,9 @@ def by_the_first(hosts: Hosts, work: Callable[..., object]) -> Callable[..., Non
     """
 
     def call(*arguments) -> None:
-        with hosts.together():
-            if hosts.first:
-                with hosts.alone():
+        with hosts.raise_together():
+            if hosts.is_main:
+                with hosts.local_scope():
                     work(*arguments)
 
     return call
@@ -174,8 +178,8 @@ class SharedReport(TrainingReport):
 
     def finish(self) -> None:
         """Writes the page as things stand."""
-        if self.hosts.first:
-            with self.hosts.alone():
+        if self.hosts.is_main:
+            with self.hosts.local_scope():
                 super().finish()
 
 
@@ -200,13 +204,13 @@ class DividedValidation(Validation):
         self,
         network: keras.Model,
         dataset: Dataset,
-        journal: Journal | NoJournal,
+        journal: MetricLogger | NoJournal,
         batch_size: int,
         stop: SharedStop,
         averages: WeightAverages | None,
         hosts: Hosts,
     ):
-        with hosts.alone():
+        with hosts.local_scope():
             self.copy = type(network).from_config(network.get_config())
         super().__init__(
             self.copy, dataset, journal, batch_size, stop.signals, averages
@@ -220,7 +224,7 @@ class DividedValidation(Validation):
 
     def _estimate(self) -> None:
         values = self.network.get_weights()
-        with self.hosts.together(), self.hosts.alone():
+        with self.hosts.raise_together(), self.hosts.local_scope():
             self.copy.set_weights(values)
             self.averages.estimate(self.copy)
         # What _count copies.
@@ -229,7 +233,7 @@ class DividedValidation(Validation):
     def _count(self) -> ImageConfusion | None:
         values = self.network.get_weights()
         confusion = None
-        with self.hosts.together(), self.hosts.alone():
+        with self.hosts.raise_together(), self.hosts.local_scope():
             self.copy.set_weights(values)
             confusion = super()._count()
         self.agreed_stop.agree()
@@ -238,8 +242,8 @@ class DividedValidation(Validation):
         return self._add_up(confusion)
 
     def _publish(self, step: int, seconds: float) -> None:
-        if self.hosts.first:
-            with self.hosts.alone():
+        if self.hosts.is_main:
+            with self.hosts.local_scope():
                 super()._publish(step, seconds)
 
     def _add_up(self, own: ImageConfusion) -> ImageConfusion:

@@ -22,7 +22,7 @@ from keras_lraspp.errors import InputError
 from keras_lraspp.models.keras_file import load_weights
 from keras_lraspp.run_dir.folder import CheckpointFolder, TrainingState
 from keras_lraspp.training.ema import BATCHES, WeightAverages
-from keras_lraspp.training.multihost import ONE, Hosts
+from keras_lraspp.training.multihost import SINGLE_HOST, Hosts
 from keras_lraspp.training.optimizer import (
     check_devices,
     exclude_backbone_batch_norm,
@@ -79,7 +79,7 @@ class Setup:
     training_set: Dataset
     validation_set: Dataset
 
-    def batches(self, start_step: int = 0, hosts: Hosts = ONE) -> Iterable:
+    def batches(self, start_step: int = 0, hosts: Hosts = SINGLE_HOST) -> Iterable:
         """Opens the training batches, see `training_batches`.
 
         Args:
@@ -90,7 +90,7 @@ class Setup:
             InputError: If the crop is too small for the network, or the training set
                 is a part of one already.
         """
-        if hosts.several and getattr(self.training_set, "hosts", 1) > 1:
+        if hosts.is_multi and getattr(self.training_set, "hosts", 1) > 1:
             raise InputError(
                 "With --processes each process takes its part of every batch by "
                 "itself; leave out Shards.hosts and Shards.host."

@@ -13,17 +13,24 @@ from keras_lraspp.errors import DivergedError, InputError
 from keras_lraspp.files import write_text
 from keras_lraspp.run_dir.best_model import BEST, BEST_EMA, BestModel
 from keras_lraspp.run_dir.folder import CheckpointFolder, TrainingState, write_versions
-from keras_lraspp.run_dir.log import Journal
-from keras_lraspp.run_dir.record import NOTES, note_run, write_notes
+from keras_lraspp.run_dir.log import MetricLogger
+from keras_lraspp.run_dir.record import RUN_RECORD, record_run, write_run_record
 from keras_lraspp.training.callbacks import (
+    EvaluateAndCheckpoint,
+    GracefulShutdown,
     Intervals,
-    Milestones,
     Progress,
     StopOnDivergence,
-    StopSignal,
     TrainingReport,
 )
-from keras_lraspp.training.multihost import ONE, Hosts, Place, find_place, several_hosts
+from keras_lraspp.training.dry_run import print_plan
+from keras_lraspp.training.multihost import (
+    SINGLE_HOST,
+    Hosts,
+    ProcessSpec,
+    init_multihost,
+    resolve_process,
+)
 from keras_lraspp.training.multihost_callbacks import (
     DividedValidation,
     NoJournal,
@@ -32,7 +39,6 @@ from keras_lraspp.training.multihost_callbacks import (
     by_the_first,
     shared_run_folder,
 )
-from keras_lraspp.training.plan import print_plan
 from keras_lraspp.training.setup import (
     Course,
     Recipe,
@@ -49,7 +55,7 @@ class TrainingCallbacks(NamedTuple):
 
     divergence: StopOnDivergence
     progress: Progress
-    milestones: Milestones
+    milestones: EvaluateAndCheckpoint
     report: TrainingReport
 
 
@@ -58,8 +64,8 @@ def make_callbacks(
     checkpoints: CheckpointFolder,
     state: TrainingState,
     course: Course,
-    stop: StopSignal | SharedStop,
-    hosts: Hosts = ONE,
+    stop: GracefulShutdown | SharedStop,
+    hosts: Hosts = SINGLE_HOST,
 ) -> TrainingCallbacks:
     """Makes the callbacks of one training.
 
@@ -74,20 +80,20 @@ def make_callbacks(
     folder = checkpoints.folder.parent
     network, validation_set = setup.network, setup.validation_set
     iterations = setup.recipe.iterations
-    journal = Journal(folder, state.step) if hosts.first else NoJournal()
+    journal = MetricLogger(folder, state.step) if hosts.is_main else NoJournal()
     progress = Progress(
         journal,
         iterations=iterations,
         batch_size=setup.batch_size,
         log_interval=course.log_interval,
         start_step=state.step,
-        write=print if hosts.first else lambda line: None,
+        write=print if hosts.is_main else lambda line: None,
     )
     validated = (
         *(network, validation_set, journal, course.eval_batch_size, stop),
         setup.averages,
     )
-    if hosts.several:
+    if hosts.is_multi:
         validation = DividedValidation(*validated, hosts)
     else:
         validation = Validation(*validated)
@@ -101,7 +107,7 @@ def make_callbacks(
         with setup.averages.in_place():  # on all processes
             save_best_ema(*arguments)
 
-    milestones = Milestones(
+    milestones = EvaluateAndCheckpoint(
         Intervals(iterations, course.eval_interval, course.save_interval),
         state,
         checkpoints,
@@ -144,7 +150,7 @@ class Output(NamedTuple):
 
 
 def run_training(
-    recipe: Recipe, course: Course, output: Output, place: Place | None
+    recipe: Recipe, course: Course, output: Output, place: ProcessSpec | None
 ) -> TrainingResult:
     """Trains; see `train`.
 
@@ -156,25 +162,25 @@ def run_training(
     """
     folder, keep, resume = output.output_dir, output.keep, output.resume
     with contextlib.ExitStack() as stack:
-        hosts = stack.enter_context(several_hosts(place))
+        hosts = stack.enter_context(init_multihost(place))
         shared = shared_run_folder(hosts, folder, keep=keep, resume=resume)
         checkpoints = stack.enter_context(shared)
-        with hosts.together():
-            sets = open_sets(recipe, progress=hosts.first)
+        with hosts.raise_together():
+            sets = open_sets(recipe, progress=hosts.is_main)
         setup = stack.enter_context(set_up(recipe, sets))
-        say = print if hosts.first else lambda line: None
-        with hosts.together():
+        say = print if hosts.is_main else lambda line: None
+        with hosts.raise_together():
             state = TrainingState()
             if resume:
                 state = restore(setup.network, checkpoints, say)
         batches = setup.batches(state.step, hosts)
         _write_what_runs(setup, output, hosts)
 
-        stop = stack.enter_context(StopSignal())
-        if hosts.several:
+        stop = stack.enter_context(GracefulShutdown())
+        if hosts.is_multi:
             stop = SharedStop(hosts, stop)
         callbacks = make_callbacks(setup, checkpoints, state, course, stop, hosts)
-        called = [stop, *callbacks] if hosts.several else [*callbacks]
+        called = [stop, *callbacks] if hosts.is_multi else [*callbacks]
         try:
             ended = _fit(setup, batches, callbacks.milestones, called)
             if ended:
@@ -189,7 +195,7 @@ def run_training(
 def _result(
     callbacks: TrainingCallbacks,
     folder: Path,
-    stop: StopSignal | SharedStop,
+    stop: GracefulShutdown | SharedStop,
     hosts: Hosts,
 ) -> TrainingResult:
     state = callbacks.milestones.state
@@ -199,7 +205,7 @@ def _result(
         best_miou=state.best_miou,
         best_path=folder / BEST,
         signal=stop.received,
-        first=hosts.first,
+        first=hosts.is_main,
         best_ema_step=state.best_ema_step,
         best_ema_miou=state.best_ema_miou,
     )
@@ -211,18 +217,20 @@ def _write_what_runs(setup: Setup, output: Output, hosts: Hosts) -> None:
     lengths = {"iterations": iterations, "batch_size": batch_size}
     sets = setup.training_set, setup.validation_set
     hosts.check_same(images=len(sets[0]), seed=setup.recipe.seed, **lengths)
-    notes = note_run(setup.network, *sets, **lengths, data_root=setup.recipe.data_root)
-    with hosts.together():
-        if not hosts.first:
+    notes = record_run(
+        setup.network, *sets, **lengths, data_root=setup.recipe.data_root
+    )
+    with hosts.raise_together():
+        if not hosts.is_main:
             return
         folder = output.output_dir
         if output.operative_config is not None:
             write_text(folder / "config.gin", output.operative_config())
         write_versions(folder / "versions.json")
-        write_notes(notes, folder / NOTES, resumed=output.resume)
+        write_run_record(notes, folder / RUN_RECORD, resumed=output.resume)
 
 
-def _fit(setup: Setup, batches, milestones: Milestones, callbacks) -> str:
+def _fit(setup: Setup, batches, milestones: EvaluateAndCheckpoint, callbacks) -> str:
     """Trains to the end; returns why it came early, or nothing."""
     milestones.set_model(setup.network)
     milestones.catch_up()
@@ -243,7 +251,7 @@ def _fit(setup: Setup, batches, milestones: Milestones, callbacks) -> str:
     return _patience(milestones) if early and milestones.out_of_patience() else ""
 
 
-def _patience(milestones: Milestones) -> str:
+def _patience(milestones: EvaluateAndCheckpoint) -> str:
     state = milestones.state
     return (
         f"stopped after iteration {state.step}: no better mIoU in the last "
@@ -374,7 +382,7 @@ def train(
         patience=patience,
     )
     keep_freed_memory()
-    place = find_place(coordinator, processes, process)
+    place = resolve_process(coordinator, processes, process)
     if dry_run:
         print_plan(recipe, course, keep, place)
         return None

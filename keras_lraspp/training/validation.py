@@ -12,8 +12,8 @@ from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.evaluation.loop import evaluate_model
 from keras_lraspp.inference.functions import label_function
 from keras_lraspp.metrics import ImageConfusion
-from keras_lraspp.run_dir.log import Journal
-from keras_lraspp.training.callbacks import Scores, StopSignal
+from keras_lraspp.run_dir.log import MetricLogger
+from keras_lraspp.training.callbacks import GracefulShutdown, Scores
 from keras_lraspp.training.ema import WeightAverages
 from keras_lraspp.visualize import overlay
 
@@ -39,9 +39,9 @@ class Validation:
         self,
         network: keras.Model,
         dataset: Dataset,
-        journal: Journal,
+        journal: MetricLogger,
         batch_size: int,
-        stop: StopSignal,
+        stop: GracefulShutdown,
         averages: WeightAverages | None = None,
         pictures: int = 3,
     ):
@@ -92,9 +92,9 @@ class Validation:
         if self.averages:
             scores["miou_ema"] = self.confusion_ema.miou()
             averages = f"miou_ema {scores['miou_ema']:.4f}  "
-        self.journal.scalars(step, scores)
+        self.journal.log_scalars(step, scores)
         for index, picture in enumerate(self._pictures()):
-            self.journal.picture(step, f"validation_{index}", picture)
+            self.journal.log_image(step, f"validation_{index}", picture)
         print(
             f"iteration {step}  validation mIoU {scores['miou']:.4f}  pixel accuracy "
             f"{scores['pixel_accuracy']:.4f}  {averages}({seconds:.1f} s)"

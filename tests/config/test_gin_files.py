@@ -2,12 +2,12 @@
 
 import pytest
 
-from keras_lraspp.config.gin_files import CONFIGS, find_config, read_config
+from keras_lraspp.config.gin_files import CONFIGS, find_config, read_fragments
 from keras_lraspp.errors import InputError
 
 
 def text_of(path):
-    return [(part.path.name, part.text.split()) for part in read_config(path)]
+    return [(part.path.name, part.text.split()) for part in read_fragments(path)]
 
 
 @pytest.mark.parametrize("name", ["os8_global.gin", "gin_configs/os8_global.gin"])
@@ -40,7 +40,7 @@ def test_includes_are_read_where_they_stand_and_lines_keep_their_numbers(tmp_pat
         ("outer.gin", ["d"]),
         ("top.gin", ["e"]),
     ]
-    *_, last = read_config(tmp_path / "top.gin")
+    *_, last = read_fragments(tmp_path / "top.gin")
     assert last.text.splitlines()[3] == "e"
 
 

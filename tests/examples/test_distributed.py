@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from keras_lraspp.__main__ import _parser
-from keras_lraspp.training.multihost import AUTO, Place, find_place
+from keras_lraspp.training.multihost import AUTO, ProcessSpec, resolve_process
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -28,11 +28,11 @@ def kubernetes() -> list[str]:
 @pytest.mark.parametrize(
     ("words", "environment", "place"),
     [
-        (slurm(), {}, Place(None, None, None)),
+        (slurm(), {}, ProcessSpec(None, None, None)),
         (
             kubernetes(),
             {"JOB_COMPLETION_INDEX": "1"},
-            Place("lraspp-0.lraspp:1234", 2, 1),
+            ProcessSpec("lraspp-0.lraspp:1234", 2, 1),
         ),
     ],
     ids=["slurm", "kubernetes"],
@@ -40,9 +40,11 @@ def kubernetes() -> list[str]:
 def test_the_command_is_one(words, environment, place):
     flags = _parser().parse_args(words)
     assert flags.resume and flags.data_root and flags.output_dir
-    found = find_place(flags.coordinator, flags.processes, flags.process, environment)
+    found = resolve_process(
+        flags.coordinator, flags.processes, flags.process, environment
+    )
     assert found == place
-    assert (flags.coordinator == AUTO) == (place.coordinator is None)
+    assert (flags[0] == AUTO) == (place.coordinator is None)
     variables = (EXAMPLES / "slurm" / "train.sbatch").read_text()
     assert "KERAS_BACKEND=jax" in variables
 

@@ -22,7 +22,7 @@ from keras_lraspp.metrics import ImageConfusion
 from keras_lraspp.models.keras_file import load_weights
 from keras_lraspp.report.build import confusion_rows, curves, facts, report
 from keras_lraspp.run_dir.best_model import BestModel
-from keras_lraspp.run_dir.record import note_run, write_notes
+from keras_lraspp.run_dir.record import record_run, write_run_record
 from keras_lraspp.visualize import overlay
 
 NAMES = ("<b>&", '"bright"', "sky")
@@ -275,8 +275,8 @@ def test_the_command_builds_our_network_itself(pictures, tmp_path):
     evaluate_model(label_function(network), evaluation_batches(sets[1]), confusion)
     best = BestModel(tmp_path / "best.keras", sets[1], lambda: confusion)
     best(network, 5, confusion.miou())
-    notes = note_run(network, *sets, iterations=9, batch_size=2, data_root=pictures)
-    write_notes(notes, tmp_path / "run.json", resumed=False)
+    notes = record_run(network, *sets, iterations=9, batch_size=2, data_root=pictures)
+    write_run_record(notes, tmp_path / "run.json", resumed=False)
     assert main(["report", f"--run={tmp_path}"]) == 0
     page = read(tmp_path)
     assert page.tags.count("img") == 15

@@ -13,7 +13,7 @@ from keras_lraspp import LRASPP
 from keras_lraspp.data import ClassSet, FileList
 from keras_lraspp.data.label_spec import ColorClass
 from keras_lraspp.models.summary import multiply_adds
-from keras_lraspp.run_dir.record import note_run, read_notes, write_notes
+from keras_lraspp.run_dir.record import read_run_record, record_run, write_run_record
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def sets(tmp_path):
 
 def note(network, sets, **changes):
     given = {"iterations": 10, "batch_size": 2, "data_root": "d", **changes}
-    return note_run(network, *sets, **given)
+    return record_run(network, *sets, **given)
 
 
 def test_notes_come_back(sets, tmp_path):
@@ -38,8 +38,8 @@ def test_notes_come_back(sets, tmp_path):
         classes=ClassSet(("a", "b", "ü<>"), ((1, 2, 3), (4, 5, 6), (7, 8, 9))),
     )
     notes = note(tiny.network(3), [sets[0], odd])
-    write_notes(notes, tmp_path / "run.json", resumed=False)
-    assert read_notes(tmp_path / "run.json") == notes
+    write_run_record(notes, tmp_path / "run.json", resumed=False)
+    assert read_run_record(tmp_path / "run.json") == notes
     assert (notes.training_images, notes.image_size) == (6, (40, 56))
     # 3x3x3x4 and 4x3+3 of the convolutions, 2x4 of the batch norm.
     assert notes.parameters == 108 + 15 + 8
@@ -56,16 +56,16 @@ def test_a_resume_keeps_the_start_and_nothing_else(sets, tmp_path):
     path = tmp_path / "run.json"
     first = note(tiny.network(3), sets)
     first = dataclasses.replace(first, started="2001-02-03T04:05:06+00:00")
-    write_notes(first, path, resumed=False)
+    write_run_record(first, path, resumed=False)
     later = note(tiny.network(3), sets, iterations=20)
-    write_notes(later, path, resumed=True)
-    assert read_notes(path) == dataclasses.replace(later, started=first.started)
-    write_notes(later, path, resumed=False)
-    assert datetime.fromisoformat(read_notes(path).started).year > 2001
+    write_run_record(later, path, resumed=True)
+    assert read_run_record(path) == dataclasses.replace(later, started=first.started)
+    write_run_record(later, path, resumed=False)
+    assert datetime.fromisoformat(read_run_record(path).started).year > 2001
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", json.dumps({"started": 1})])
 def test_what_is_no_note_is_none(content, tmp_path):
     (tmp_path / "run.json").write_text(content)
-    assert read_notes(tmp_path / "run.json") is None
-    assert read_notes(tmp_path / "nothing.json") is None
+    assert read_run_record(tmp_path / "run.json") is None
+    assert read_run_record(tmp_path / "nothing.json") is None

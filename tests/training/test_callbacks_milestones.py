@@ -8,17 +8,17 @@ import pytest
 
 from keras_lraspp.errors import DivergedError
 from keras_lraspp.run_dir.folder import TrainingState
-from keras_lraspp.training.callbacks import Intervals, Milestones, Scores
+from keras_lraspp.training.callbacks import EvaluateAndCheckpoint, Intervals, Scores
 
 pytestmark = pytest.mark.backends
 
 
 class Run:
-    """Runs a tiny `fit` and writes down what Milestones asks for."""
+    """Runs a tiny `fit` and writes down what EvaluateAndCheckpoint asks for."""
 
     def __init__(self, scores, state=None, stop_at=None, intervals=(10, 3, 4), **more):
         self.events, self.scores, self.stop_at = [], scores, stop_at
-        self.milestones = Milestones(
+        self.milestones = EvaluateAndCheckpoint(
             Intervals(*intervals),
             state or TrainingState(),
             self,
@@ -108,7 +108,7 @@ def test_an_evaluation_that_was_broken_off_is_made_up_for():
 
 def test_broken_weights_are_neither_evaluated_nor_saved():
     events = []
-    milestones = Milestones(
+    milestones = EvaluateAndCheckpoint(
         Intervals(9, 1, 1),
         TrainingState(),
         checkpoints=None,

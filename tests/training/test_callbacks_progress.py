@@ -16,7 +16,7 @@ class Notes:
     def __init__(self):
         self.rows = []
 
-    def scalars(self, step, values):
+    def log_scalars(self, step, values):
         self.rows.append((step, dict(values)))
 
 

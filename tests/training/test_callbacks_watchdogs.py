@@ -7,7 +7,7 @@ import keras
 import pytest
 
 from keras_lraspp.errors import DivergedError
-from keras_lraspp.training.callbacks import StopOnDivergence, StopSignal
+from keras_lraspp.training.callbacks import GracefulShutdown, StopOnDivergence
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_diverged_has_its_exit_code():
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_first_signal_is_noted_and_the_second_is_the_systems(number, capsys):
     before = signal.getsignal(number)
-    with StopSignal() as stop:
+    with GracefulShutdown() as stop:
         assert stop.received is None
         os.kill(os.getpid(), number)
         assert stop.received == number

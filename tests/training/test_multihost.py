@@ -3,23 +3,23 @@
 import pytest
 
 from keras_lraspp.errors import StorageError
-from keras_lraspp.training.multihost import ONE
+from keras_lraspp.training.multihost import SINGLE_HOST
 
 pytestmark = pytest.mark.backends
 
 
 def test_one_process_hears_itself():
-    assert ONE.gather(b"abc") == [b"abc"]
-    assert ONE.broadcast(b"abc") == b"abc"
-    assert ONE.largest(15) == 15
-    ONE.check_same(images=3)
-    with ONE.alone():
+    assert SINGLE_HOST.gather(b"abc") == [b"abc"]
+    assert SINGLE_HOST.broadcast(b"abc") == b"abc"
+    assert SINGLE_HOST.largest(15) == 15
+    SINGLE_HOST.check_same(images=3)
+    with SINGLE_HOST.local_scope():
         pass
 
 
 def test_an_error_of_one_process_stays_what_it_is():
     error = StorageError("disk full")
     with pytest.raises(StorageError) as caught:
-        with ONE.together():
+        with SINGLE_HOST.raise_together():
             raise error
     assert caught.value is error

@@ -3,7 +3,7 @@
 import pytest
 
 from keras_lraspp.errors import InputError
-from keras_lraspp.training.multihost import Place, find_place
+from keras_lraspp.training.multihost import ProcessSpec, resolve_process
 
 MEETING = "node0:1234"
 SLURM = {"SLURM_NTASKS": "4", "SLURM_PROCID": "2"}
@@ -22,21 +22,21 @@ KERAS = {
         ((None, None, None), {}, None),
         # The tasks of a job may be trainings of their own.
         ((None, None, None), {**SLURM, **OPEN_MPI, **KUBERNETES}, None),
-        ((MEETING, 2, 1), {}, Place(MEETING, 2, 1)),
+        ((MEETING, 2, 1), {}, ProcessSpec(MEETING, 2, 1)),
         ((MEETING, 1, 0), {}, None),
-        ((MEETING, None, None), SLURM, Place(MEETING, 4, 2)),
-        ((MEETING, None, None), OPEN_MPI, Place(MEETING, 8, 7)),
+        ((MEETING, None, None), SLURM, ProcessSpec(MEETING, 4, 2)),
+        ((MEETING, None, None), OPEN_MPI, ProcessSpec(MEETING, 8, 7)),
         # What mpirun starts in a job of SLURM.
-        ((MEETING, None, None), {**SLURM, **OPEN_MPI}, Place(MEETING, 8, 7)),
-        ((MEETING, 3, None), KUBERNETES, Place(MEETING, 3, 1)),
-        ((MEETING, 2, 0), SLURM, Place(MEETING, 2, 0)),
-        ((None, None, None), KERAS, Place("a:1", 2, 1)),
-        ((None, 2, 0), {"JAX_COORDINATOR_ADDRESS": "c:3"}, Place("c:3", 2, 0)),
-        (("auto", None, None), SLURM, Place(None, None, None)),
+        ((MEETING, None, None), {**SLURM, **OPEN_MPI}, ProcessSpec(MEETING, 8, 7)),
+        ((MEETING, 3, None), KUBERNETES, ProcessSpec(MEETING, 3, 1)),
+        ((MEETING, 2, 0), SLURM, ProcessSpec(MEETING, 2, 0)),
+        ((None, None, None), KERAS, ProcessSpec("a:1", 2, 1)),
+        ((None, 2, 0), {"JAX_COORDINATOR_ADDRESS": "c:3"}, ProcessSpec("c:3", 2, 0)),
+        (("auto", None, None), SLURM, ProcessSpec(None, None, None)),
     ],
 )
 def test_places(flags, variables, place):
-    assert find_place(*flags, environment=variables) == place
+    assert resolve_process(*flags, environment=variables) == place
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_places(flags, variables, place):
 )
 def test_what_is_no_place(flags, variables, said):
     with pytest.raises(InputError, match=said):
-        find_place(*flags, environment=variables)
+        resolve_process(*flags, environment=variables)

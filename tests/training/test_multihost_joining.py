@@ -8,21 +8,21 @@ import pytest
 
 from harness.children import command, environment
 from keras_lraspp.errors import InputError
-from keras_lraspp.training.multihost import Place, several_hosts
+from keras_lraspp.training.multihost import ProcessSpec, init_multihost
 
 
 @pytest.mark.backends
 def test_one_process_joins_nothing():
-    with several_hosts(None) as hosts:
+    with init_multihost(None) as hosts:
         assert (hosts.count, hosts.index) == (1, 0)
-        assert hosts.first and not hosts.several
+        assert hosts.is_main and not hosts.is_multi
 
 
 @pytest.mark.backends
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX can")
 def test_other_backends_name_the_way():
     with pytest.raises(InputError, match="KERAS_BACKEND=jax") as caught:
-        with several_hosts(Place("node0:1234", 2, 0)):
+        with init_multihost(ProcessSpec("node0:1234", 2, 0)):
             pass
     assert keras.backend.backend() in str(caught.value)
 
@@ -30,18 +30,18 @@ def test_other_backends_name_the_way():
 PROGRAM = """
     import jax, sys
     from keras_lraspp.errors import InputError
-    from keras_lraspp.training.multihost import find_place
-    from keras_lraspp.training import joining
+    from keras_lraspp.training import multihost
+    from keras_lraspp.training.multihost import resolve_process
 
-    place = find_place("localhost:1", 2, 1)  # nobody listens there
+    place = resolve_process("localhost:1", 2, 1)  # nobody listens there
     if sys.argv[1] == "late":
         jax.devices()  # what JAX wants nobody to do before
-        place = find_place("localhost:1", 2, 0)
+        place = resolve_process("localhost:1", 2, 0)
     elif sys.argv[1] == "no cluster":
-        place = find_place("auto")
-    joining._PATIENCE = 0.5
+        place = resolve_process("auto")
+    multihost._PATIENCE = 0.5
     try:
-        with joining.several_hosts(place):
+        with multihost.init_multihost(place):
             pass
     except InputError as error:
         print(error)

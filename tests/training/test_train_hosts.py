@@ -24,12 +24,12 @@ PROGRAM = """
     import numpy as np
     from harness import tiny
     from keras_lraspp.errors import InputError, UserError
-    from keras_lraspp.training import watchdogs
+    from keras_lraspp.training import callbacks
 
     pictures, folder, changes, special = sys.argv[1:]
     changes, special = json.loads(changes), json.loads(special)
     losses, networks = [], []
-    check = watchdogs.StopOnDivergence.on_step
+    check = callbacks.StopOnDivergence.on_step
 
     def on_step(self, step, logs):
         losses.append(float(logs["loss"]))
@@ -45,7 +45,7 @@ PROGRAM = """
         networks.append(tiny.network(num_classes))
         return networks[-1]
 
-    watchdogs.StopOnDivergence.on_step = on_step
+    callbacks.StopOnDivergence.on_step = on_step
     try:
         result = tiny.run(
             pathlib.Path(pictures), pathlib.Path(folder), model=network, **changes

@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 
 from harness import tiny
 from keras_lraspp.data import TFDS
-from keras_lraspp.run_dir.record import NOTES, read_notes
+from keras_lraspp.run_dir.record import RUN_RECORD, read_run_record
 
 
 class TinyPictures(tfds.core.GeneratorBasedBuilder):
@@ -55,6 +55,6 @@ def test_it_trains_evaluates_and_notes_its_records(folder, tmp_path):
     result = tiny.run(folder, tmp_path / "run", dataset=dataset)
     assert result.step == 10 and result.best_miou > 0.2
     assert (tmp_path / "run/report.html").is_file()
-    validation = read_notes(tmp_path / "run" / NOTES).validation
+    validation = read_run_record(tmp_path / "run" / RUN_RECORD).validation
     assert (validation.name, len(validation)) == ("tiny_pictures", 6)
     assert "test.tfrecord-00000-of-00001 record 5" in str(validation.images[5])

@@ -13,7 +13,7 @@ from keras_lraspp.data.shards.writer import shards
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.keras_file import load_weights
 from keras_lraspp.report.build import report
-from keras_lraspp.run_dir.record import NOTES, read_notes
+from keras_lraspp.run_dir.record import RUN_RECORD, read_run_record
 from keras_lraspp.training.multihost import Hosts
 from keras_lraspp.training.setup import Setup
 
@@ -80,7 +80,7 @@ def test_the_training_from_them_is_bit_for_bit_that_from_the_tree(
     for own, expected in zip(weights, from_tree, strict=True):
         np.testing.assert_array_equal(own, expected)
     assert own_scores.best_miou == scores.best_miou
-    validation = read_notes(tmp_path / "shards" / NOTES).validation
+    validation = read_run_record(tmp_path / "shards" / RUN_RECORD).validation
     assert validation.name == "cityscapes" and len(validation) == 4
     assert "shards-val.tfrecord-00000-of-00001 record 3" in str(validation.images[3])
     page = tmp_path / "shards" / "report.html"

@@ -9,13 +9,13 @@ import numpy as np
 
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.summary import at_size, estimate_step, multiply_adds
-from keras_lraspp.training.multihost import Place
+from keras_lraspp.training.multihost import ProcessSpec
 from keras_lraspp.training.schedule import sample_rates
 from keras_lraspp.training.setup import Course, Recipe, Setup, open_sets, set_up
 
 
 def print_plan(
-    recipe: Recipe, course: Course, keep: int, place: Place | None = None
+    recipe: Recipe, course: Course, keep: int, place: ProcessSpec | None = None
 ) -> None:
     """Prints what a training would do, and reads its first batch.
 
