@@ -1,42 +1,72 @@
-"""Crash-safe writing."""
+"""Atomic writing, checksums and versions."""
 
+import hashlib
 import os
 import subprocess
 import sys
+import time
 
+import keras
 import pytest
+import tensorflow as tf
 
 from keras_lraspp.errors import StorageError
-from keras_lraspp.files import replacing
+from keras_lraspp.files import (
+    is_whole,
+    package_versions,
+    remove_leftovers,
+    replacing,
+    sha256,
+)
+
+BOTH = pytest.mark.parametrize("sync", [True, False])
 
 
 def names(folder):
     return sorted(path.name for path in folder.rglob("*"))
 
 
-def test_the_new_file_takes_the_place_of_the_old(tmp_path):
+@BOTH
+def test_the_new_file_takes_the_place_of_the_old(tmp_path, sync):
     path = tmp_path / "deep" / "file.txt"
+    assert not is_whole(path)
     for text in ("first", "second"):
-        with replacing(path) as temporary:
+        before = path.read_text() if path.exists() else None
+        with replacing(path, sync=sync) as temporary:
             temporary.write_text(text)
-        assert path.read_text() == text
+            assert (path.read_text() if path.exists() else None) == before
+            assert temporary.name == path.name
+            assert temporary.parent.parent == path.parent
+            assert temporary.parent.name.startswith(".tmp-")
+        assert path.read_text() == text and is_whole(path)
     assert names(tmp_path) == ["deep", "file.txt"]
 
 
-def test_an_error_leaves_the_old_file_and_no_other(tmp_path):
+def test_an_empty_file_is_not_whole(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    assert not is_whole(tmp_path / "file")
+
+
+@BOTH
+def test_an_error_leaves_the_old_file_and_no_other(tmp_path, sync):
     path = tmp_path / "file.txt"
     path.write_text("good")
-    with pytest.raises(ZeroDivisionError), replacing(path) as temporary:
+    with pytest.raises(ZeroDivisionError), replacing(path, sync=sync) as temporary:
         temporary.write_text("half")
         raise ZeroDivisionError
     assert path.read_text() == "good"
     assert names(tmp_path) == ["file.txt"]
 
 
-def test_a_full_disk_is_a_storage_error(tmp_path):
+@BOTH
+def test_a_full_disk_is_a_storage_error(tmp_path, sync):
     path = tmp_path / "file.txt"
     path.write_text("good")
-    with pytest.raises(StorageError, match="No space left"), replacing(path):
+    with (
+        pytest.raises(StorageError, match="No space left"),
+        replacing(path, sync=sync) as temporary,
+    ):
+        temporary.write_text("half")
         raise OSError(28, os.strerror(28))
     assert path.read_text() == "good"
     assert names(tmp_path) == ["file.txt"]
@@ -62,3 +92,30 @@ def test_a_kill_while_writing_leaves_the_old_file(tmp_path):
     child = subprocess.run([sys.executable, "-c", program, str(path)])
     assert child.returncode == -9
     assert path.read_text() == "good"
+
+
+def test_old_leftovers_go_and_nothing_else(tmp_path):
+    folder = tmp_path / "gtFine" / "train" / "a"
+    old, young, kept = (folder / name for name in (".tmp-1", ".tmp-2", "other"))
+    for path in (old, young, kept):
+        path.mkdir(parents=True)
+        (path / "z.png").write_text("x")
+    for path in (old, old / "z.png", kept, kept / "z.png"):
+        os.utime(path, (time.time() - 3600,) * 2)
+    (folder / "z.png").write_text("x")
+    remove_leftovers(tmp_path, "*/*/*")
+    assert {path.name for path in folder.iterdir()} == {".tmp-2", "other", "z.png"}
+
+
+@pytest.mark.parametrize("open_file", [open, tf.io.gfile.GFile])
+def test_sha256(tmp_path, open_file):
+    content = bytes(range(256)) * 5000  # more than is read at a time
+    (tmp_path / "file").write_bytes(content)
+    expected = hashlib.sha256(content).hexdigest()
+    assert sha256(tmp_path / "file", open_file) == expected
+
+
+def test_versions_of_what_is_installed():
+    assert package_versions(["keras", "no-such-package"]) == {
+        "keras": keras.__version__
+    }

@@ -8,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from statistics import median, quantiles
 from typing import NamedTuple
@@ -19,7 +18,7 @@ from keras_lraspp.benchmark import measure as child
 from keras_lraspp.benchmark.measure import OPENERS
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.graph import require_tensorflow
-from keras_lraspp.files import replacing
+from keras_lraspp.files import package_versions, replacing
 from keras_lraspp.models.variants import VARIANTS, Variant, find_variant
 
 
@@ -272,17 +271,11 @@ def _write(folder: Path, rows: list[BenchmarkRow], job: dict) -> None:
 
 
 def _machine() -> dict:
-    versions = {}
-    for name in _PACKAGES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return {
         "backend": keras.backend.backend(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
-        "versions": versions,
+        "versions": package_versions(_PACKAGES),
     }
 
 

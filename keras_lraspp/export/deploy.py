@@ -1,7 +1,5 @@
 """`deploy.json`: what whoever runs an exported file needs to know, and its proof."""
 
-import hashlib
-import importlib.metadata
 import json
 import re
 from collections.abc import Sequence
@@ -11,7 +9,7 @@ from keras_lraspp import __version__
 from keras_lraspp.export.graph import Sides
 from keras_lraspp.export.metadata import INPUT, Metadata
 from keras_lraspp.export.parity import ParityReport
-from keras_lraspp.files import replacing
+from keras_lraspp.files import package_versions, sha256, write_text
 
 SUFFIX = ".deploy.json"
 _TOOLS = ("keras", "tensorflow", "tf2onnx", "onnx", "numpy")
@@ -61,11 +59,10 @@ def write_deploy(
         "parity": parity,
         **more,
         "sha256": checksums(path),
-        "versions": versions(),
+        "versions": {"keras_lraspp": __version__, **package_versions(_TOOLS)},
     }
     target = deploy_path(path)
-    with replacing(target) as temporary:
-        temporary.write_text(_json(content), encoding="utf-8")
+    write_text(target, _json(content))
     return target
 
 
@@ -128,23 +125,7 @@ def checksums(path: Path) -> dict[str, str]:
     files = [path] if path.is_file() else sorted(path.rglob("*"))
     base = path.parent if path.is_file() else path
     return {
-        file.relative_to(base).as_posix(): checksum(file)
+        file.relative_to(base).as_posix(): sha256(file)
         for file in files
         if file.is_file()
     }
-
-
-def checksum(path: Path) -> str:
-    """Returns the SHA-256 of a file in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def versions() -> dict[str, str]:
-    """Returns the versions of what made an export."""
-    found = {"keras_lraspp": __version__}
-    for name in _TOOLS:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue  # e.g. tensorflow-cpu; the parity report names the runtime
-    return found

@@ -10,11 +10,11 @@ import numpy as np
 from keras_lraspp.classes import ClassSet
 from keras_lraspp.data.dataset import Samples
 from keras_lraspp.errors import InputError
-from keras_lraspp.export.deploy import checksum, deploy_path, write_deploy
+from keras_lraspp.export.deploy import deploy_path, write_deploy
 from keras_lraspp.export.graph import check_outputs, image_sides, require_tensorflow
 from keras_lraspp.export.metadata import describe
 from keras_lraspp.export.parity import ParityReport, certify, find_samples, pictures
-from keras_lraspp.files import put_in_place, staging
+from keras_lraspp.files import put_in_place, sha256, staging
 from keras_lraspp.inference.functions import label_function
 from keras_lraspp.models.keras_file import find_file_classes, load_weights
 from keras_lraspp.models.lraspp import LRASPP
@@ -152,7 +152,7 @@ class Maker(NamedTuple):
         val = self.images.val
         more = {
             "parity_images": f"{val.name} {val.split}" if val else "drawn only",
-            "weights": {"name": self.weights.name, "sha256": checksum(self.weights)},
+            "weights": {"name": self.weights.name, "sha256": sha256(self.weights)},
         }
         if row.precision in QUANTIZED:
             more["certificate"] = self._certify(row, path)

@@ -8,7 +8,6 @@ import shutil
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +15,12 @@ import filelock
 import keras
 
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.files import TEMPORARY_PREFIX, replacing, write_text
+from keras_lraspp.files import (
+    TEMPORARY_PREFIX,
+    package_versions,
+    replacing,
+    write_text,
+)
 
 _STATE = "training_state.json"
 _NAME = re.compile(r"step_(\d{8})\.keras")
@@ -189,14 +193,10 @@ def run_folder(path: Path, *, keep: int, resume: bool) -> Iterator[CheckpointFol
 
 def write_versions(path: Path) -> None:
     """Writes what runs here: packages, backend, Python and machine, as JSON."""
-    packages = {}
-    for name in _PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            packages[name] = metadata.version(name)
     versions = {
         "backend": keras.backend.backend(),
         "python": platform.python_version(),
         "machine": platform.platform(),
-        "packages": packages,
+        "packages": package_versions(_PACKAGES),
     }
     write_text(path, json.dumps(versions, indent=2) + "\n")

@@ -1,7 +1,6 @@
 """Published weights: downloaded once, checked, kept with their digest."""
 
 import contextlib
-import hashlib
 import json
 import os
 import socket
@@ -14,7 +13,7 @@ import keras
 import numpy as np
 
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.files import replacing
+from keras_lraspp.files import replacing, sha256, write_text
 from keras_lraspp.weights.paddle import read_pdparams
 
 MIRROR = "https://paddleseg.bj.bcebos.com/dygraph"
@@ -119,7 +118,7 @@ def _checked(file: Path, address: str, check: Check, pin: "_Pin"):
     if not pin.fits(file):
         raise InputError(
             f"{address} is not what it was when first downloaded: its SHA-256 is "
-            f"{_digest(file)}, not {pin.digest}. It was not kept; download again, or "
+            f"{sha256(file)}, not {pin.digest}. It was not kept; download again, or "
             f"delete {pin.path} if you trust the new file."
         )
     try:
@@ -145,20 +144,11 @@ class _Pin:
 
     def fits(self, file: Path) -> bool:
         """Whether a file is the one that was first downloaded, if there was one."""
-        return self.digest is None or self.digest == _digest(file)
+        return self.digest is None or self.digest == sha256(file)
 
     def keep(self, file: Path) -> None:
         """Notes the digest, once."""
         if self.digest is not None:
             return
-        note = {"address": self.address, "sha256": _digest(file)}
-        with replacing(self.path) as temporary:
-            temporary.write_text(json.dumps(note, indent=2) + "\n")
-
-
-def _digest(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        note = {"address": self.address, "sha256": sha256(file)}
+        write_text(self.path, json.dumps(note, indent=2) + "\n")

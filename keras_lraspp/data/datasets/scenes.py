@@ -14,7 +14,7 @@ from keras_lraspp.classes import cityscapes_lookup
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.data.datasets.cityscapes import Cityscapes
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.files import is_whole, remove_leftovers, replacing, write_whole
+from keras_lraspp.files import is_whole, remove_leftovers, replacing
 from keras_lraspp.parallel import map_processes
 from keras_lraspp.street_scenes.scene import Scene, draw_scene
 
@@ -166,8 +166,8 @@ def write_scene(root: Path, settings: Settings, job: Job) -> None:
     files = scene_files(root, job)
     _write_png(files.label_ids, scene.label_ids)
     _write_png(files.train_ids, cityscapes_lookup()[scene.label_ids])
-    text = polygons_json(scene)
-    write_whole(files.polygons, lambda path: path.write_text(text, encoding="utf-8"))
+    with replacing(files.polygons, sync=False) as path:
+        path.write_text(polygons_json(scene), encoding="utf-8")
     _write_png(files.image, scene.image)
 
 
@@ -188,7 +188,8 @@ def polygons_json(scene: Scene) -> str:
 
 def _write_png(path: Path, pixels: np.ndarray) -> None:
     image = Image.fromarray(pixels)
-    write_whole(path, lambda name: image.save(name, format="PNG", compress_level=1))
+    with replacing(path, sync=False) as temporary:
+        image.save(temporary, format="PNG", compress_level=1)
 
 
 SMALLEST_SIDE = 64

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import ModuleType
 
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.files import write_whole
+from keras_lraspp.files import replacing
 from keras_lraspp.parallel import map_processes
 
 _KINDS = (".png", ".json", ".txt", ".jpg")
@@ -75,7 +75,8 @@ def unpack_file(root: Path, job: tuple[str, str]) -> None:
         content = _opened(archive).read(name)
     except _DAMAGE as error:
         raise InputError(_damaged(archive, error)) from error
-    write_whole(root / name, lambda path: path.write_bytes(content))
+    with replacing(root / name, sync=False) as path:
+        path.write_bytes(content)
 
 
 # What zipfile raises for broken, cut, encrypted and oddly compressed archives.

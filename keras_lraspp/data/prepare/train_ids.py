@@ -14,7 +14,7 @@ from keras_lraspp.classes import CITYSCAPES, cityscapes_lookup
 from keras_lraspp.data.datasets.cityscapes import ANNOTATIONS, LABEL_IDS, TRAIN_IDS
 from keras_lraspp.data.prepare.archives import need, unpack
 from keras_lraspp.errors import InputError, abbreviate
-from keras_lraspp.files import is_whole, remove_leftovers, write_whole
+from keras_lraspp.files import is_whole, remove_leftovers, replacing
 from keras_lraspp.images import MAX_PIXELS, decode, open_image
 from keras_lraspp.parallel import map_processes
 
@@ -52,7 +52,8 @@ def write_train_ids(job: Sequence[str]) -> str | None:
         label = read(source)
     except InputError as error:
         return str(error)
-    write_whole(target, lambda path: label.save(path, format="PNG"))
+    with replacing(target, sync=False) as path:
+        label.save(path, format="PNG")
     return None
 
 

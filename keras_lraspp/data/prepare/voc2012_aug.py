@@ -13,7 +13,7 @@ from keras_lraspp.data.datasets.voc2012 import ADDED_MASKS, LISTS, voc_tree
 from keras_lraspp.data.pairing import read_names
 from keras_lraspp.data.prepare.archives import need
 from keras_lraspp.errors import InputError, abbreviate
-from keras_lraspp.files import is_whole, remove_leftovers, write_whole
+from keras_lraspp.files import is_whole, remove_leftovers, replacing
 from keras_lraspp.images import open_image
 from keras_lraspp.parallel import map_processes
 
@@ -84,8 +84,8 @@ def prepare_voc(
             f"{len(faults)} masks of SBD cannot be used: {abbreviate(faults)}"
         )
     for name, names in lists.items():
-        text = "\n".join(names) + "\n"
-        write_whole(tree / LISTS / name, lambda path, text=text: path.write_text(text))
+        with replacing(tree / LISTS / name, sync=False) as path:
+            path.write_text("\n".join(names) + "\n")
     return Prepared(len(jobs), len(added) - len(jobs), len(train) + len(added))
 
 
@@ -110,7 +110,8 @@ def write_mask(images: Path, job: tuple[Path, Path]) -> str | None:
         return str(error)
     picture = Image.fromarray(mask)
     picture.putpalette(np.array(CLASS_SETS["voc2012"].palette, np.uint8).tobytes())
-    write_whole(target, lambda path: picture.save(path, format="PNG"))
+    with replacing(target, sync=False) as path:
+        picture.save(path, format="PNG")
     return None
 
 

@@ -1,7 +1,6 @@
 """What is in a folder of shards, and what each file should be."""
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import tensorflow as tf
 from keras_lraspp.classes import ClassSet
 from keras_lraspp.data.shards.tiles import TileSize
 from keras_lraspp.errors import InputError, abbreviate
+from keras_lraspp.files import sha256
 
 
 class ShardFile(NamedTuple):
@@ -190,7 +190,10 @@ def check_files(folder: str, files: Sequence[ShardFile], *, checksums: bool) -> 
         file.name
         for file in files
         if _bytes_of(f"{folder}/{file.name}") != file.bytes
-        or (checksums and sha256(f"{folder}/{file.name}") != file.sha256)
+        or (
+            checksums
+            and sha256(f"{folder}/{file.name}", tf.io.gfile.GFile) != file.sha256
+        )
     ]
     if wrong:
         raise InputError(
@@ -205,15 +208,6 @@ def _bytes_of(path: str) -> int | None:
         return tf.io.gfile.GFile(path, "rb").size()
     except tf.errors.OpError:
         return None
-
-
-def sha256(path: str) -> str:
-    """A file's checksum."""
-    digest = hashlib.sha256()
-    with tf.io.gfile.GFile(path, "rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def write_tfds_metadata(manifest: Manifest, folder: Path) -> None:

@@ -22,14 +22,13 @@ from keras_lraspp.data.shards.manifest import (
     ShardFile,
     ShardSplit,
     run_lengths,
-    sha256,
     to_json,
     write_tfds_metadata,
 )
 from keras_lraspp.data.shards.reader import ENCODINGS, pack
 from keras_lraspp.data.shards.tiles import TileSize
 from keras_lraspp.errors import InputError
-from keras_lraspp.files import new_folder
+from keras_lraspp.files import new_folder, sha256
 from keras_lraspp.parallel import processors
 
 FILE_FORMATS = ("tfrecord", "array_record")
@@ -91,7 +90,7 @@ class RecordFiles:
         )
         path = self._part(place).rename(self.folder / name)
         lengths = tuple(self._lengths[place])
-        return ShardFile(name, path.stat().st_size, sha256(str(path)), lengths)
+        return ShardFile(name, path.stat().st_size, sha256(path), lengths)
 
     def _part(self, place: int) -> Path:
         return self.folder / f"{self.split}-{place}.part"
