@@ -367,15 +367,15 @@ CAMVID_MASKS: tuple[MaskClass, ...] = (
 )
 
 
-def named_classes(classes: ClassSet | str | int | Sequence[str]) -> ClassSet:
-    """Finds names and colours of classes that someone named.
+def resolve_classes(
+    classes: ClassSet | str | int | Sequence[str], *, name: str = "classes"
+) -> ClassSet:
+    """Returns names and colours of classes, however they are given.
 
     Args:
         classes: Name of a row of `CLASS_SETS`, such as `"cityscapes"`; a list of
             names; a number of classes; or a `ClassSet`, which is returned.
-
-    Returns:
-        Names and colours.
+        name: Name of the argument, for the message.
 
     Raises:
         InputError: For an unknown name.
@@ -388,7 +388,7 @@ def named_classes(classes: ClassSet | str | int | Sequence[str]) -> ClassSet:
         return ClassSet(tuple(classes), generic_class_set(len(classes)).palette)
     if classes not in CLASS_SETS:
         raise InputError(
-            f"There are no classes named {classes!r}; give one of "
+            f"{name} names no class set: {classes!r}; give one of "
             f"{sorted(CLASS_SETS)}, a list of names, or a number of classes."
         )
     return CLASS_SETS[classes]

@@ -227,7 +227,7 @@ def _warn_alpha_once(path: ImageFile) -> None:
 _ENDS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
 
 
-def check_image(path: Path) -> tuple[int, int]:
+def check_image_file(path: Path) -> tuple[int, int]:
     """Checks an image file's header and that it has not been cut off.
 
     Only where the end looks unusual (bytes appended to it, a rare format) is the image

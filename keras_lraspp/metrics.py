@@ -15,7 +15,7 @@ ABSENT = {
 }
 
 
-def check_absent(absent: str) -> None:
+def check_absent_mode(absent: str) -> None:
     """Raises `InputError` for what is no key of `ABSENT`."""
     if absent not in ABSENT:
         raise InputError(f"absent is one of {tuple(ABSENT)}, not {absent!r}.")
@@ -58,7 +58,7 @@ def mean_of_classes(values: np.ndarray, absent: str = "omit") -> np.ndarray:
     Raises:
         InputError: For another value of `absent`.
     """
-    check_absent(absent)
+    check_absent_mode(absent)
     present = ~np.isnan(values)
     if absent == "one":
         return np.where(present, values, 1.0).mean(-1)

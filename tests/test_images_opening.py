@@ -20,12 +20,17 @@ from harness.image_files import (
 from keras_lraspp.data.decode import load_sample
 from keras_lraspp.data.label_spec import read_label
 from keras_lraspp.errors import InputError
-from keras_lraspp.images import DamagedFileError, check_image, open_image, read_image
+from keras_lraspp.images import (
+    DamagedFileError,
+    check_image_file,
+    open_image,
+    read_image,
+)
 
 READERS = {
     "read_image": read_image,
     "read_label": lambda path: read_label(path, dataset_of([])),
-    "check_image": check_image,
+    "check_image": check_image_file,
     "load_sample": lambda path: load_sample(path, path, dataset_of([])),
 }
 

@@ -4,7 +4,7 @@ import pytest
 
 from harness.image_files import encoded, exif_with, noise, save, write
 from keras_lraspp import images as image_checks
-from keras_lraspp.images import DamagedFileError, check_image, size_mismatch
+from keras_lraspp.images import DamagedFileError, check_image_file, size_mismatch
 
 
 @pytest.fixture
@@ -24,13 +24,13 @@ def decoded(monkeypatch):
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 def test_whole_files_are_not_decoded(tmp_path, kind, decoded):
     path = write(tmp_path / "whole", encoded(noise(11, 17), kind))
-    assert check_image(path) == (11, 17) and decoded == []
+    assert check_image_file(path) == (11, 17) and decoded == []
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP"])
 def test_an_unusual_end_is_looked_at_closely(tmp_path, kind, decoded):
     path = write(tmp_path / "longer", encoded(noise(11, 17), kind) + b"appended")
-    assert check_image(path) == (11, 17) and decoded == ["longer"]
+    assert check_image_file(path) == (11, 17) and decoded == ["longer"]
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
@@ -41,12 +41,12 @@ def test_row_16_a_cut_file_is_found(tmp_path, kind, share):
     with pytest.raises(
         DamagedFileError, match="cut is damaged .*; replace it, or leave"
     ):
-        check_image(path)
+        check_image_file(path)
 
 
 def test_the_size_is_that_of_the_stored_pixels(tmp_path):
     path = save(tmp_path / "a.jpg", noise(11, 17), exif=exif_with(6))
-    assert check_image(path) == (11, 17)
+    assert check_image_file(path) == (11, 17)
 
 
 def test_row_11_sizes_that_differ(tmp_path):

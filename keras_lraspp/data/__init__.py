@@ -32,7 +32,7 @@ _OTHERS = {
     "CLASS_SETS": "keras_lraspp.classes",
     "ClassSet": "keras_lraspp.classes",
     "Dataset": "keras_lraspp.data.dataset",
-    "Samples": "keras_lraspp.data.dataset",
+    "SegmentationDataset": "keras_lraspp.data.dataset",
     "check_dataset": "keras_lraspp.data.check",
     "evaluation_batches": "keras_lraspp.data.pipeline",
     "generic_class_set": "keras_lraspp.classes",
@@ -41,10 +41,12 @@ _OTHERS = {
     "training_batches": "keras_lraspp.data.pipeline",
 }
 _HOME = {**DATASETS, **TRANSFORMS, **_OTHERS}
-__all__ = sorted(_HOME)
+_ALIASES = {"Samples": "SegmentationDataset"}
+__all__ = sorted({*_HOME, *_ALIASES})
 
 
 def __getattr__(name: str):
+    name = _ALIASES.get(name, name)
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME[name]), name)

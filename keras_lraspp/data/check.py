@@ -11,17 +11,17 @@ from typing import NamedTuple
 import numpy as np
 import tqdm
 
-from keras_lraspp.data.dataset import Dataset, Samples
+from keras_lraspp.data.dataset import Dataset, SegmentationDataset
 from keras_lraspp.data.label_spec import explain_illegal, illegal_values, read_label
 from keras_lraspp.data.pairing import keep_labelled
 from keras_lraspp.errors import InputError, abbreviate
-from keras_lraspp.images import DamagedFileError, check_image, size_mismatch
+from keras_lraspp.images import DamagedFileError, check_image_file, size_mismatch
 from keras_lraspp.parallel import processors
 
 _PATIENCE = 2.0  # seconds before a progress bar appears
 
 
-class Content(NamedTuple):
+class SampleStats(NamedTuple):
     """What is in a sample that can be used."""
 
     size: tuple[int, int]  # height, width
@@ -30,14 +30,14 @@ class Content(NamedTuple):
     pixels: np.ndarray | None  # int64 (classes + 1,), of each class and ignored
 
 
-class Finding(NamedTuple):
+class SampleReport(NamedTuple):
     """What is wrong with one sample, and what is in it."""
 
     index: int
     damage: str | None = None  # the file may be left out
     fault: str | None = None  # the data set is not what it should be
     illegal: tuple[int, ...] = ()  # label values
-    content: Content | None = None
+    content: SampleStats | None = None
 
     @property
     def healthy(self) -> bool:
@@ -45,18 +45,18 @@ class Finding(NamedTuple):
         return not (self.damage or self.fault or self.illegal)
 
 
-def examine_all(
-    samples: Samples,
-    look: Callable[[Samples, int], Finding],
+def check_samples(
+    samples: SegmentationDataset,
+    look: Callable[[SegmentationDataset, int], SampleReport],
     *,
     progress: bool = True,
     workers: int | None = None,
-) -> list[Finding]:
+) -> list[SampleReport]:
     """Looks at every sample, several at a time.
 
     Args:
         samples: The data set.
-        look: `glance` or `examine`.
+        look: `quick_check` or `full_check`.
         progress: Whether to show a bar with the time left when it takes long.
         workers: Samples looked at a time; `None` for one per processor.
 
@@ -80,25 +80,29 @@ def examine_all(
     return findings
 
 
-def glance(samples: Samples, index: int) -> Finding:
+def quick_check(samples: SegmentationDataset, index: int) -> SampleReport:
     """Looks at a sample as closely as a training needs.
 
     Labels are read whole; of image files the header and the end.
     """
     if not isinstance(samples, Dataset):
-        return examine(samples, index)._replace(content=None)
-    image_path = samples.images[index]
-    return _guarded(index, lambda: _compared(samples, index, check_image(image_path)))
+        return full_check(samples, index)._replace(content=None)
+
+    def read() -> SampleReport:
+        size = check_image_file(samples.images[index])
+        return _read_label(samples, index, size)[0]
+
+    return _guarded(index, read)
 
 
-def examine(samples: Samples, index: int) -> Finding:
+def full_check(samples: SegmentationDataset, index: int) -> SampleReport:
     """Reads all of a sample and says what is in it."""
     from keras_lraspp.data.decode import load_image
 
-    def read() -> Finding:
+    def read() -> SampleReport:
         if not isinstance(samples, Dataset):
             image, label = (np.asarray(part) for part in samples.load(index))
-            return Finding(index, content=_content(samples, image, label))
+            return SampleReport(index, content=_content(samples, image, label))
         image = np.asarray(load_image(samples.images[index]))
         finding, label = _read_label(samples, index, image.shape[:2])
         if not finding.healthy:
@@ -108,38 +112,36 @@ def examine(samples: Samples, index: int) -> Finding:
     return _guarded(index, read)
 
 
-def _guarded(index: int, read: Callable[[], Finding]) -> Finding:
+def _guarded(index: int, read: Callable[[], SampleReport]) -> SampleReport:
     try:
         return read()
     except DamagedFileError as error:
-        return Finding(index, damage=str(error))
+        return SampleReport(index, damage=str(error))
     except InputError as error:
-        return Finding(index, fault=str(error))
-
-
-def _compared(dataset: Dataset, index: int, size: tuple[int, int]) -> Finding:
-    return _read_label(dataset, index, size)[0]
+        return SampleReport(index, fault=str(error))
 
 
 def _read_label(dataset: Dataset, index: int, size: tuple[int, int]):
     """What is wrong with a label, and the label."""
     if not dataset.labels:
-        return Finding(index), None
+        return SampleReport(index), None
     image_path, label_path = dataset.images[index], dataset.labels[index]
     label = read_label(label_path, dataset)
     fault = size_mismatch(image_path, size, label_path, label.shape)
     illegal = tuple(illegal_values(label, dataset))
-    return Finding(index, fault=fault, illegal=illegal), label
+    return SampleReport(index, fault=fault, illegal=illegal), label
 
 
-def _content(samples: Samples, image: np.ndarray, label: np.ndarray | None) -> Content:
+def _content(
+    samples: SegmentationDataset, image: np.ndarray, label: np.ndarray | None
+) -> SampleStats:
     size = image.shape[:2]
     if label is None:
-        return Content(size, _digest(image), b"", None)
+        return SampleStats(size, _digest(image), b"", None)
     counted = label < samples.num_classes
     pixels = np.bincount(label[counted], minlength=samples.num_classes + 1)
     pixels[-1] = label.size - np.count_nonzero(counted)
-    return Content(size, _digest(image), _digest(label), pixels.astype(np.int64))
+    return SampleStats(size, _digest(image), _digest(label), pixels.astype(np.int64))
 
 
 def _digest(pixels: np.ndarray) -> bytes:
@@ -148,24 +150,24 @@ def _digest(pixels: np.ndarray) -> bytes:
     return hasher.digest()
 
 
-def label_file(samples: Samples, index: int) -> Path | str:
+def label_file(samples: SegmentationDataset, index: int) -> Path | str:
     """Where a sample's label is."""
     if isinstance(samples, Dataset) and samples.labels:
         return samples.labels[index]
-    return samples.where(index)
+    return samples.source(index)
 
 
 MOST_SKIPPED = 0.01  # share of the data set
 
 
 def check_dataset(
-    dataset: Samples,
+    dataset: SegmentationDataset,
     *,
     corrupt: str = "fail",
     missing_label: str = "fail",
     progress: bool = True,
     workers: int | None = None,
-) -> Samples:
+) -> SegmentationDataset:
     """Looks at every file: pairs, damage, sizes and label values.
 
     Labels are read whole; of images the header and the end (that finds truncated files;
@@ -194,7 +196,7 @@ def check_dataset(
             dataset.images, dataset.labels, missing_label=missing_label
         )
         dataset = dataclasses.replace(dataset, images=images, labels=labels)
-    findings = examine_all(dataset, glance, progress=progress, workers=workers)
+    findings = check_samples(dataset, quick_check, progress=progress, workers=workers)
     findings = [finding for finding in findings if not finding.healthy]
     faults = [finding.fault for finding in findings if finding.fault]
     if faults:
@@ -207,7 +209,9 @@ def check_dataset(
     return _without_damaged(findings, dataset, corrupt)
 
 
-def _without_damaged(findings: list[Finding], dataset: Samples, corrupt: str):
+def _without_damaged(
+    findings: list[SampleReport], dataset: SegmentationDataset, corrupt: str
+):
     if not findings:
         return dataset
     message = _counted([finding.damage for finding in findings], dataset)
@@ -222,7 +226,7 @@ def _without_damaged(findings: list[Finding], dataset: Samples, corrupt: str):
     return dataset.select([k for k in range(len(dataset)) if k not in damaged])
 
 
-def _counted(sentences: list[str], dataset: Samples) -> str:
+def _counted(sentences: list[str], dataset: SegmentationDataset) -> str:
     if len(sentences) == 1:
         return sentences[0]
     count = f"{len(sentences)} of {len(dataset)}"

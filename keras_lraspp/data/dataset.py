@@ -1,4 +1,4 @@
-"""A data set: which files belong together, and what their labels mean."""
+"""Segmentation data sets: the protocol, and data sets of image and label files."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -15,83 +15,14 @@ from keras_lraspp.errors import InputError
 from keras_lraspp.images import open_image
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Dataset(LabelSpec):
-    """One split of a data set of image and label files, listed but not read.
-
-    One kind of `Samples` and `WindowSamples`. It is also the `LabelSpec` of its labels.
-
-    Attributes:
-        name: Short name, as "cityscapes".
-        root: Folder of the data set.
-        split: Name of the split, as "train".
-        images: Image files.
-        labels: Label files, `labels[i]` for `images[i]`; empty for a split without
-            labels.
-    """
-
-    name: str
-    root: Path
-    split: str
-    images: tuple[Path, ...]
-    labels: tuple[Path, ...]
-
-    def __post_init__(self):
-        """Refuses what would be misread silently later."""
-        if self.labels and len(self.labels) != len(self.images):
-            raise InputError(
-                f"{self.name} {self.split} has {len(self.images)} images and "
-                f"{len(self.labels)} labels; give one label per image, or none at all."
-            )
-        if self.ignore_label is not None and self.ignore_label < self.num_classes:
-            raise InputError(
-                f"ignore_label {self.ignore_label} of {self.name} is not above its "
-                f"classes 0..{self.num_classes - 1}; choose a larger value, or None."
-            )
-
-    def __len__(self) -> int:
-        """Number of images."""
-        return len(self.images)
-
-    @property
-    def labelled(self) -> bool:
-        """Whether there are labels."""
-        return bool(self.labels)
-
-    def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Reads a sample; see `loading.load_sample`."""
-        return load_sample(self.images[index], self.labels[index], self)
-
-    def load_window(self, index: int, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        """Reads a part of a sample; see `windows.WindowSamples.load_window`."""
-        return load_sample(self.images[index], self.labels[index], self, window)
-
-    def size(self, index: int) -> tuple[int, int]:
-        """Height and width of an image as stored, from its header."""
-        with open_image(self.images[index]) as image:
-            return image.height, image.width
-
-    def where(self, index: int) -> str:
-        """The image's path."""
-        return str(self.images[index])
-
-    def select(self, indices: Sequence[int]) -> "Dataset":
-        """The same data set with these samples only, in this order."""
-        return dataclasses.replace(
-            self,
-            images=tuple(self.images[index] for index in indices),
-            labels=tuple(self.labels[index] for index in indices if self.labels),
-        )
-
-
 @runtime_checkable
-class Samples(Protocol):
-    """Samples that can be read by number, in any order and by several threads at once.
+class SegmentationDataset(Protocol):
+    """Protocol of data sets: samples read by index, in any order, from several threads.
 
-    `Dataset` (image and label files) and `TfdsSamples` (records in shards) are such.
-    The order of training, the seeds and resuming are made of these numbers by
-    `pipeline.training_batches` alone, so a source that keeps to this needs to know
-    nothing of them: the stream is exact and starts anywhere in no time.
+    Image and label files (`Dataset`), records of TFDS and shards follow it, and
+    whatever else does can be trained on. `training_batches` makes the order of
+    training, the seeds and resuming of these indices alone, so a data set needs to know
+    nothing of them.
 
     Attributes:
         name: Short name, as "cityscapes".
@@ -131,7 +62,7 @@ class Samples(Protocol):
 
         Returns:
             Image uint8 (height, width, 3), or something NumPy takes for it, and classes
-            (height, width) of `loading.label_dtype(self)`, checked.
+            (height, width) of `label_dtype(self)`, checked.
 
         Raises:
             DamagedFileError: If the sample cannot be decoded.
@@ -143,31 +74,90 @@ class Samples(Protocol):
         """Height and width of an image, as cheaply as the source can tell."""
         ...
 
-    def where(self, index: int) -> str:
-        """Says where a sample's image is: its path, or its shard and place in it."""
+    def source(self, index: int) -> str:
+        """Where a sample's image is: its path, or its shard and place in it."""
         ...
 
-    def select(self, indices: Sequence[int]) -> "Samples":
+    def select(self, indices: Sequence[int]) -> "SegmentationDataset":
         """The same data set with these samples only, in this order."""
         ...
 
 
-def open_dataset(
-    factory: Callable[..., Dataset], data_root: str | Path | None, split: str
-) -> Dataset:
-    """Lists one split of the configured data set.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dataset(LabelSpec):
+    """One split of a data set of image and label files, listed but not read.
 
-    Args:
-        factory: E.g. `Cityscapes`, with its arguments bound.
-        data_root: The folder; `None` for the factory's own default.
-        split: Name of the split.
+    A `SegmentationDataset` and `RegionReadable`, and the `LabelSpec` of its labels.
 
-    Returns:
-        The data set.
-
-    Raises:
-        InputError: If the folder is missing or empty.
+    Attributes:
+        name: Short name, as "cityscapes".
+        root: Folder of the data set.
+        split: Name of the split, as "train".
+        images: Image files.
+        labels: Label files, `labels[i]` for `images[i]`; empty for a split without
+            labels.
     """
+
+    name: str
+    root: Path
+    split: str
+    images: tuple[Path, ...]
+    labels: tuple[Path, ...]
+
+    def __post_init__(self):
+        """Refuses what would be misread silently later."""
+        if self.labels and len(self.labels) != len(self.images):
+            raise InputError(
+                f"{self.name} {self.split} has {len(self.images)} images and "
+                f"{len(self.labels)} labels; give one label per image, or none at all."
+            )
+        if self.ignore_label is not None and self.ignore_label < self.num_classes:
+            raise InputError(
+                f"ignore_label {self.ignore_label} of {self.name} is not above its "
+                f"classes 0..{self.num_classes - 1}; choose a larger value, or None."
+            )
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.images)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether there are labels."""
+        return bool(self.labels)
+
+    def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Reads a sample; see `load_sample`."""
+        return load_sample(self.images[index], self.labels[index], self)
+
+    def load_window(self, index: int, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """Reads a region of a sample; see `RegionReadable.load_window`."""
+        return load_sample(self.images[index], self.labels[index], self, window)
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width of an image as stored, from its header."""
+        with open_image(self.images[index]) as image:
+            return image.height, image.width
+
+    def source(self, index: int) -> str:
+        """The image's path."""
+        return str(self.images[index])
+
+    def select(self, indices: Sequence[int]) -> "Dataset":
+        """The same data set with these samples only, in this order."""
+        return dataclasses.replace(
+            self,
+            images=tuple(self.images[index] for index in indices),
+            labels=tuple(self.labels[index] for index in indices if self.labels),
+        )
+
+
+def open_dataset(
+    factory: Callable[..., SegmentationDataset],
+    data_root: str | Path | None,
+    split: str,
+) -> SegmentationDataset:
+    """Calls a factory as `Cityscapes`; without `data_root` it takes its own default."""
     if data_root is None:
         return factory(split=split)
     return factory(root=data_root, split=split)

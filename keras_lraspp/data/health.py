@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_lraspp.data.check import Finding, examine, examine_all, label_file
-from keras_lraspp.data.dataset import Samples
+from keras_lraspp.data.check import SampleReport, check_samples, full_check, label_file
+from keras_lraspp.data.dataset import SegmentationDataset
 from keras_lraspp.data.label_spec import explain_illegal
 from keras_lraspp.errors import InputError
 
@@ -42,9 +42,9 @@ class SplitHealth(NamedTuple):
     """
 
     split: str
-    samples: Samples | None
+    samples: SegmentationDataset | None
     problems: tuple[Problem, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[SampleReport, ...]
 
     @property
     def contents(self):
@@ -70,7 +70,7 @@ class SplitHealth(NamedTuple):
 
 
 def examine_split(
-    listing: Callable[..., Samples],
+    listing: Callable[..., SegmentationDataset],
     split: str,
     *,
     progress: bool = True,
@@ -91,12 +91,12 @@ def examine_split(
     samples, problems = _list(listing, split)
     if samples is None:
         return SplitHealth(split, None, tuple(problems), ())
-    findings = examine_all(samples, examine, progress=progress, workers=workers)
+    findings = check_samples(samples, full_check, progress=progress, workers=workers)
     problems += _problems_of(samples, findings)
     return SplitHealth(split, samples, tuple(problems), tuple(findings))
 
 
-def _list(listing, split: str) -> tuple[Samples | None, list[Problem]]:
+def _list(listing, split: str) -> tuple[SegmentationDataset | None, list[Problem]]:
     problems: list[Problem] = []
     ways = [{}]
     if "missing_label" in inspect.signature(listing).parameters:
@@ -119,7 +119,9 @@ def _list(listing, split: str) -> tuple[Samples | None, list[Problem]]:
     return None, problems
 
 
-def _problems_of(samples: Samples, findings: Sequence[Finding]) -> list[Problem]:
+def _problems_of(
+    samples: SegmentationDataset, findings: Sequence[SampleReport]
+) -> list[Problem]:
     problems = []
     for kind, sentence in (
         ("damaged", lambda found: found.damage),
@@ -128,7 +130,7 @@ def _problems_of(samples: Samples, findings: Sequence[Finding]) -> list[Problem]
         wrong = [found for found in findings if sentence(found)]
         if wrong:
             message = "\n".join(sentence(found) for found in wrong)
-            files = tuple(samples.where(found.index) for found in wrong)
+            files = tuple(samples.source(found.index) for found in wrong)
             problems.append(Problem(kind, message, files))
     wrong = [found for found in findings if found.illegal]
     if wrong:
@@ -149,7 +151,7 @@ def duplicates(splits: Iterable[SplitHealth]) -> list[Problem]:
     for health in splits:
         for found in health.findings:
             if found.content:
-                place = (health.split, health.samples.where(found.index))
+                place = (health.split, health.samples.source(found.index))
                 places[found.content.digest].append(
                     (*place, found.content.label_digest)
                 )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_lraspp.data.dataset import Samples
+from keras_lraspp.data.dataset import SegmentationDataset
 from keras_lraspp.data.health import (
     FORMULA,
     Problem,
@@ -119,7 +119,7 @@ class Health(NamedTuple):
 
 def check(
     *,
-    dataset: Callable[..., Samples],
+    dataset: Callable[..., SegmentationDataset],
     data_root: str | Path | None = None,
     splits: Sequence[str] = ("train", "val"),
     json_path: str | Path | None = None,
@@ -225,7 +225,7 @@ def _print_problems(health: Health) -> None:
             print(f"{word}: {place}{problem.kind}: {message}")
 
 
-def _with_root(dataset: Callable[..., Samples], root: str | Path):
+def _with_root(dataset: Callable[..., SegmentationDataset], root: str | Path):
     """The listing with a folder, still showing which arguments it takes."""
     listing = functools.partial(dataset, root=root)
     listing.__signature__ = inspect.signature(dataset)

@@ -8,11 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_lraspp.classes import (
-    CLASS_SETS,
     ClassSet,
     ade20k_lookup,
     cityscapes_lookup,
-    generic_class_set,
+    resolve_classes,
 )
 from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.images import (
@@ -103,25 +102,16 @@ def read_label_spec(
 
 
 def _class_set(reader: str, classes, num_classes: int | None) -> ClassSet:
-    if isinstance(classes, str):
-        if classes not in CLASS_SETS:
-            raise InputError(
-                f"{reader}.classes names no class set: {classes!r}; give one of "
-                f"{sorted(CLASS_SETS)} or a list of names."
-            )
-        found = CLASS_SETS[classes]
-    elif classes is not None:
-        found = ClassSet(tuple(classes), generic_class_set(len(classes)).palette)
-    elif num_classes is not None:
-        found = generic_class_set(num_classes)
-    else:
+    if classes is None and num_classes is None:
         raise InputError(f"{reader} needs num_classes or classes; set one of them.")
-    if num_classes not in (None, len(found.names)):
+    wanted = num_classes if classes is None else classes
+    class_set = resolve_classes(wanted, name=f"{reader}.classes")
+    if num_classes not in (None, len(class_set.names)):
         raise InputError(
             f"{reader}.num_classes is {num_classes} but classes has "
-            f"{len(found.names)} names; make them agree or leave out one."
+            f"{len(class_set.names)} names; make them agree or leave out one."
         )
-    return found
+    return class_set
 
 
 def _lookup(lookup, ignore_label: int | None) -> tuple[int, ...] | None:

@@ -6,10 +6,10 @@ import sys
 import tensorflow as tf
 
 from keras_lraspp.data.augmentation.recipe import Transform
-from keras_lraspp.data.dataset import Samples
+from keras_lraspp.data.dataset import SegmentationDataset
 from keras_lraspp.data.label_spec import label_dtype
-from keras_lraspp.data.pipeline_errors import marked
-from keras_lraspp.data.window import Window, Windowed, WindowSamples
+from keras_lraspp.data.pipeline_errors import mark_sentence
+from keras_lraspp.data.window import CropFirst, RegionReadable, Window
 from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.parallel import processors
 
@@ -19,7 +19,7 @@ _SIZE = (tf.TensorSpec((), tf.int32),) * 2  # height and width
 
 
 def training_batches(
-    dataset: Samples,
+    dataset: SegmentationDataset,
     *,
     transform: Transform,
     batch_size: int,
@@ -71,7 +71,7 @@ def training_batches(
 
 
 def evaluation_batches(
-    dataset: Samples, *, batch_size: int = 1, host: tuple[int, int] = (0, 1)
+    dataset: SegmentationDataset, *, batch_size: int = 1, host: tuple[int, int] = (0, 1)
 ) -> tf.data.Dataset:
     """Every sample once, at full size, in the data set's order.
 
@@ -113,14 +113,14 @@ def _shuffled(count: int, batch_size: int, seed: int):
     return sample_of
 
 
-def _augmented(dataset: Samples, transform: Transform):
+def _augmented(dataset: SegmentationDataset, transform: Transform):
     """Function from a sample's index and seed to the augmented sample.
 
     Where the transform looks at a part of the image only, and the data set can decode
     parts, nothing else is decoded.
     """
     _check_labelled(dataset)
-    if not (isinstance(transform, Windowed) and isinstance(dataset, WindowSamples)):
+    if not (isinstance(transform, CropFirst) and isinstance(dataset, RegionReadable)):
         load = _loader(dataset)
         return lambda index, seed: transform(*load(index), seed)
     size = _in_python(lambda index: dataset.size(int(index)), _SIZE)
@@ -139,7 +139,7 @@ def _augmented(dataset: Samples, transform: Transform):
     return augmented
 
 
-def _loader(dataset: Samples):
+def _loader(dataset: SegmentationDataset):
     """Function from an index to image and label, for use inside tf.data."""
     _check_labelled(dataset)
     return _in_python(lambda index: dataset.load(int(index)), _sample(dataset))
@@ -153,21 +153,21 @@ def _in_python(read, types):
             return read(*(argument.numpy() for argument in arguments))
         except InputError as error:
             # TensorFlow keeps only the text of an error.
-            raise InputError(marked(str(error))) from None
+            raise InputError(mark_sentence(str(error))) from None
 
     # Python only decides how to read a file; decoding releases its lock, so files are
     # read in parallel.
     return lambda *arguments: tf.py_function(readable, arguments, types)
 
 
-def _sample(dataset: Samples) -> tuple[tf.TensorSpec, tf.TensorSpec]:
+def _sample(dataset: SegmentationDataset) -> tuple[tf.TensorSpec, tf.TensorSpec]:
     """Types of an image and its label."""
     label = tf.as_dtype(label_dtype(dataset))
     image = tf.TensorSpec((None, None, 3), tf.uint8)
     return image, tf.TensorSpec((None, None), label)
 
 
-def _check_labelled(dataset: Samples) -> None:
+def _check_labelled(dataset: SegmentationDataset) -> None:
     if not dataset.labelled:
         raise InputError(
             f"{dataset.name} {dataset.split} has no labels; choose another split."
@@ -179,10 +179,10 @@ def _at_a_time() -> int:
     return processors()
 
 
-def _check_one_size(dataset: Samples) -> None:
+def _check_one_size(dataset: SegmentationDataset) -> None:
     sizes = {}
     for index in range(len(dataset)):
-        sizes.setdefault(dataset.size(index), dataset.where(index))
+        sizes.setdefault(dataset.size(index), dataset.source(index))
     if len(sizes) > 1:
         examples = (f"{where} {h}x{w}" for (h, w), where in sizes.items())
         raise InputError(

@@ -20,7 +20,7 @@ _SEVERAL_SIZES = re.compile(
 )
 
 
-def marked(sentence: str) -> str:
+def mark_sentence(sentence: str) -> str:
     """Marks a sentence, so that `input_errors` finds it in TensorFlow's message."""
     return f"{_START}{sentence}{_END}"
 
@@ -29,7 +29,7 @@ def refuse_unless(condition: tf.Tensor | bool, sentence: str) -> None:
     """Stops the pipeline with a sentence for the user if the condition is false."""
     if condition is True:
         return
-    tf.debugging.Assert(condition, [marked(sentence)])
+    tf.debugging.Assert(condition, [mark_sentence(sentence)])
 
 
 @contextlib.contextmanager

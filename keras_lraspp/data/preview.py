@@ -8,13 +8,13 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from keras_lraspp.data import training_batches
-from keras_lraspp.data.dataset import Samples, open_dataset
+from keras_lraspp.data.dataset import SegmentationDataset, open_dataset
 from keras_lraspp.data.health import SplitHealth
 from keras_lraspp.data.pipeline_errors import input_errors
 from keras_lraspp.files import replacing
 from keras_lraspp.visualize import legend, overlay, with_legend
 
-SAMPLES = 12  # of each split
+SHEET_SAMPLES = 12  # of each split
 _COLUMNS = 3
 _WIDTH, _HEIGHT = 256, 192  # of a picture at most, in pixels
 _GAP = 8
@@ -70,7 +70,7 @@ def _tiles(split: SplitHealth) -> list[_Tile]:
     usable = [found.index for found in split.findings if found.content]
     if split.samples is None or not split.samples.labelled or not usable:
         return []
-    places = np.linspace(0, len(usable) - 1, min(SAMPLES, len(usable))).round()
+    places = np.linspace(0, len(usable) - 1, min(SHEET_SAMPLES, len(usable))).round()
     return [_tile(split, usable[int(place)]) for place in places]
 
 
@@ -85,7 +85,7 @@ def _tile(split: SplitHealth, index: int) -> _Tile:
         size, Image.Resampling.NEAREST
     )
     painted = overlay(small, np.array(mask), split.samples.classes.palette)
-    name = f"{split.split}: {Path(split.samples.where(index)).name}"
+    name = f"{split.split}: {Path(split.samples.source(index)).name}"
     return _Tile(np.concatenate([small, painted], axis=1), name, np.unique(label))
 
 
@@ -106,7 +106,7 @@ _MOST_WIDE = 1024  # pixels, of each image
 
 def show(
     *,
-    dataset: Callable[..., Samples],
+    dataset: Callable[..., SegmentationDataset],
     transform: Callable[..., Callable],
     output_path: str | Path,
     data_root: str | Path | None = None,
@@ -149,7 +149,9 @@ def show(
     return output_path
 
 
-def _drawn(images: np.ndarray, labels: np.ndarray, listed: Samples) -> np.ndarray:
+def _drawn(
+    images: np.ndarray, labels: np.ndarray, listed: SegmentationDataset
+) -> np.ndarray:
     step = -(-images.shape[2] // _MOST_WIDE)
     images, labels = images[:, ::step, ::step], labels[:, ::step, ::step]
     names, palette = listed.classes

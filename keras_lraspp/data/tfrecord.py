@@ -64,7 +64,7 @@ class TfrecordFiles:
             raise InputError(_damaged(path))
         return content
 
-    def where(self, index: int) -> str:
+    def source(self, index: int) -> str:
         """Says in which file a record is, and at which place."""
         number, place = self._place(index)
         shard = self.shards[number]

@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_lraspp.data import check_dataset
-from keras_lraspp.data.dataset import Samples, open_dataset
+from keras_lraspp.data.dataset import SegmentationDataset, open_dataset
 from keras_lraspp.devices import device_scopes, precision_policy
 from keras_lraspp.errors import InputError
 from keras_lraspp.evaluation.loop import batches_of, count
@@ -37,7 +37,7 @@ from keras_lraspp.inference.functions import (
     nested_label_function,
 )
 from keras_lraspp.inference.tta import DEFAULT, InferenceOptions
-from keras_lraspp.metrics import ImageConfusion, check_absent
+from keras_lraspp.metrics import ImageConfusion, check_absent_mode
 from keras_lraspp.models.keras_file import load_weights
 from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.prediction.predictors import is_exported, open_predictor
@@ -129,7 +129,7 @@ class Contest:
     def prepare(
         cls,
         factory: Callable[..., keras.Model],
-        images: Samples,
+        images: SegmentationDataset,
         weights: str | Path,
         options: InferenceOptions,
         protocol: str | None,
@@ -180,7 +180,7 @@ class Contest:
         }
         return {"options": listed}
 
-    def scores(self, images: Samples, absent: str) -> dict:
+    def scores(self, images: SegmentationDataset, absent: str) -> dict:
         """Returns the scores beside those of the first prediction.
 
         Args:
@@ -230,7 +230,7 @@ def _each(predictions: Sequence[LabelFunction]):
 def evaluate(
     *,
     model: Callable[..., keras.Model],
-    dataset: Callable[..., Samples],
+    dataset: Callable[..., SegmentationDataset],
     weights: str | Path,
     data_root: str | Path | None = None,
     split: str = "val",
@@ -286,7 +286,7 @@ def evaluate(
         InputError: For bad data, weights or arguments.
         StorageError: If a file cannot be written.
     """
-    check_absent(absent)
+    check_absent_mode(absent)
     options = InferenceOptions(
         flip=flip, scales=scales, sliding_window=sliding_window, stride=stride
     )
@@ -319,7 +319,7 @@ def evaluate(
     return scores
 
 
-def _check_scorable(listed: Samples, submission: str | Path | None) -> None:
+def _check_scorable(listed: SegmentationDataset, submission: str | Path | None) -> None:
     if submission is not None:
         check_submission(listed, submission)
     elif not listed.labelled:
@@ -329,7 +329,9 @@ def _check_scorable(listed: Samples, submission: str | Path | None) -> None:
         )
 
 
-def _count(contest: Contest, images: Samples, batch_size, submission, devices) -> float:
+def _count(
+    contest: Contest, images: SegmentationDataset, batch_size, submission, devices
+) -> float:
     """Goes over the images once; returns the seconds that it took."""
     started = time.perf_counter()
     name = f"{images.name} {images.split}"

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 import numpy as np
 
 from keras_lraspp.data import evaluation_batches
-from keras_lraspp.data.dataset import Dataset, Samples
+from keras_lraspp.data.dataset import Dataset, SegmentationDataset
 from keras_lraspp.data.pipeline_errors import input_errors
 from keras_lraspp.images import read_image
 from keras_lraspp.inference.functions import LabelFunction
@@ -88,7 +88,7 @@ def count(
         runners.shutdown(cancel_futures=True)
 
 
-def batches_of(images: Samples, batch_size: int) -> Iterable:
+def batches_of(images: SegmentationDataset, batch_size: int) -> Iterable:
     """Returns each image once, in order.
 
     Args:

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_lraspp import metrics as score
 from keras_lraspp.classes import CITYSCAPES, CLASS_SETS, ClassSet
-from keras_lraspp.data.dataset import Samples
+from keras_lraspp.data.dataset import SegmentationDataset
 from keras_lraspp.inference.tta import DEFAULT, InferenceOptions
 from keras_lraspp.metrics import ImageConfusion, bootstrap_miou
 from keras_lraspp.models.lraspp import LRASPP
@@ -257,7 +257,9 @@ COLUMNS = (
 )
 
 
-def protocol_scores(mious: list[float], model: keras.Model, images: Samples) -> dict:
+def protocol_scores(
+    mious: list[float], model: keras.Model, images: SegmentationDataset
+) -> dict:
     """Puts the three scores beside the published ones.
 
     Args:
@@ -307,7 +309,9 @@ def _row(name: str, scores: dict) -> str:
     return f"{name:<24}" + "".join(f"{text:>10}" for text in texts)
 
 
-def _published_variant(model: keras.Model, images: Samples) -> Variant | None:
+def _published_variant(
+    model: keras.Model, images: SegmentationDataset
+) -> Variant | None:
     if (images.name, images.split) != PUBLISHED_FOR or not isinstance(model, LRASPP):
         return None
     variant = variant_of(model)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_lraspp.classes import ClassSet
-from keras_lraspp.data.dataset import Samples
+from keras_lraspp.data.dataset import SegmentationDataset
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.deploy import deploy_path, write_deploy
 from keras_lraspp.export.graph import check_outputs, image_sides, require_tensorflow
@@ -118,8 +118,8 @@ class Images(NamedTuple):
         certificate: Images of `val` to measure the mIoU on.
     """
 
-    val: Samples | None
-    train: Samples | None
+    val: SegmentationDataset | None
+    train: SegmentationDataset | None
     parity: int
     calibration: int
     certificate: int
@@ -240,7 +240,7 @@ def export(
     model: Callable[..., keras.Model],
     weights: str | Path,
     output_dir: str | Path,
-    dataset: Callable[..., Samples] | None = None,
+    dataset: Callable[..., SegmentationDataset] | None = None,
     data_root: str | Path | None = None,
     classes: str | int | Sequence[str] | None = None,
     formats: Sequence[str] = ("saved_model",),

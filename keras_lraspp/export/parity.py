@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from keras_lraspp.data.dataset import Samples, open_dataset
+from keras_lraspp.data.dataset import SegmentationDataset, open_dataset
 from keras_lraspp.errors import InputError, UserError
 from keras_lraspp.inference.functions import LabelFunction
 from keras_lraspp.metrics import ConfusionMatrix
@@ -206,12 +206,12 @@ LARGEST_LOSS = 0.01  # of mIoU, in 0..1
 
 
 def find_samples(
-    dataset: Callable[..., Samples] | None,
+    dataset: Callable[..., SegmentationDataset] | None,
     data_root,
     split: str,
     num_classes: int,
     needed_for: str | None,
-) -> Samples | None:
+) -> SegmentationDataset | None:
     """Opens a split, if it is there.
 
     Args:
@@ -249,13 +249,13 @@ def find_samples(
     return found
 
 
-def spread(samples: Samples, count: int) -> list[int]:
+def spread(samples: SegmentationDataset, count: int) -> list[int]:
     """Returns the numbers of at most `count` samples, evenly over all."""
     places = np.linspace(0, len(samples) - 1, min(count, len(samples)))
     return np.rint(places).astype(int).tolist()
 
 
-def pictures(samples: Samples | None, count: int) -> Iterator[np.ndarray]:
+def pictures(samples: SegmentationDataset | None, count: int) -> Iterator[np.ndarray]:
     """Yields at most `count` images, uint8 (H, W, 3), evenly over the data set."""
     for index in spread(samples, count) if samples is not None else ():
         yield np.asarray(samples.load(index)[0])
@@ -264,7 +264,7 @@ def pictures(samples: Samples | None, count: int) -> Iterator[np.ndarray]:
 def certify(
     model: LabelFunction,
     exported: LabelFunction,
-    samples: Samples,
+    samples: SegmentationDataset,
     count: int,
     sides: tuple[int, int],
     what: str,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import keras
 
-from keras_lraspp.classes import CLASS_SETS, ClassSet, named_classes
+from keras_lraspp.classes import CLASS_SETS, ClassSet, resolve_classes
 from keras_lraspp.errors import InputError
 from keras_lraspp.files import replacing
 from keras_lraspp.models.variants import variant_of
@@ -253,7 +253,7 @@ def find_file_classes(
         InputError: For an unknown name, or if nothing is noted.
     """
     if classes is not None:
-        return named_classes(classes)
+        return resolve_classes(classes)
     if not Path(weights).is_file():
         raise InputError(f"There is no weights file {weights}; check --weights.")
     if _is_whole(weights) and not has_card(Path(weights)):

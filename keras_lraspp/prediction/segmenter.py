@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from PIL import Image, ImageOps
 
-from keras_lraspp.classes import ClassSet, generic_class_set, named_classes
+from keras_lraspp.classes import ClassSet, generic_class_set, resolve_classes
 from keras_lraspp.errors import InputError
 from keras_lraspp.images import read_image
 from keras_lraspp.inference.checks import check_array
@@ -79,7 +79,7 @@ class Segmenter:
         self.predictor, known = open_predictor(model, options, variant)
         number = self.predictor.num_classes
         if classes is not None:
-            known = named_classes(classes)
+            known = resolve_classes(classes)
         self.classes = generic_class_set(number) if known is None else known
         if len(self.classes.names) != number:
             raise InputError(

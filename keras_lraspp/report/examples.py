@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from keras_lraspp.data.dataset import Dataset, Samples
+from keras_lraspp.data.dataset import Dataset, SegmentationDataset
 from keras_lraspp.data.shards.reader import Shards
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference.functions import LabelFunction
@@ -62,7 +62,10 @@ def nameless(chosen: Sequence[Chosen], dataset: Dataset) -> list[Example]:
 
 
 def draw(
-    chosen: Sequence[Chosen], samples: Samples, predict: LabelFunction, palette: Palette
+    chosen: Sequence[Chosen],
+    samples: SegmentationDataset,
+    predict: LabelFunction,
+    palette: Palette,
 ) -> tuple[list[tuple[str, str, str]], set[int]]:
     """Draws image, truth and prediction of each.
 
@@ -117,7 +120,7 @@ def find_examples(
     folder: Path,
     predict: Callable[[], LabelFunction],
     data_root: str | Path | None = None,
-    samples: Samples | None = None,
+    samples: SegmentationDataset | None = None,
 ) -> Examples:
     """Chooses the best and worst validation images and draws them.
 
@@ -158,7 +161,7 @@ def find_examples(
     return Examples(*shown, frozenset().union(*(present for _, present in drawn)))
 
 
-def _opened(notes: RunRecord, data_root: str | Path | None) -> Samples:
+def _opened(notes: RunRecord, data_root: str | Path | None) -> SegmentationDataset:
     if notes.shards is None:
         return _moved(notes.validation, data_root)
     folder = notes.shards if data_root is None else data_root

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 
 from keras_lraspp.classes import ClassSet
-from keras_lraspp.data.dataset import Dataset, Samples
+from keras_lraspp.data.dataset import Dataset, SegmentationDataset
 from keras_lraspp.data.label_spec import ColorClass
 from keras_lraspp.data.shards.reader import ShardSamples
 from keras_lraspp.errors import InputError
@@ -52,8 +52,8 @@ class RunRecord:
 
 def record_run(
     network: keras.Model,
-    training_set: Samples,
-    validation_set: Samples,
+    training_set: SegmentationDataset,
+    validation_set: SegmentationDataset,
     *,
     iterations: int,
     batch_size: int,
@@ -102,10 +102,10 @@ def read_run_record(path: Path) -> RunRecord | None:
         return None
 
 
-def _listed(samples: Samples) -> Dataset:
+def _listed(samples: SegmentationDataset) -> Dataset:
     if isinstance(samples, Dataset):
         return samples
-    names = tuple(Path(samples.where(index)) for index in range(len(samples)))
+    names = tuple(Path(samples.source(index)) for index in range(len(samples)))
     return Dataset(
         name=samples.name,
         root=samples.root,
@@ -117,7 +117,7 @@ def _listed(samples: Samples) -> Dataset:
     )
 
 
-def _shards_of(samples: Samples) -> str | None:
+def _shards_of(samples: SegmentationDataset) -> str | None:
     if not isinstance(samples, ShardSamples):
         return None
     # The report may be made from another folder than the run; a URL has none.

@@ -50,7 +50,7 @@ def test_it_is_a_source_of_samples(tmp_path):
     for found, wanted in zip(dataset.load(2), expected, strict=True):
         np.testing.assert_array_equal(found, wanted)
     assert dataset.size(2) == (6, 8)
-    assert dataset.where(2) == str(dataset.images[2])
+    assert dataset.source(2) == str(dataset.images[2])
 
 
 def test_some_of_its_samples(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from keras_lraspp.data.pipeline_errors import input_errors, marked, refuse_unless
+from keras_lraspp.data.pipeline_errors import input_errors, mark_sentence, refuse_unless
 from keras_lraspp.errors import InputError
 
 SENTENCE = "größe [1].png has <3> classes, not 4 (100 %); correct it."
@@ -11,7 +11,7 @@ SENTENCE = "größe [1].png has <3> classes, not 4 (100 %); correct it."
 
 def fail_in_python(_):
     def fail(_):
-        raise InputError(marked(SENTENCE))
+        raise InputError(mark_sentence(SENTENCE))
 
     return tf.py_function(fail, [0], tf.int32)
 

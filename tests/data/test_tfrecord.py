@@ -29,14 +29,14 @@ def test_all_records_in_any_order(paths):
     files = TfrecordFiles([Shard(paths[0], 0, 4), Shard(paths[1], 0, 2)])
     assert len(files) == len(expected) == 6
     assert [files[index] for index in reversed(range(6))] == expected[::-1]
-    assert files.where(4) == f"{paths[1]} record 0"
+    assert files.source(4) == f"{paths[1]} record 0"
 
 
 def test_parts_of_files(paths):
     whole = [record.numpy() for record in tf.data.TFRecordDataset(paths)]
     files = TfrecordFiles([Shard(paths[0], 1, 2), Shard(paths[1], 1, 1)])
     assert [files[index] for index in range(3)] == [whole[1], whole[2], whole[5]]
-    assert files.where(1) == f"{paths[0]} record 2"
+    assert files.source(1) == f"{paths[0]} record 2"
     assert len(TfrecordFiles([])) == len(TfrecordFiles([Shard(paths[0], 3, 0)])) == 0
 
 

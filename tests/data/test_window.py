@@ -17,12 +17,12 @@ from keras_lraspp.data import (
 )
 from keras_lraspp.data.shards.tiles import TileSize
 from keras_lraspp.data.shards.writer import ShardOptions, write_shards
-from keras_lraspp.data.window import Window, Windowed, WindowSamples, whole
+from keras_lraspp.data.window import CropFirst, RegionReadable, Window, full_image
 
 SIZE = (21, 34)
 COUNT = 4
 WINDOWS = [
-    whole(*SIZE),
+    full_image(*SIZE),
     Window(*SIZE, 3, 17, 5, 30),
     Window(*SIZE, 8, 16, 16, 32),  # one tile
     Window(*SIZE, 7, 9, 15, 17),  # where four tiles meet
@@ -64,7 +64,7 @@ def samples(request, listed, sharded):
 
 @pytest.mark.parametrize("window", WINDOWS, ids=lambda w: "-".join(map(str, w[2:])))
 def test_a_window_is_what_pillow_cuts_out(samples, listed, window):
-    assert isinstance(samples, WindowSamples)
+    assert isinstance(samples, RegionReadable)
     box = window.left, window.top, window.right, window.bottom
     for index in range(COUNT):
         assert samples.size(index) == SIZE
@@ -118,14 +118,14 @@ def test_the_part_alone_gives_the_same_crop(settings):
 
 
 def test_a_step_that_needs_all_of_the_image_has_no_window():
-    assert isinstance(recipe_transform(crop_size=(8, 8)), Windowed)
+    assert isinstance(recipe_transform(crop_size=(8, 8)), CropFirst)
     assert not isinstance(
-        recipe_transform(crop_size=(8, 8), max_class_share=0.5), Windowed
+        recipe_transform(crop_size=(8, 8), max_class_share=0.5), CropFirst
     )
     recipe = partial(recipe_transform, crop_size=(8, 8))
     after = transforms_in_order(steps=[recipe, blur_transform])
     before = transforms_in_order(steps=[blur_transform, recipe])
-    assert isinstance(after, Windowed) and not isinstance(before, Windowed)
+    assert isinstance(after, CropFirst) and not isinstance(before, CropFirst)
 
 
 class Watched:

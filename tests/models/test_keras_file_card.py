@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from keras_lraspp.classes import CLASS_SETS, named_classes
+from keras_lraspp.classes import CLASS_SETS, resolve_classes
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.keras_file import CARD, has_card, noted_classes
 
@@ -19,15 +19,15 @@ def archive(path, card):
 
 
 def test_a_data_set_a_number_or_names():
-    assert named_classes("camvid").names[3] == "road"
-    assert named_classes("cityscapes").palette[0] == (128, 64, 128)
-    assert len(named_classes(7).names) == 7
-    named = named_classes(["cat", "dog"])
+    assert resolve_classes("camvid").names[3] == "road"
+    assert resolve_classes("cityscapes").palette[0] == (128, 64, 128)
+    assert len(resolve_classes(7).names) == 7
+    named = resolve_classes(["cat", "dog"])
     assert named.names == ("cat", "dog")
     assert len(named.palette) == 2
-    assert named_classes(CLASS_SETS["camvid"]) is CLASS_SETS["camvid"]
+    assert resolve_classes(CLASS_SETS["camvid"]) is CLASS_SETS["camvid"]
     with pytest.raises(InputError, match="camvid.*cityscapes"):
-        named_classes("kitti")
+        resolve_classes("kitti")
 
 
 def test_training_noted_them(tmp_path):

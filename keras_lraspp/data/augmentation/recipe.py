@@ -11,7 +11,7 @@ from keras_lraspp.data.augmentation.scale_crop import (
     random_scale_crop,
     scale_crop_window,
 )
-from keras_lraspp.data.window import Window, Windowed
+from keras_lraspp.data.window import CropFirst, Window
 from keras_lraspp.errors import InputError
 
 
@@ -103,7 +103,7 @@ def recipe_transform(
     _check(crop_size, scales, flip, color, color_factors)
     crop = {"crop_size": tuple(crop_size), "scales": tuple(scales)}
     if max_class_share is None:
-        crop_step = Windowed(
+        crop_step = CropFirst(
             partial(random_scale_crop, **crop, ignore_label=ignore_label),
             partial(scale_crop_window, **crop),
         )
@@ -159,7 +159,7 @@ def transforms_in_order(
 def in_order(*steps: Transform) -> Transform:
     """One transform that applies the steps, each with a seed of its own.
 
-    If the first one is `Windowed`, so is the whole.
+    If the first one is `CropFirst`, so is the whole.
     """
 
     def transform(image, label, seed, window: Window | None = None):
@@ -169,13 +169,13 @@ def in_order(*steps: Transform) -> Transform:
             image, label = step(image, label, own_seed, **given)
         return image, label
 
-    if not steps or not isinstance(steps[0], Windowed):
+    if not steps or not isinstance(steps[0], CropFirst):
         return transform
 
     def window(height, width, seed):
         return steps[0].window(height, width, tf.random.fold_in(seed, 0))
 
-    return Windowed(transform, window)
+    return CropFirst(transform, window)
 
 
 def random_flip(

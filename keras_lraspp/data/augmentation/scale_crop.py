@@ -8,7 +8,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from keras_lraspp.data.pipeline_errors import refuse_unless
-from keras_lraspp.data.window import Window, whole
+from keras_lraspp.data.window import Window, full_image
 
 
 class Span(NamedTuple):
@@ -98,7 +98,7 @@ def random_scale_crop(
         uint8 (*crop_size, 3), and labels (*crop_size) of the type given.
     """
     if window is None:
-        window = whole(*tf.unstack(tf.shape(label), 2))
+        window = full_image(*tf.unstack(tf.shape(label), 2))
     rows, columns, step = _plan(window.height, window.width, seed, crop_size, scales)
     origin = window.top, window.left
     image = crop_scaled_image(image, rows, columns, step, origin)

@@ -17,7 +17,7 @@ from keras_lraspp.images import EncodedImage, open_image, read_image
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class TfdsSamples(LabelSpec):
-    """Some records of a data set; one kind of `Samples`.
+    """Some records of a data set; a `SegmentationDataset`.
 
     Encoded images are decoded here, not by TFDS: palette and 16-bit labels stay what
     they are, and what is wrong is named.
@@ -52,10 +52,10 @@ class TfdsSamples(LabelSpec):
         return len(self.records if self.indices is None else self.indices)
 
     def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Reads a sample; see `Samples.load`."""
+        """Reads a sample; see `SegmentationDataset.load`."""
         image, label = self._parts(index)
         pixels = load_image(image)
-        where = f"{self.where(index)} {self.label}"
+        where = f"{self.source(index)} {self.label}"
         values = self._classes(label, where)
         size = tuple(pixels.shape[:2])
         return pixels, checked_label(values, size, image, where, self)
@@ -65,11 +65,11 @@ class TfdsSamples(LabelSpec):
         with open_image(self._parts(index)[0]) as header:
             return header.height, header.width
 
-    def where(self, index: int) -> str:
+    def source(self, index: int) -> str:
         """The file and place of a record, or the data set and its number."""
         record = self._record(index)
         if hasattr(self.records, "where"):
-            return self.records.where(record)
+            return self.records.source(record)
         return f"{self.name} {self.split} record {record}"
 
     def select(self, indices: Sequence[int]) -> "TfdsSamples":
@@ -98,11 +98,12 @@ class TfdsSamples(LabelSpec):
         except InputError:
             raise
         except Exception as error:  # which one depends on the damage
+            where = self.source(index)
             raise InputError(
-                f"{self.where(index)} is damaged ({error}); prepare the data set again."
+                f"{where} is damaged ({error}); prepare the data set again."
             ) from error
         return [
-            EncodedImage(f"{self.where(index)} {name}", bytes(example[name]))
+            EncodedImage(f"{self.source(index)} {name}", bytes(example[name]))
             if name in encoded
             else np.asarray(example[name])
             for name in names

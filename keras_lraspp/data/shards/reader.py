@@ -15,7 +15,7 @@ from keras_lraspp.data.decode import checked_label, load_image
 from keras_lraspp.data.label_spec import LabelSpec
 from keras_lraspp.data.shards.manifest import check_files, read_manifest
 from keras_lraspp.data.shards.tiles import TileSize, cut, encode_tile, join, join_png
-from keras_lraspp.data.window import Window, whole
+from keras_lraspp.data.window import Window, full_image
 from keras_lraspp.errors import InputError
 from keras_lraspp.images import DamagedFileError, EncodedImage
 
@@ -140,7 +140,7 @@ class _Tiles:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class ShardSamples(LabelSpec):
-    """Some records of a folder of shards; `Samples` and `WindowSamples`.
+    """Some records of a folder of shards, a `RegionReadable` one.
 
     Attributes:
         name: Name of the data set that the shards were written from.
@@ -176,15 +176,15 @@ class ShardSamples(LabelSpec):
         return len(self.size_table if self.indices is None else self.indices)
 
     def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Reads a sample; see `Samples.load`."""
-        return self.load_window(index, whole(*self.size(index)))
+        """Reads a sample; see `SegmentationDataset.load`."""
+        return self.load_window(index, full_image(*self.size(index)))
 
     def load_window(self, index: int, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        """Reads a part of a sample; see `WindowSamples.load_window`."""
+        """Reads a part of a sample; see `RegionReadable.load_window`."""
         image, label, name = unpack(
             self.records[self._record(index)],
             window,
-            where=self.where(index),
+            where=self.source(index),
             label_type=self.label_type,
             tile=self.tile,
         )
@@ -195,11 +195,11 @@ class ShardSamples(LabelSpec):
         height, width = self.size_table[self._record(index)].tolist()
         return height, width
 
-    def where(self, index: int) -> str:
+    def source(self, index: int) -> str:
         """The file and place of a record, or the folder and its number."""
         record = self._record(index)
         if hasattr(self.records, "where"):
-            return self.records.where(record)
+            return self.records.source(record)
         return f"{self.folder} {self.split} record {record}"
 
     def select(self, indices: Sequence[int]) -> "ShardSamples":

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from keras_lraspp.data.dataset import Dataset, Samples, open_dataset
+from keras_lraspp.data.dataset import Dataset, SegmentationDataset, open_dataset
 from keras_lraspp.data.decode import is_plain_jpeg
 from keras_lraspp.data.label_spec import label_dtype
 from keras_lraspp.data.shards.manifest import (
@@ -143,7 +143,7 @@ DEFAULT = ShardOptions()
 
 
 def write_shards(
-    splits: Sequence[Samples], folder: Path, options: ShardOptions = DEFAULT
+    splits: Sequence[SegmentationDataset], folder: Path, options: ShardOptions = DEFAULT
 ) -> Manifest:
     """Writes the splits of a data set into a new folder.
 
@@ -182,7 +182,9 @@ def write_shards(
     return manifest
 
 
-def _check(splits: Sequence[Samples], folder: Path, options: ShardOptions) -> None:
+def _check(
+    splits: Sequence[SegmentationDataset], folder: Path, options: ShardOptions
+) -> None:
     for name, value, known in (
         ("encoding", options.encoding, tuple(ENCODINGS)),
         ("file_format", options.file_format, FILE_FORMATS),
@@ -213,7 +215,9 @@ def _check_name(split: str, splits: list[str]) -> None:
         raise InputError(f"The split {split} is named twice; name it once.")
 
 
-def _write_split(samples: Samples, folder: Path, options: ShardOptions) -> ShardSplit:
+def _write_split(
+    samples: SegmentationDataset, folder: Path, options: ShardOptions
+) -> ShardSplit:
     files = RecordFiles(folder, samples.split, options.file_format, options.file_bytes)
     sizes = []
     bar = tqdm(
@@ -232,7 +236,7 @@ def _write_split(samples: Samples, folder: Path, options: ShardOptions) -> Shard
 
 
 def _in_order(
-    samples: Samples, options: ShardOptions
+    samples: SegmentationDataset, options: ShardOptions
 ) -> Iterator[tuple[bytes, tuple[int, int]]]:
     """Records and sizes, encoded by several threads; only few are waiting."""
     workers = options.workers or processors()
@@ -252,7 +256,7 @@ def _in_order(
 
 
 def _packed(
-    samples: Samples, options: ShardOptions, index: int
+    samples: SegmentationDataset, options: ShardOptions, index: int
 ) -> tuple[bytes, tuple[int, int]]:
     image, label = samples.load(index)
     if ENCODINGS[options.encoding].exact and isinstance(samples, Dataset):
@@ -262,7 +266,7 @@ def _packed(
     content = pack(
         image,
         np.asarray(label),
-        name=samples.where(index),
+        name=samples.source(index),
         encoding=options.encoding,
         label_type=_label_type(samples),
         tile=options.tile,
@@ -270,13 +274,13 @@ def _packed(
     return content, tuple(label.shape)
 
 
-def _label_type(samples: Samples) -> str:
+def _label_type(samples: SegmentationDataset) -> str:
     return "uint8" if label_dtype(samples) == np.uint8 else "uint16"
 
 
 def shards(
     *,
-    dataset: Callable[..., Samples],
+    dataset: Callable[..., SegmentationDataset],
     output_dir: str | Path,
     data_root: str | Path | None = None,
     splits: Sequence[str] = ("train", "val"),

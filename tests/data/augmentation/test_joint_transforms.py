@@ -17,7 +17,7 @@ from keras_lraspp.data import (
     transforms_in_order,
 )
 from keras_lraspp.data.pipeline_errors import input_errors
-from keras_lraspp.data.window import Windowed
+from keras_lraspp.data.window import CropFirst
 from keras_lraspp.errors import InputError
 
 SIZE = (24, 36)
@@ -122,9 +122,9 @@ def test_without_a_crop_images_of_one_size_are_wanted():
 
 
 def test_only_a_crop_in_front_looks_at_parts():
-    assert isinstance(transforms_in_order(steps=[CROP, blur_transform]), Windowed)
-    assert not isinstance(transforms_in_order(steps=[blur_transform, CROP]), Windowed)
-    assert not isinstance(TRANSFORMS["balanced"](), Windowed)
+    assert isinstance(transforms_in_order(steps=[CROP, blur_transform]), CropFirst)
+    assert not isinstance(transforms_in_order(steps=[blur_transform, CROP]), CropFirst)
+    assert not isinstance(TRANSFORMS["balanced"](), CropFirst)
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_parts_of_splits(prepared):
         np.testing.assert_array_equal(tail.load(index)[0], expected)
     chosen = whole.select([6, 2]).select([1])
     np.testing.assert_array_equal(chosen.load(0)[0], np.asarray(whole.load(2)[0]))
-    assert chosen.where(0) == whole.where(2) and len(chosen) == 1
+    assert chosen.source(0) == whole.source(2) and len(chosen) == 1
     assert len(open_toy(prepared, "val", val_split="train[:1]")) == 1
 
 

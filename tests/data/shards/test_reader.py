@@ -74,7 +74,7 @@ def test_a_remote_folder(pairs, root):
         samples = Shards(remote, checksums=True)
         for index in range(len(pairs)):
             np.testing.assert_array_equal(samples.load(index)[0], pairs.load(index)[0])
-        assert samples.where(0).startswith(f"{remote}/shards-train.tfrecord-00000-of-")
+        assert samples.source(0).startswith(f"{remote}/shards-train.tfrecord-00000-of-")
         with pytest.raises(InputError, match="Cannot read gs://bucket/other/shards.j"):
             Shards("gs://bucket/other")
         (*_, last) = sorted(path.name for path in root.glob("*.tfrecord*"))
@@ -96,7 +96,7 @@ def test_hosts_share_the_training_set(pairs, root, hosts):
     parts = [Shards(root, hosts=hosts, host=host) for host in range(hosts)]
     each = len(pairs) // hosts
     assert [len(part) for part in parts] == [each] * hosts
-    names = [part.where(index) for part in parts for index in range(each)]
+    names = [part.source(index) for part in parts for index in range(each)]
     assert len(set(names)) == len(names)
     number = 0
     for part in parts:

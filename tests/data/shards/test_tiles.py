@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from keras_lraspp.data.shards.tiles import TileSize, cut, encode_tile, join, join_png
-from keras_lraspp.data.window import Window, whole
+from keras_lraspp.data.window import Window, full_image
 from keras_lraspp.images import EncodedImage
 
 HEIGHT, WIDTH = 23, 37
@@ -32,7 +32,7 @@ class Counted:
 
 
 def windows():
-    yield whole(HEIGHT, WIDTH)
+    yield full_image(HEIGHT, WIDTH)
     for seed in range(30):
         rng = np.random.default_rng(seed)
         top, bottom = sorted(rng.choice(HEIGHT + 1, 2, replace=False).tolist())

@@ -37,7 +37,7 @@ def test_samples_are_exact_and_in_order(pairs, tmp_path, file_format):
         for found, expected in zip(shards.load(index), pairs.load(index), strict=True):
             np.testing.assert_array_equal(found, expected)
             assert np.asarray(found).dtype == np.asarray(expected).dtype
-    assert shards.where(3).endswith(place_of(3, files, file_format))
+    assert shards.source(3).endswith(place_of(3, files, file_format))
     chosen = shards.select([5, 1])
     np.testing.assert_array_equal(chosen.load(0)[0], pairs.load(5)[0])
 
@@ -58,7 +58,7 @@ def test_tensorflow_datasets_reads_them(pairs, tmp_path):
     rows = list(builder.as_dataset(split="train").as_numpy_iterator())
     assert len(rows) == len(pairs)
     by_name = {row["name"].decode(): row for row in rows}
-    row = by_name[pairs.where(2)]
+    row = by_name[pairs.source(2)]
     assert (row["height"], row["width"]) == SIZE
     tiles = row["image"].reshape(3, 3, 8, 16, 3).transpose(0, 2, 1, 3, 4)
     image = tiles.reshape(24, 48, 3)[: SIZE[0], : SIZE[1]]
