@@ -1,4 +1,4 @@
-"""Hard-swish that trains in one pass over memory each way on TensorFlow."""
+"""Hard-swish, hard gate and channel scaling, fused in training on a CPU."""
 
 import functools
 
@@ -6,11 +6,11 @@ import keras
 from keras import ops
 
 from keras_lraspp.layers.cpu_fusion import (
-    kept,
-    makes_one_loop,
-    one_loop,
-    recipe_of,
-    remember,
+    can_fuse,
+    get_remat,
+    remat_or_keep,
+    set_remat,
+    xla_fused,
 )
 
 
@@ -38,50 +38,52 @@ class HardSwish(keras.layers.Activation):
 
     def call(self, inputs, training=None):
         """Returns a tensor of `inputs`' shape and dtype."""
-        if not (training and makes_one_loop(inputs)):
+        if not (training and can_fuse(inputs)):
             return super().call(inputs)
-        outputs = _hard_swish(inputs)
-        recipe = recipe_of(inputs)
-        if recipe:
-            remember(outputs, _after(recipe.function), *recipe.tensors)
+        outputs = _fused_hard_swish(inputs)
+        remat = get_remat(inputs)
+        if remat:
+            set_remat(outputs, _hard_swish_of(remat.function), *remat.tensors)
         return outputs
 
 
-def _hard_swish(x):
+def _fused_hard_swish(x):
     import tensorflow as tf
 
-    function, tensors = kept(x)
+    function, tensors = remat_or_keep(x)
 
     @tf.custom_gradient
     def of(x):
-        return _forward(x), lambda upstream: _backward(function)(upstream, *tensors)
+        return _forward(x), lambda upstream: _hard_swish_gradient(function)(
+            upstream, *tensors
+        )
 
     return of(x)
 
 
-def _values(x):
+def _hard_swish(x):
     return x * ops.relu6(x + 3.0) * (1.0 / 6.0)
 
 
-_forward = one_loop(_values)
+_forward = xla_fused(_hard_swish)
 
 
 @functools.cache
-def _after(function):
-    """The computation of an output from what its input is computed from."""
-    return lambda *tensors: _values(function(*tensors))
+def _hard_swish_of(function):
+    """Composes hard-swish with what its input is computed by."""
+    return lambda *tensors: _hard_swish(function(*tensors))
 
 
 @functools.cache
-def _backward(function):
-    """The gradient, given the upstream gradient and what x is computed from."""
+def _hard_swish_gradient(function):
+    """Returns the gradient, a function of the upstream gradient and x's tensors."""
 
     def gradient(upstream, *tensors):
         x = function(*tensors)
         inner = ops.where(x < 3.0, x * (1.0 / 3.0) + 0.5, ops.ones_like(x))
         return upstream * ops.where(x > -3.0, inner, ops.zeros_like(x))
 
-    return one_loop(gradient)
+    return xla_fused(gradient)
 
 
 @keras.saving.register_keras_serializable("keras_lraspp")
@@ -103,7 +105,7 @@ class HardGate(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_lraspp")
 class ScaleChannels(keras.layers.Multiply):
-    """A tensor times a factor for each of its channels.
+    """Multiplies a tensor by a factor for each channel, as squeeze-and-excite does.
 
     It is `keras.layers.Multiply`. But in training on TensorFlow's CPU, behind
     `BatchNorm` and `HardSwish`, the backward pass computes their output again from what
@@ -120,19 +122,19 @@ class ScaleChannels(keras.layers.Multiply):
     def call(self, inputs, training=None):
         """Returns a tensor (B, H, W, C)."""
         x, gate = inputs
-        if training and recipe_of(x) and makes_one_loop(x, gate):
-            return _scaled(x, gate)
+        if training and get_remat(x) and can_fuse(x, gate):
+            return _fused_scale(x, gate)
         return super().call(inputs)
 
 
-def _scaled(x, gate):
+def _fused_scale(x, gate):
     import tensorflow as tf
 
-    function, tensors = recipe_of(x)
+    function, tensors = get_remat(x)
 
     @tf.custom_gradient
     def of(x, gate):
-        return x * gate, lambda upstream: _scale_backward(function)(
+        return x * gate, lambda upstream: _scale_gradients(function)(
             upstream, gate, *tensors
         )
 
@@ -140,12 +142,12 @@ def _scaled(x, gate):
 
 
 @functools.cache
-def _scale_backward(function):
-    """Both gradients, given the upstream gradient and what x is computed from."""
+def _scale_gradients(function):
+    """Returns both gradients, a function of the upstream one, the gate and x's."""
 
     def gradients(upstream, gate, *tensors):
         product = ops.cast(upstream * function(*tensors), "float32")
         to_gate = ops.sum(product, axis=(1, 2), keepdims=True)
         return upstream * gate, ops.cast(to_gate, gate.dtype)
 
-    return one_loop(gradients)
+    return xla_fused(gradients)

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_lraspp.layers.cpu_fusion import remember
+from keras_lraspp.layers.cpu_fusion import set_remat
 
 
 @keras.saving.register_keras_serializable("keras_lraspp")
@@ -79,7 +79,7 @@ class BatchNorm(keras.layers.BatchNormalization):
             variance = variance * (count - 1.0) / count
             scale = self.gamma * tf.math.rsqrt(variance + self.epsilon)
             # The backward pass needs the inputs: what follows can do without outputs.
-            remember(outputs, _normalised, inputs, scale, self.beta - mean * scale)
+            set_remat(outputs, _normalised, inputs, scale, self.beta - mean * scale)
         return outputs, mean, variance
 
     def _by_torch(self, inputs, in_training):

@@ -1,4 +1,4 @@
-"""Elementwise functions as one loop each, where TensorFlow computes on a CPU.
+"""XLA-fused elementwise functions and rematerialization, for TensorFlow on a CPU.
 
 TensorFlow runs x * relu6(x + 3) / 6 as four loops, each of which reads and writes all
 of memory. Its compiler XLA makes one of them. A whole model is slower with XLA on a
@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import keras
 
 
-def makes_one_loop(*tensors) -> bool:
-    """Whether functions of these tensors should be compiled.
+def can_fuse(*tensors) -> bool:
+    """Whether functions of these tensors should be compiled by XLA.
 
     Args:
         *tensors: TensorFlow tensors. A size that is known only at run time would be
@@ -25,8 +25,15 @@ def makes_one_loop(*tensors) -> bool:
     return known and not _has_gpu()
 
 
-def one_loop(function: Callable) -> Callable:
-    """Compiles a function of TensorFlow tensors once, when it is called first."""
+@functools.cache
+def _has_gpu() -> bool:
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def xla_fused(function: Callable) -> Callable:
+    """Compiles a function of TensorFlow tensors by XLA, when it is called first."""
 
     @functools.cache
     def compiled():
@@ -41,37 +48,30 @@ def one_loop(function: Callable) -> Callable:
     return call
 
 
-@functools.cache
-def _has_gpu() -> bool:
-    import tensorflow as tf
-
-    return bool(tf.config.list_physical_devices("GPU"))
+_ATTRIBUTE = "_keras_lraspp_remat"
 
 
-_ATTRIBUTE = "_keras_lraspp_recipe"
-
-
-class Recipe(NamedTuple):
-    """How to compute a tensor: `function(*tensors)`."""
+class Remat(NamedTuple):
+    """How to compute a tensor again: `function(*tensors)`."""
 
     function: Callable  # always the same object for the same computation
     tensors: tuple[Any, ...]
 
 
-def remember(tensor, function: Callable, *tensors) -> None:
-    """Notes on a TensorFlow tensor how to compute it again."""
-    setattr(tensor, _ATTRIBUTE, Recipe(function, tensors))
+def set_remat(tensor, function: Callable, *tensors) -> None:
+    """Attaches to a TensorFlow tensor how to compute it again."""
+    setattr(tensor, _ATTRIBUTE, Remat(function, tensors))
 
 
-def recipe_of(tensor) -> Recipe | None:
-    """How to compute a tensor again; `None` if nobody noted it on this very object."""
+def get_remat(tensor) -> Remat | None:
+    """Returns what `set_remat` attached to this very object, if anything."""
     return getattr(tensor, _ATTRIBUTE, None)
 
 
-def kept(tensor) -> Recipe:
-    """A recipe in any case: the tensor's own, or to keep it."""
-    return recipe_of(tensor) or Recipe(_as_it_is, (tensor,))
+def remat_or_keep(tensor) -> Remat:
+    """Returns how to compute a tensor again, falling back to keeping it."""
+    return get_remat(tensor) or Remat(_identity, (tensor,))
 
 
-def _as_it_is(tensor):
+def _identity(tensor):
     return tensor

@@ -1,4 +1,4 @@
-"""Bilinear resize to the size of another tensor."""
+"""Bilinear resize to the size of another tensor, and 49x49 average pooling."""
 
 import keras
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_lraspp.layers.cpu_fusion import makes_one_loop, one_loop
+from keras_lraspp.layers.cpu_fusion import can_fuse, xla_fused
 
 
 def softmax_cross_entropy(labels, logits):
@@ -28,7 +28,7 @@ def softmax_cross_entropy(labels, logits):
 
     @tf.custom_gradient
     def losses_of(logits):
-        if makes_one_loop(logits, labels):
+        if can_fuse(logits, labels):
             normaliser, losses = _forward(logits, labels)
             return losses, lambda upstream: _gradient(
                 logits, labels, normaliser, upstream
@@ -48,7 +48,7 @@ def softmax_cross_entropy(labels, logits):
     return losses_of(logits)
 
 
-@one_loop
+@xla_fused
 def _forward(logits, labels):
     """Logarithm of the softmax's denominator, and losses."""
     # Class by class: XLA does not vectorise a reduction over so short an axis.
@@ -66,7 +66,7 @@ def _forward(logits, labels):
     return rest + largest, rest + (largest - true_logit)
 
 
-@one_loop
+@xla_fused
 def _gradient(logits, labels, normaliser, upstream):
     probabilities = ops.exp(logits - normaliser[..., None])
     is_true = labels[..., None] == ops.arange(logits.shape[-1])

@@ -7,7 +7,7 @@ from keras import ops
 
 from harness.gradients import gradient_of
 from keras_lraspp.layers import BatchNorm, HardSwish, ScaleChannels
-from keras_lraspp.layers.cpu_fusion import recipe_of
+from keras_lraspp.layers.cpu_fusion import get_remat
 
 pytestmark = pytest.mark.backends
 
@@ -62,10 +62,10 @@ def test_what_is_remembered_is_what_was_computed():
     norm, activation = BatchNorm(), HardSwish()
     x = tf.constant(X)
     for outputs in (y := norm(x, training=True), activation(y, training=True)):
-        function, tensors = recipe_of(outputs)
+        function, tensors = get_remat(outputs)
         np.testing.assert_allclose(function(*tensors), outputs, atol=1e-5)
         assert tensors[0] is x
-    assert recipe_of(norm(x, training=False)) is None
+    assert get_remat(norm(x, training=False)) is None
 
 
 def test_a_model_with_it_is_saved_and_loaded(tmp_path):

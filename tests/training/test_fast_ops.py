@@ -15,11 +15,11 @@ pytestmark = pytest.mark.backends
 on_tensorflow = keras.backend.backend() == "tensorflow"
 
 
-@pytest.fixture(params=["one loop", "kernels"] if on_tensorflow else ["kernels"])
+@pytest.fixture(params=["fused", "kernels"] if on_tensorflow else ["kernels"])
 def way(request, monkeypatch):
     """The two ways on TensorFlow: on a CPU, and on a GPU or for unknown sizes."""
     if request.param == "kernels":
-        monkeypatch.setattr(module, "makes_one_loop", lambda *tensors: False)
+        monkeypatch.setattr(module, "can_fuse", lambda *tensors: False)
 
 
 @pytest.mark.parametrize("sharpness", [0, 8, 200])
