@@ -10,12 +10,12 @@ from keras_lraspp.models.mobilenet_v3 import MobileNetV3, conv
 from keras_lraspp.models.presets import load_preset
 
 # Filters of the 1x1 convolutions on the two skip connections, deepest first.
-SKIP_FILTERS = (64, 32)
-POOLINGS = ("global", "large_kernel")
+_SKIP_FILTERS = (64, 32)
+_POOLINGS = ("global", "large_kernel")
 
 
-def lraspp_head(taps, *, num_classes, filters, pooling, output_stride):
-    """Turns backbone taps into logits at the resolution of the finest tap.
+def _lraspp_head(taps, num_classes, filters, pooling, output_stride):
+    """Turns backbone taps (finest, middle, deepest) into logits at the finest's size.
 
     The reference convolves with a bias before each of its three batch norms. That
     bias changes nothing but the running mean, so it is left out here; importing
@@ -23,28 +23,13 @@ def lraspp_head(taps, *, num_classes, filters, pooling, output_stride):
 
     Source: Searching for MobileNetV3, section 6.4, with PaddleSeg's second skip
     connection.
-
-    Args:
-        taps: (finest, middle, deepest) tensors, at strides 4, 8 and output stride.
-        num_classes: Channels of the logits.
-        filters: Channels of the head.
-        pooling: `"global"` or `"large_kernel"`.
-        output_stride: Stride of the deepest tap.
-
-    Returns:
-        Tensor (B, h, w, num_classes), h and w those of the finest tap.
-
-    Raises:
-        ValueError: For an unknown pooling.
     """
-    if pooling not in POOLINGS:
-        raise ValueError(f"pooling is one of {POOLINGS}, not {pooling!r}.")
     finest, middle, deepest = taps
     x = _conv_bn_relu(deepest, filters, "value")
     x = _gate(x, deepest, filters, pooling, output_stride)
     x = conv(x, filters, "head_mix_conv")
     for skip, skip_filters, stride in zip(
-        (middle, finest), SKIP_FILTERS, (8, 4), strict=True
+        (middle, finest), _SKIP_FILTERS, (8, 4), strict=True
     ):
         x = ResizeLike(name=f"head_to_{stride}")(x, skip)
         skip = conv(skip, skip_filters, f"head_skip_{stride}_conv")
@@ -54,6 +39,7 @@ def lraspp_head(taps, *, num_classes, filters, pooling, output_stride):
 
 
 def _gate(value, deepest, filters, pooling, output_stride):
+    """Multiplies by the sigmoid of the pooled deepest tap."""
     if pooling == "global":
         pool = keras.layers.GlobalAveragePooling2D(
             keepdims=True, data_format="channels_last", name="head_pool"
@@ -72,31 +58,6 @@ def _conv_bn_relu(x, filters, name):
     # The reference synchronises the head's batch norms over devices, and only them.
     x = BatchNorm(synchronized=True, name=f"head_{name}_bn")(x)
     return keras.layers.ReLU(name=f"head_{name}_relu")(x)
-
-
-def initialize_for_scratch(model: keras.Model) -> None:
-    """Draws initial weights that a few hundred steps get further from.
-
-    The reference draws every kernel from N(0, sqrt(2 / fan_in)), which is meant to be
-    replaced by weights from ImageNet. Here kernels come from Glorot and Bengio's
-    uniform distribution. It is narrower where channels are widened, and behind a batch
-    norm a smaller kernel learns faster at the same rate. And each residual block starts
-    as the identity, by a scale of 0 in its last batch norm (Goyal et al.,
-    https://arxiv.org/abs/1706.02677, section 5.1).
-
-    Args:
-        model: An `LRASPP` or a `MobileNetV3`, which is changed.
-    """
-    backbone = getattr(model, "backbone", model)
-    for layer in (*backbone.layers, *model.layers):
-        if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)):
-            # One initializer draws the same numbers for equal shapes.
-            draw = keras.initializers.GlorotUniform()
-            layer.kernel.assign(draw(layer.kernel.shape))
-        elif isinstance(layer, keras.layers.Add):
-            block = layer.name.removesuffix("_add")
-            scale = backbone.get_layer(f"{block}_project_bn").gamma
-            scale.assign(keras.ops.zeros(scale.shape))
 
 
 @keras.saving.register_keras_serializable("keras_lraspp")
@@ -167,6 +128,8 @@ class LRASPP(keras.Model):
     ):
         if num_classes < 1:
             raise ValueError(f"num_classes is at least 1, not {num_classes!r}.")
+        if pooling not in _POOLINGS:
+            raise ValueError(f"pooling is one of {_POOLINGS}, not {pooling!r}.")
         if initialization not in ("reference", "scratch"):
             raise ValueError(
                 f'initialization is "reference" or "scratch", not {initialization!r}.'
@@ -176,12 +139,8 @@ class LRASPP(keras.Model):
         )
         pixels = keras.Input(input_shape, name="image")
         finest, middle, _, deepest = encoder(pixels)
-        logits = lraspp_head(
-            (finest, middle, deepest),
-            num_classes=num_classes,
-            filters=head_filters,
-            pooling=pooling,
-            output_stride=output_stride,
+        logits = _lraspp_head(
+            (finest, middle, deepest), num_classes, head_filters, pooling, output_stride
         )
         logits = ResizeLike(dtype="float32", name="logits")(logits, pixels)
 
@@ -263,3 +222,28 @@ class LRASPP(keras.Model):
         return load_preset(
             cls, preset, load_weights, num_classes, strict, variant, **overrides
         )
+
+
+def initialize_for_scratch(model: keras.Model) -> None:
+    """Draws initial weights for a short training from scratch.
+
+    The reference draws every kernel from N(0, sqrt(2 / fan_in)), which is meant to be
+    replaced by weights from ImageNet. Here kernels come from Glorot and Bengio's
+    uniform distribution. It is narrower where channels are widened, and behind a batch
+    norm a smaller kernel learns faster at the same rate. And each residual block starts
+    as the identity, by a scale of 0 in its last batch norm (Goyal et al.,
+    https://arxiv.org/abs/1706.02677, section 5.1).
+
+    Args:
+        model: An `LRASPP` or a `MobileNetV3`, which is changed.
+    """
+    backbone = getattr(model, "backbone", model)
+    for layer in (*backbone.layers, *model.layers):
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)):
+            # One initializer draws the same numbers for equal shapes.
+            draw = keras.initializers.GlorotUniform()
+            layer.kernel.assign(draw(layer.kernel.shape))
+        elif isinstance(layer, keras.layers.Add):
+            block = layer.name.removesuffix("_add")
+            scale = backbone.get_layer(f"{block}_project_bn").gamma
+            scale.assign(keras.ops.zeros(scale.shape))

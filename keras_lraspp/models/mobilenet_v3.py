@@ -1,4 +1,4 @@
-"""MobileNetV3 as a segmentation backbone that publishes its taps."""
+"""MobileNetV3, a segmentation backbone: block tables, blocks and model."""
 
 from typing import NamedTuple
 
@@ -19,13 +19,13 @@ class Block(NamedTuple):
 
 
 class Backbone(NamedTuple):
-    """A stack of blocks and the blocks whose outputs are published."""
+    """A stack of blocks and the indices of its taps, the blocks that are outputs."""
 
     blocks: tuple[Block, ...]
     taps: tuple[int, ...]  # the last block at strides 4, 8, 16 and 32
 
 
-STEM_FILTERS = 16
+_STEM_FILTERS = 16
 
 LARGE = Backbone(
     blocks=(
@@ -69,22 +69,13 @@ BACKBONES = {"large": LARGE, "small": SMALL}
 
 
 def scale_channels(channels: int, width: float) -> int:
-    """Scales a channel count and rounds it to a multiple of 8.
-
-    Args:
-        channels: Channels at width 1.0.
-        width: The multiplier.
-
-    Returns:
-        The nearest multiple of 8, at least 8 and not below 0.9 of the scaled
-        value.
-    """
+    """Scales channels to the nearest multiple of 8, at least 0.9 of the exact value."""
     value = channels * width
     rounded = max(8, int(value + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * value else rounded
 
 
-def scaled(backbone: Backbone, width: float) -> Backbone:
+def scale_width(backbone: Backbone, width: float) -> Backbone:
     """Returns the backbone with all channels scaled by `width`."""
     blocks = tuple(
         block._replace(
@@ -99,17 +90,10 @@ def scaled(backbone: Backbone, width: float) -> Backbone:
 def strides_and_dilations(
     backbone: Backbone, output_stride: int
 ) -> list[tuple[int, int]]:
-    """Lays out strides so that the network's total stride stops at a limit.
+    """Returns (strides, dilation) of each block for an output stride of 8, 16 or 32.
 
     A block that would pass `output_stride` keeps its resolution and its own
     dilation; the blocks after it are dilated by the stride that was left out.
-
-    Args:
-        backbone: The table.
-        output_stride: 8, 16 or 32.
-
-    Returns:
-        (strides, dilation) of each block.
     """
     layout, stride, dilation = [], 2, 1  # the stem has stride 2
     for block in backbone.blocks:
@@ -123,20 +107,9 @@ def strides_and_dilations(
 
 
 def conv(x, filters, name, *, kernel_size=1, strides=1, use_bias=False):
-    """A convolution padded symmetrically, with the reference's initial weights.
+    """Convolves with symmetric padding: ceil(side / strides) cells a side.
 
     Weights are drawn from N(0, sqrt(2 / (k k C_in))), untruncated; biases are 0.
-
-    Args:
-        x: Tensor (B, H, W, C).
-        filters: Number of output channels.
-        name: Layer name.
-        kernel_size: Odd side of the kernel.
-        strides: 1 or 2.
-        use_bias: Whether to add a bias.
-
-    Returns:
-        Tensor (B, ceil(H / strides), ceil(W / strides), filters).
     """
     x, padding = _pad(x, kernel_size, strides, name)
     return keras.layers.Conv2D(
@@ -145,27 +118,17 @@ def conv(x, filters, name, *, kernel_size=1, strides=1, use_bias=False):
         strides=strides,
         padding=padding,
         use_bias=use_bias,
-        kernel_initializer=he_normal_untruncated(),
+        kernel_initializer=_he_normal(),
         data_format="channels_last",
         name=name,
     )(x)
 
 
-def depthwise_conv(x, name, *, kernel_size, strides, dilation):
-    """A depthwise convolution padded symmetrically; no bias.
+def _depthwise_conv(x, name, *, kernel_size, strides, dilation):
+    """Convolves each channel by itself; initial weights as of `conv`.
 
-    The initial deviation counts all C input channels, as the reference does: the
-    fan-in is not divided by the number of groups.
-
-    Args:
-        x: Tensor (B, H, W, C).
-        name: Layer name.
-        kernel_size: Odd side of the kernel.
-        strides: 1 or 2.
-        dilation: Dilation rate; 1 where `strides` is 2.
-
-    Returns:
-        Tensor (B, ceil(H / strides), ceil(W / strides), C).
+    Their deviation counts all C input channels, as the reference does: the fan-in is
+    not divided by the number of groups.
     """
     x, padding = _pad(x, kernel_size, strides, name)
     return keras.layers.DepthwiseConv2D(
@@ -174,24 +137,34 @@ def depthwise_conv(x, name, *, kernel_size, strides, dilation):
         padding=padding,
         dilation_rate=dilation,
         use_bias=False,
-        depthwise_initializer=he_normal_untruncated(),
+        depthwise_initializer=_he_normal(),
         data_format="channels_last",
         name=name,
     )(x)
 
 
-def squeeze_excite(x, name):
+def _he_normal():
+    """N(0, sqrt(2 / fan_in)), not truncated: the reference's initial weights."""
+    return keras.initializers.VarianceScaling(
+        scale=2.0, mode="fan_in", distribution="untruncated_normal"
+    )
+
+
+def _pad(x, kernel_size, strides, name):
+    """Pads by k // 2 on each side where "same" would not do so (stride 2)."""
+    if strides == 1 or kernel_size == 1:
+        return x, "same"
+    layer = keras.layers.ZeroPadding2D(
+        kernel_size // 2, data_format="channels_last", name=f"{name}_pad"
+    )
+    return layer(x), "valid"
+
+
+def _squeeze_excite(x, name):
     """Scales channels by a gate computed from their means.
 
-    Squeezes to `channels // 4` (not rounded to a multiple of 8, unlike the paper's
-    code), ReLU, expands, and gates with `HardGate`.
-
-    Args:
-        x: Tensor (B, H, W, C).
-        name: Prefix of the layers' names.
-
-    Returns:
-        Tensor of `x`'s shape.
+    Squeezes to `channels // 4`, not rounded to a multiple of 8, unlike the paper's
+    code.
     """
     channels = x.shape[-1]
     gate = keras.layers.GlobalAveragePooling2D(
@@ -204,27 +177,18 @@ def squeeze_excite(x, name):
     return ScaleChannels(name=f"{name}_scale")([x, gate])
 
 
-def inverted_residual(x, block: Block, name, *, strides, dilation):
+def _inverted_residual(x, block: Block, name, *, strides, dilation):
     """One MobileNetV3 block: expand, depthwise, squeeze-excite, project.
 
     Source: Searching for MobileNetV3, section 5 and tables 1 and 2. The 1x1
     expansion is always there, also where it does not widen.
-
-    Args:
-        x: Tensor (B, H, W, C).
-        block: The block's row of the table, channels already scaled by the width.
-        name: Prefix of the layers' names.
-        strides: Stride of the depthwise convolution.
-        dilation: Its dilation.
-
-    Returns:
-        Tensor (B, ceil(H / strides), ceil(W / strides), block.filters).
     """
+    activation = HardSwish if block.hard_swish else keras.layers.ReLU
     shortcut = x
     x = conv(x, block.expanded, f"{name}_expand_conv")
     x = BatchNorm(name=f"{name}_expand_bn")(x)
-    x = _activation(block)(name=f"{name}_expand_activation")(x)
-    x = depthwise_conv(
+    x = activation(name=f"{name}_expand_activation")(x)
+    x = _depthwise_conv(
         x,
         f"{name}_depthwise_conv",
         kernel_size=block.kernel_size,
@@ -232,40 +196,14 @@ def inverted_residual(x, block: Block, name, *, strides, dilation):
         dilation=dilation,
     )
     x = BatchNorm(name=f"{name}_depthwise_bn")(x)
-    x = _activation(block)(name=f"{name}_depthwise_activation")(x)
+    x = activation(name=f"{name}_depthwise_activation")(x)
     if block.squeeze_excite:
-        x = squeeze_excite(x, f"{name}_se")
+        x = _squeeze_excite(x, f"{name}_se")
     x = conv(x, block.filters, f"{name}_project_conv")
     x = BatchNorm(name=f"{name}_project_bn")(x)
     if block.strides == 1 and shortcut.shape[-1] == block.filters:
         x = keras.layers.Add(name=f"{name}_add")([shortcut, x])
     return x
-
-
-def hard_swish(name):
-    """The hard-swish layer, x * relu6(x + 3) / 6."""
-    return HardSwish(name=name)
-
-
-def he_normal_untruncated():
-    """N(0, sqrt(2 / fan_in)), not truncated: the reference's initial weights."""
-    return keras.initializers.VarianceScaling(
-        scale=2.0, mode="fan_in", distribution="untruncated_normal"
-    )
-
-
-def _activation(block: Block):
-    return hard_swish if block.hard_swish else keras.layers.ReLU
-
-
-def _pad(x, kernel_size, strides, name):
-    """Pads by k // 2 on each side where "same" would not do so (stride 2)."""
-    if strides == 1 or kernel_size == 1:
-        return x, "same"
-    layer = keras.layers.ZeroPadding2D(
-        kernel_size // 2, data_format="channels_last", name=f"{name}_pad"
-    )
-    return layer(x), "valid"
 
 
 @keras.saving.register_keras_serializable("keras_lraspp")
@@ -321,7 +259,7 @@ class MobileNetV3(keras.Model):
             raise ValueError(f'variant is "large" or "small", not {variant!r}.')
         if output_stride not in (8, 16, 32):
             raise ValueError(f"output_stride is 8, 16 or 32, not {output_stride!r}.")
-        table = scaled(BACKBONES[variant], width)
+        table = scale_width(BACKBONES[variant], width)
         layout = strides_and_dilations(table, output_stride)
 
         pixels = keras.Input(input_shape, name="image")
@@ -330,20 +268,15 @@ class MobileNetV3(keras.Model):
         x = keras.layers.Rescaling(
             1 / 127.5, offset=-1.0, dtype="float32", name="rescaling"
         )(pixels)
-        x = conv(
-            x,
-            scale_channels(STEM_FILTERS, width),
-            "stem_conv",
-            kernel_size=3,
-            strides=2,
-        )
+        filters = scale_channels(_STEM_FILTERS, width)
+        x = conv(x, filters, "stem_conv", kernel_size=3, strides=2)
         x = BatchNorm(name="stem_bn")(x)
-        x = hard_swish("stem_activation")(x)
+        x = HardSwish(name="stem_activation")(x)
         outputs, tap_strides, stride = [], [], 2
         for index, (block, (strides, dilation)) in enumerate(
             zip(table.blocks, layout, strict=True)
         ):
-            x = inverted_residual(
+            x = _inverted_residual(
                 x, block, f"block_{index}", strides=strides, dilation=dilation
             )
             stride *= strides

@@ -9,7 +9,7 @@ from keras_lraspp.errors import InputError
 from keras_lraspp.models.importing import CLASS_LAYER, canonical_name, compare, fill
 from keras_lraspp.models.keras_file import load_weights as load_keras_weights
 from keras_lraspp.models.keras_file import read_arguments
-from keras_lraspp.models.mobilenet_v3 import BACKBONES, scaled
+from keras_lraspp.models.mobilenet_v3 import BACKBONES, scale_width
 from keras_lraspp.models.variants import VARIANTS, Variant, find_variant
 from keras_lraspp.weights import read_pdparams
 from keras_lraspp.weights.download import fetch
@@ -137,7 +137,7 @@ def _guess(tensors: dict[str, np.ndarray], path: Path) -> Variant:
         channels.append(value.size)
     rows = []
     for row in VARIANTS:
-        blocks = scaled(BACKBONES[row.backbone], row.width).blocks
+        blocks = scale_width(BACKBONES[row.backbone], row.width).blocks
         if channels == [block.filters for block in blocks]:
             rows.append(row)
     if len(rows) == 1:
