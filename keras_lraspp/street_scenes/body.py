@@ -1,18 +1,27 @@
-"""Bodies that stand anywhere and turn anyhow: facets, limbs and wires."""
+"""Three-dimensional bodies in any pose: facets, sphere hulls, tubes, silhouettes."""
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
-from keras_lraspp.street_scenes.camera import Colour, Point2, Point3
-from keras_lraspp.street_scenes.canvas import Canvas, facing, rounded_hull, silhouette
+import numpy as np
+
+from keras_lraspp.street_scenes.camera import Colour, Point2, Point3, scale_colour
+from keras_lraspp.street_scenes.canvas import Canvas, convex_hull, facing
 
 # A body's own coordinates: metres forward, up, and to its right.
 Local = tuple[float, float, float]
+# Metres forward, up, right, and its radius.
+Sphere = tuple[float, float, float, float]
+Shape = Sequence[Point2]
 
-CIRCLE = tuple(
-    (math.cos(math.tau * k / 20), math.sin(math.tau * k / 20)) for k in range(20)
-)
+SQUARE: Shape = ((-1, -1), (1, -1), (1, 1), (-1, 1))
+
+_ROUND_NORMAL: Point3 = (0.0, 0.5, -0.86)
+
+# A limb with a radius of more samples than this is shaded.
+_SHADED_FROM = 3.0
 
 
 class Pose(NamedTuple):
@@ -42,19 +51,6 @@ class Pose(NamedTuple):
         return (self.x + x, self.level + y, self.z + z)
 
 
-def circle(forward: float, up: float, right: float, radius: float) -> list[Local]:
-    """A circle in the plane of travel: a wheel seen from its side."""
-    return [(forward + radius * c, up + radius * s, right) for c, s in CIRCLE]
-
-
-Sphere = tuple[float, float, float, float]
-
-_ROUND_NORMAL: Point3 = (0.0, 0.5, -0.86)
-
-# A limb with a radius of more samples than this is shaded.
-_ROUND_FROM = 3.0
-
-
 class Body:
     """One object being painted; it remembers its parts for its outline."""
 
@@ -77,7 +73,7 @@ class Body:
         *,
         glows: bool = False,
         detail: bool = False,
-    ) -> bool:
+    ) -> None:
         """Paints a flat polygon if its outer side is towards the camera.
 
         Args:
@@ -86,27 +82,23 @@ class Body:
             colour: Its colour, 0..255, before light.
             glows: True for lamps, which light leaves alone.
             detail: True if the facet lies inside another and adds no outline.
-
-        Returns:
-            Whether the facet was visible.
         """
         normal = _normal(corners)
         origin = corners[0]
         if _dot(normal, origin, inside) < 0:
             normal = (-normal[0], -normal[1], -normal[2])
         if _dot(normal, self._camera, origin) <= 0:
-            return False
+            return
         world = [self.pose.place(corner) for corner in corners]
         if not glows:
             colour = self.canvas.light.lit(colour, self.pose.turn(normal))
         depth = sum(point[2] for point in world) / len(world)
-        outline = self.canvas.face(world, colour, facing(depth))
+        outline = self.canvas.polygon(world, colour, facing(depth))
         if not detail:
             self.parts.append(outline)
-        return True
 
     def limb(self, spheres: Sequence[Sphere], colour: Colour) -> None:
-        """Paints the hull of spheres `(forward, up, right, radius)`."""
+        """Paints the hull of some spheres."""
         canvas = self.canvas
         world = [self.pose.place(sphere[:3]) for sphere in spheres]
         centres = canvas.camera.project(world)
@@ -117,16 +109,16 @@ class Body:
         plane = facing(world[0][2])
         lit = canvas.light.lit(colour, _ROUND_NORMAL)
         outline = rounded_hull(list(zip(centres, radii, strict=True)))
-        canvas.fill(outline, canvas.surface(tuple(0.84 * c for c in lit), plane))
+        canvas.fill(outline, canvas.add_surface(scale_colour(lit, 0.84), plane))
         self.parts.append(outline)
-        if max(radii) > _ROUND_FROM:
+        if max(radii) > _SHADED_FROM:
             # The side towards the sun is brighter: the limb looks round.
             shift = 0.24 * canvas.light.towards_sun[0]
             bright = [
                 ((u + shift * radius, v - 0.16 * radius), 0.66 * radius)
                 for (u, v), radius in zip(centres, radii, strict=True)
             ]
-            surface = canvas.surface(tuple(1.06 * c for c in lit), plane)
+            surface = canvas.add_surface(scale_colour(lit, 1.06), plane)
             canvas.fill(rounded_hull(bright), surface)
 
     def limbs(self, parts: Iterable[tuple[Sequence[Sphere], Colour]]) -> None:
@@ -140,32 +132,33 @@ class Body:
         for spheres, colour in sorted(parts, key=nearness):
             self.limb(spheres, colour)
 
-    def wire(
+    def tube(
         self, points: Sequence[Local], radius: float, colour: Colour, detail=False
     ) -> None:
         """Paints a bent tube; a detail lies inside other parts and adds no outline."""
-        world = [self.pose.place(point) for point in points]
-        outline = self.canvas.camera.project(world)
-        width = self.size(2.0 * radius)
+        line = self.canvas.camera.project([self.pose.place(point) for point in points])
+        width = self.samples(2.0 * radius)
         lit = self.canvas.light.lit(colour, _ROUND_NORMAL)
         self.canvas.stroke(
-            outline, width, self.canvas.surface(lit, facing(self.pose.z))
+            line, width, self.canvas.add_surface(lit, facing(self.pose.z))
         )
         if not detail:
-            self.parts.append(rounded_hull([(point, width / 2) for point in outline]))
+            self.parts.append(rounded_hull([(point, width / 2) for point in line]))
 
-    def size(self, metres: float) -> float:
+    def samples(self, metres: float) -> float:
         """How many samples a length spans where the body stands."""
         return metres * self.canvas.camera.focal / self.pose.z
 
-    def cast(self, points: Sequence[Local], strength: float | None = None) -> None:
-        """Lets the hull of some points throw a shadow (see `Canvas.cast`)."""
-        self.canvas.cast([self.pose.place(point) for point in points], strength)
+    def add_shadow(
+        self, points: Sequence[Local], strength: float | None = None
+    ) -> None:
+        """Lets the hull of some points throw a shadow (see `Canvas.add_shadow`)."""
+        self.canvas.add_shadow([self.pose.place(point) for point in points], strength)
 
-    def finish(self, label: str) -> None:
-        """Labels everything painted since the start or the last `finish`."""
+    def annotate(self, label: str) -> None:
+        """Labels everything painted since the start or the last label."""
         if self.parts:
-            self.canvas.claim(label, silhouette(self.parts))
+            self.canvas.annotate(label, silhouette(self.parts))
         self.parts = []
 
 
@@ -184,3 +177,91 @@ def _dot(normal: Local, point: Local, origin: Local) -> float:
         + normal[1] * (point[1] - origin[1])
         + normal[2] * (point[2] - origin[2])
     )
+
+
+@lru_cache
+def unit_circle(points: int) -> Shape:
+    """The corners of a regular polygon around the origin with radius 1."""
+    angles = [math.tau * k / points for k in range(points)]
+    return tuple((math.cos(angle), math.sin(angle)) for angle in angles)
+
+
+def wheel_circle(forward: float, up: float, right: float, radius: float) -> list[Local]:
+    """A circle in the plane of travel: a wheel seen from its side."""
+    return [(forward + radius * c, up + radius * s, right) for c, s in unit_circle(20)]
+
+
+def rounded_hull(circles: Sequence[tuple[Point2, float]]) -> list[Point2]:
+    """The convex hull of circles `((u, v), radius)`: a limb, a torso, a tube."""
+    if len(circles) == 2:
+        return _capsule(*circles)
+    if len(circles) == 1:
+        return _disc(*circles[0])
+    # Few of many circles' corners end up in the hull.
+    corners = 12 if len(circles) < 5 else 6
+    return convex_hull(
+        point for centre, radius in circles for point in _disc(centre, radius, corners)
+    )
+
+
+def _disc(centre: Point2, radius: float, corners: int = 12) -> list[Point2]:
+    # A disc of a few samples needs no more corners than this.
+    if radius < 4.0:
+        corners = 4 if radius < 1.5 else 6
+    u, v = centre
+    return [(u + radius * cos, v + radius * sin) for cos, sin in unit_circle(corners)]
+
+
+def _capsule(first: tuple[Point2, float], second: tuple[Point2, float]) -> list[Point2]:
+    """The hull of two circles: an arc of each, between their common tangents."""
+    ((u0, v0), r0), ((u1, v1), r1) = first, second
+    distance = math.hypot(u1 - u0, v1 - v0)
+    if distance <= abs(r0 - r1) + 1e-6:
+        return _disc(*max(first, second, key=lambda circle: circle[1]))
+    axis = math.atan2(v1 - v0, u1 - u0)
+    tangent = math.acos((r0 - r1) / distance)
+    arcs = (
+        (u0, v0, r0, axis + tangent, math.tau - 2 * tangent),
+        (u1, v1, r1, axis - tangent, 2 * tangent),
+    )
+    steps = 2 if max(r0, r1) < 4.0 else 5
+    return [
+        (u + r * math.cos(angle), v + r * math.sin(angle))
+        for u, v, r, start, sweep in arcs
+        for angle in [start + sweep * k / steps for k in range(steps + 1)]
+    ]
+
+
+def silhouette(parts: Sequence[Sequence[Point2]]) -> list[Point2]:
+    """One polygon around all parts: their leftmost and rightmost edge, row by row.
+
+    Gaps inside a row (between the legs of a walker, between two wheels) belong to
+    the polygon, as they do in annotations drawn by hand.
+    """
+    start = np.array([point for part in parts for point in part], np.float64)
+    stop = np.array(
+        [part[k - len(part) + 1] for part in parts for k in range(len(part))],
+        np.float64,
+    )
+    (x0, y0), (x1, y1) = start.T, stop.T
+    top, bottom = y0.min(), y0.max()
+    levels = int(np.clip((bottom - top) / 2.0, 4, 48))
+    rows = np.linspace(top, bottom, levels)[:, None]
+    low, high = np.minimum(y0, y1), np.maximum(y0, y1)
+    crossing = (low <= rows + 1e-6) & (rows <= high + 1e-6)
+    slope = (x1 - x0) / np.where(y1 == y0, 1.0, y1 - y0)
+    # On a horizontal edge both ends count; elsewhere the two values agree.
+    at = x0 + (np.clip(rows, low, high) - y0) * slope
+    other = np.where(y1 == y0, x1, at)
+    left = np.where(crossing, np.minimum(at, other), np.inf).min(axis=1)
+    right = np.where(crossing, np.maximum(at, other), -np.inf).max(axis=1)
+    return _polyline(left, rows[:, 0]) + _polyline(right, rows[:, 0])[::-1]
+
+
+def _polyline(columns: np.ndarray, rows: np.ndarray) -> list[Point2]:
+    """One side of a silhouette, without the points on a straight line."""
+    kept = np.isfinite(columns)
+    columns, rows = columns[kept], rows[kept]
+    bends = np.ones(len(columns), bool)
+    bends[1:-1] = np.abs(columns[:-2] - 2 * columns[1:-1] + columns[2:]) > 0.05
+    return list(zip(columns[bends].tolist(), rows[bends].tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""The one camera of a scene: metres in, picture coordinates out."""
+"""Pinhole camera and scene lighting."""
 
 import math
 import random
@@ -7,9 +7,12 @@ from typing import NamedTuple
 
 Point2 = tuple[float, float]
 Point3 = tuple[float, float, float]
+Colour = tuple[float, float, float]
 
 # Nothing nearer than this (metres) is drawn: its projection grows without bound.
 NEAR = 1.2
+
+UP: Point3 = (0.0, 1.0, 0.0)
 
 
 class Camera(NamedTuple):
@@ -48,7 +51,19 @@ class Camera(NamedTuple):
         return Camera(focal * factor, centre * factor, horizon * factor, eye)
 
 
-def picture_camera(
+def _clip_near(corners: Sequence[Point3]) -> list[Point3]:
+    kept = []
+    for index, (x, y, z) in enumerate(corners):
+        px, py, pz = corners[index - 1]
+        if (z >= NEAR) != (pz >= NEAR):
+            t = (NEAR - pz) / (z - pz)
+            kept.append((px + t * (x - px), py + t * (y - py), NEAR))
+        if z >= NEAR:
+            kept.append((x, y, z))
+    return kept
+
+
+def place_camera(
     height: int, width: int, *, zoom: float, pan: float, tilt: float, eye: float
 ) -> Camera:
     """Places the camera so that one scene looks alike at any size and aspect.
@@ -66,59 +81,10 @@ def picture_camera(
     return Camera(focal, pan * width, tilt * height, eye)
 
 
-def _clip_near(corners: Sequence[Point3]) -> list[Point3]:
-    kept = []
-    for index, (x, y, z) in enumerate(corners):
-        px, py, pz = corners[index - 1]
-        if (z >= NEAR) != (pz >= NEAR):
-            t = (NEAR - pz) / (z - pz)
-            kept.append((px + t * (x - px), py + t * (y - py), NEAR))
-        if z >= NEAR:
-            kept.append((x, y, z))
-    return kept
-
-
-Colour = tuple[float, float, float]
-
-UP: Point3 = (0.0, 1.0, 0.0)
-
-
-class Weather(NamedTuple):
-    """A kind of day. Colours are 0..255, strengths multiply a surface's colour."""
-
-    name: str
-    share: float
-    sky_top: Colour
-    sky_low: Colour
-    sun: Colour
-    ambient: Colour
-    clouds: tuple[float, float]
-    haze: float
-    elevation: tuple[float, float]
-
-
-WEATHERS = (
-    Weather(
-        "clear noon", 0.3, (72, 122, 196), (186, 212, 236), (0.62, 0.59, 0.53),
-        (0.50, 0.54, 0.60), (0.0, 0.35), 0.0022, (45, 65),
-    ),
-    Weather(
-        "fair clouds", 0.25, (88, 134, 200), (204, 220, 236), (0.55, 0.53, 0.48),
-        (0.52, 0.55, 0.59), (0.35, 0.75), 0.0028, (35, 60),
-    ),
-    Weather(
-        "low sun", 0.2, (104, 138, 186), (244, 214, 172), (0.68, 0.56, 0.40),
-        (0.44, 0.47, 0.54), (0.1, 0.55), 0.0038, (20, 32),
-    ),
-    Weather(
-        "overcast", 0.15, (168, 178, 190), (216, 220, 224), (0.12, 0.12, 0.12),
-        (0.78, 0.80, 0.82), (0.5, 1.0), 0.0042, (40, 60),
-    ),
-    Weather(
-        "mist", 0.1, (186, 194, 202), (226, 228, 230), (0.16, 0.16, 0.15),
-        (0.74, 0.76, 0.78), (0.3, 0.8), 0.0095, (30, 50),
-    ),
-)  # fmt: skip
+def scale_colour(colour: Colour, factor: float) -> Colour:
+    """A brighter or darker colour."""
+    r, g, b = colour
+    return (factor * r, factor * g, factor * b)
 
 
 class Light(NamedTuple):
@@ -162,9 +128,35 @@ class Light(NamedTuple):
         return direct / (direct + self.ambient[1])
 
 
+class _Weather(NamedTuple):
+    name: str
+    share: float  # of all scenes
+    sky_top: Colour
+    sky_low: Colour
+    sun: Colour  # strengths multiply a surface's colour
+    ambient: Colour
+    clouds: tuple[float, float]
+    haze: float
+    elevation: tuple[float, float]  # of the sun, in degrees
+
+
+_WEATHERS = (
+    _Weather("clear noon", 0.3, (72, 122, 196), (186, 212, 236), (0.62, 0.59, 0.53),
+             (0.50, 0.54, 0.60), (0.0, 0.35), 0.0022, (45, 65)),
+    _Weather("fair clouds", 0.25, (88, 134, 200), (204, 220, 236), (0.55, 0.53, 0.48),
+             (0.52, 0.55, 0.59), (0.35, 0.75), 0.0028, (35, 60)),
+    _Weather("low sun", 0.2, (104, 138, 186), (244, 214, 172), (0.68, 0.56, 0.40),
+             (0.44, 0.47, 0.54), (0.1, 0.55), 0.0038, (20, 32)),
+    _Weather("overcast", 0.15, (168, 178, 190), (216, 220, 224), (0.12, 0.12, 0.12),
+             (0.78, 0.80, 0.82), (0.5, 1.0), 0.0042, (40, 60)),
+    _Weather("mist", 0.1, (186, 194, 202), (226, 228, 230), (0.16, 0.16, 0.15),
+             (0.74, 0.76, 0.78), (0.3, 0.8), 0.0095, (30, 50)),
+)  # fmt: skip
+
+
 def choose_light(rng: random.Random) -> Light:
-    """Draws the hour, the weather and the direction of the sun."""
-    weather = rng.choices(WEATHERS, [row.share for row in WEATHERS])[0]
+    """Draws the weather and the direction of the sun at random."""
+    weather = rng.choices(_WEATHERS, [row.share for row in _WEATHERS])[0]
     elevation = math.radians(rng.uniform(*weather.elevation))
     azimuth = math.radians(rng.uniform(-180.0, 180.0))
     towards_sun = (
@@ -173,20 +165,12 @@ def choose_light(rng: random.Random) -> Light:
         math.cos(elevation) * math.cos(azimuth),
     )
     tint = rng.uniform(0.94, 1.06)
-    return Light(
-        towards_sun,
-        weather.sun,
-        weather.ambient,
-        _warmed(weather.sky_top, tint),
-        _warmed(weather.sky_low, tint),
-        rng.uniform(*weather.clouds),
-        weather.haze * rng.uniform(0.6, 1.4),
+    sky_top, sky_low = (
+        (min(255.0, r * tint), g, min(255.0, b / tint))
+        for r, g, b in (weather.sky_top, weather.sky_low)
     )
-
-
-def _warmed(colour: Colour, tint: float) -> Colour:
-    return (
-        min(255.0, colour[0] * tint),
-        colour[1],
-        min(255.0, colour[2] / tint),
+    clouds = rng.uniform(*weather.clouds)
+    haze = weather.haze * rng.uniform(0.6, 1.4)
+    return Light(
+        towards_sun, weather.sun, weather.ambient, sky_top, sky_low, clouds, haze
     )

@@ -1,16 +1,15 @@
-"""What surfaces are made of: grain, clumps, stains and joints, in metres."""
+"""Procedural textures: noise, stains and masonry joints, in metres."""
 
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from keras_lraspp.street_scenes.camera import Light
-
-TILE = 512
-
+_TILE = 512
 # Width of the largest clumps in their tile, in pixels.
-CLUMP = 24
+_CLUMP_PIXELS = 24
+# Pixels of the cloudy tile to a metre.
+_STAIN_SCALE = np.float32(12.0)
 
 
 class Texture(NamedTuple):
@@ -45,32 +44,105 @@ class Texture(NamedTuple):
 TEXTURES = (
     Texture("plain"),
     Texture("asphalt", grain=0.06, clump=0.02, clump_size=0.5, stain=0.08),
-    Texture(
-        "slabs", grain=0.03, stain=0.05, unit=(0.75, 0.75), joint=0.035, depth=0.35,
-        tone=0.06,
-    ),
-    Texture(
-        "cobbles", grain=0.04, stain=0.06, unit=(0.22, 0.30), bond=0.5, joint=0.03,
-        depth=0.35, tone=0.10,
-    ),
+    Texture("slabs", grain=0.03, stain=0.05, unit=(0.75, 0.75), joint=0.035,
+            depth=0.35, tone=0.06),
+    Texture("cobbles", grain=0.04, stain=0.06, unit=(0.22, 0.30), bond=0.5, joint=0.03,
+            depth=0.35, tone=0.10),
     Texture("grass", grain=0.13, clump=0.16, clump_size=0.30, stain=0.14),
-    Texture("soil", grain=0.10, clump=0.12, clump_size=0.5, stain=0.12),
     Texture("leaves", grain=0.14, clump=0.36, clump_size=0.55, stain=0.08),
     Texture("bark", grain=0.10, clump=0.20, clump_size=0.15),
     Texture("plaster", grain=0.02, stain=0.05),
-    Texture(
-        "bricks", grain=0.03, stain=0.05, unit=(0.50, 0.17), bond=0.5, joint=0.03,
-        depth=-0.25, tone=0.12,
-    ),
-    Texture(
-        "stones", grain=0.05, stain=0.08, unit=(0.85, 0.38), bond=0.5, joint=0.05,
-        depth=0.42, tone=0.18,
-    ),
+    Texture("bricks", grain=0.03, stain=0.05, unit=(0.50, 0.17), bond=0.5, joint=0.03,
+            depth=-0.25, tone=0.12),
+    Texture("stones", grain=0.05, stain=0.08, unit=(0.85, 0.38), bond=0.5, joint=0.05,
+            depth=0.42, tone=0.18),
     Texture("panels", grain=0.03, stain=0.10, unit=(2.0, 3.0), joint=0.06, depth=0.45),
-    Texture("tiles", grain=0.04, unit=(0.3, 0.3), bond=0.5, joint=0.05, depth=0.3),
 )  # fmt: skip
 
 TEXTURE_INDEX = {texture.name: index for index, texture in enumerate(TEXTURES)}
+
+# Columns of the table, indexed by texture.
+_GRAIN, _CLUMP, _CLUMP_SIZE, _STAIN = np.array(
+    [(row.grain, row.clump, row.clump_size, row.stain) for row in TEXTURES], np.float32
+).T
+_JOINTS = np.array(
+    [(*row.unit, row.bond, row.joint, row.depth, row.tone) for row in TEXTURES],
+    np.float32,
+).T
+_IS_JOINTED = np.array([max(row.unit) > 0 for row in TEXTURES])
+
+
+def texture_brightness(
+    texture: np.ndarray,
+    s: np.ndarray,
+    t: np.ndarray,
+    s_span: np.ndarray,
+    t_span: np.ndarray,
+) -> np.ndarray:
+    """How bright the textures are at some points of their planes.
+
+    Args:
+        texture: uint8 (n,), index into `TEXTURES`.
+        s: float32 (n,), metres along the surface.
+        t: float32 (n,), metres up the surface, or away.
+        s_span: float32 (n,), metres that a pixel spans along the surface.
+        t_span: float32 (n,), metres that it spans up the surface, or away.
+
+    Returns:
+        float32 (n,), 1 on average.
+    """
+    white, clumps, cloudy = noise_tiles()
+    # Grain is alike at every scale: take the octaves with about one step a pixel.
+    s_octave, t_octave = (np.exp2(-np.ceil(np.log2(span))) for span in (s_span, t_span))
+    value = _GRAIN[texture] * sample_tile(white, s * s_octave, t * t_octave)
+    size = _CLUMP_SIZE[texture]
+    fade = np.clip(size / np.maximum(t_span, s_span) - 0.7, 0.0, 1.0)
+    scale = _CLUMP_PIXELS / size
+    value += _CLUMP[texture] * fade * sample_tile(clumps, s * scale, t * scale)
+    value += _STAIN[texture] * sample_tile(cloudy, s * _STAIN_SCALE, t * _STAIN_SCALE)
+    value += 1.0
+    jointed = np.flatnonzero(_IS_JOINTED[texture])
+    if jointed.size:
+        points = (column[jointed] for column in (texture, s, t, s_span, t_span))
+        value[jointed] *= _masonry_brightness(*points)
+    return np.maximum(value, 0.15, out=value)
+
+
+def _masonry_brightness(texture, s, t, s_span, t_span) -> np.ndarray:
+    """Joints between bricks or slabs, and their different tones."""
+    pitch_s, pitch_t, bond, width, depth, tone = (column[texture] for column in _JOINTS)
+    course = np.floor(t / pitch_t)
+    shifted = s + (course % 2) * bond * pitch_s
+    cover = np.maximum(
+        joint_cover(shifted, pitch_s, width, s_span),
+        joint_cover(t, pitch_t, width, t_span),
+    )
+    unit = np.floor(shifted / pitch_s)
+    fade = np.clip(pitch_t / t_span - 1.0, 0.0, 1.0)
+    tones = sample_tile(noise_tiles()[0], unit * 7.0, course * 13.0)
+    return (1.0 - depth * cover) * (1.0 + tone * fade * tones)
+
+
+def joint_cover(
+    position: np.ndarray, pitch: np.ndarray, width: np.ndarray, footprint: np.ndarray
+) -> np.ndarray:
+    """How much of a pixel the joints of a pattern cover, without aliasing.
+
+    Args:
+        position: Metres across the joints.
+        pitch: Distance from joint to joint.
+        width: Width of a joint in metres.
+        footprint: What one pixel spans across the joints, in metres.
+
+    Returns:
+        Share of the pixel, 0..1; far away it tends to the mean, `width / pitch`.
+    """
+    phase = position / pitch
+    distance = (0.5 - np.abs(phase - np.floor(phase) - 0.5)) * pitch
+    near = (0.5 * (width + footprint) - distance) / footprint
+    near = np.clip(near, 0.0, np.minimum(1.0, width / footprint))
+    blur = np.clip(2.0 * footprint / pitch - 0.5, 0.0, 1.0)
+    return near + blur * (width / pitch - near)
 
 
 @lru_cache(maxsize=1)
@@ -83,16 +155,16 @@ def noise_tiles() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         whose amplitude falls with frequency as that of clouds does.
     """
     random = np.random.Generator(np.random.PCG64(20240117))
-    white = random.random((TILE, TILE)) - 0.5
-    rows = np.fft.fftfreq(TILE)[:, None] * TILE
-    columns = np.fft.rfftfreq(TILE)[None, :] * TILE
+    white = random.random((_TILE, _TILE)) - 0.5
+    rows = np.fft.fftfreq(_TILE)[:, None] * _TILE
+    columns = np.fft.rfftfreq(_TILE)[None, :] * _TILE
     frequency = np.hypot(rows, columns)
-    spectrum = np.fft.rfft2(random.random((TILE, TILE)) - 0.5)
+    spectrum = np.fft.rfft2(random.random((_TILE, _TILE)) - 0.5)
     safe = np.maximum(frequency, 1.0)
-    clumps = np.where(frequency >= TILE / 40, safe**-1.15, 0.0)
+    clumps = np.where(frequency >= _TILE / 40, safe**-1.15, 0.0)
     cloudy = np.where(frequency > 0, safe**-1.5, 0.0)
     tiles = [white] + [
-        np.fft.irfft2(spectrum * strength, s=(TILE, TILE))
+        np.fft.irfft2(spectrum * strength, s=(_TILE, _TILE))
         for strength in (clumps, cloudy)
     ]
     return tuple(
@@ -102,64 +174,6 @@ def noise_tiles() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def sample_tile(tile: np.ndarray, s: np.ndarray, t: np.ndarray) -> np.ndarray:
     """The values of a tile at positions in its pixels; it repeats for ever."""
-    columns = s.astype(np.int32) & (TILE - 1)
-    rows = t.astype(np.int32) & (TILE - 1)
-    return tile.ravel()[rows * TILE + columns]
-
-
-def joint_cover(
-    along: np.ndarray, pitch: np.ndarray, width: np.ndarray, footprint: np.ndarray
-) -> np.ndarray:
-    """How much of a pixel the joints of a pattern cover, without aliasing.
-
-    Args:
-        along: Position across the joints, in metres.
-        pitch: Distance from joint to joint.
-        width: Width of a joint in metres.
-        footprint: What one pixel spans across the joints, in metres.
-
-    Returns:
-        Share of the pixel, 0..1; far away it tends to the mean, `width / pitch`.
-    """
-    phase = along / pitch
-    distance = (0.5 - np.abs(phase - np.floor(phase) - 0.5)) * pitch
-    near = (0.5 * (width + footprint) - distance) / footprint
-    near = np.clip(near, 0.0, np.minimum(1.0, width / footprint))
-    blur = np.clip(2.0 * footprint / pitch - 0.5, 0.0, 1.0)
-    return near + blur * (width / pitch - near)
-
-
-def sky_colours(
-    light: Light, right: np.ndarray, above: np.ndarray, offsets: tuple[float, float]
-) -> np.ndarray:
-    """The colours of the sky in some directions.
-
-    Args:
-        light: The scene's light.
-        right: float32 (n,), metres to the right per metre ahead.
-        above: float32 (n,), metres up per metre ahead; below the horizon counts as on
-            it.
-        offsets: Moves the clouds.
-
-    Returns:
-        float32 (n, 3), 0..255.
-    """
-    above = np.maximum(above, 0.0)
-    low, top = (np.asarray(c, np.float32) for c in (light.sky_low, light.sky_top))
-    colour = low + (top - low) * (1.0 - np.exp(-4.0 * above))[:, None]
-    far = 70.0 / (above + 0.12)
-    cloud = sample_tile(
-        noise_tiles()[2],
-        np.float32(9 * offsets[0]) + right * far,
-        np.float32(9 * offsets[1]) + far,
-    )
-    density = np.clip((cloud + 2.6 * light.clouds - 1.6) * 1.1, 0.0, 1.0)
-    density *= np.clip(above * 12.0, 0.0, 1.0) * (0.3 + 0.6 * light.clouds)
-    bright = np.asarray(light.ambient, np.float32) + np.asarray(light.sun, np.float32)
-    white = np.clip(228.0 * bright / bright.max() + 12.0 * cloud[:, None], 0, 250)
-    colour += (white - colour) * density[:, None]
-    sun_x, sun_y, sun_z = light.towards_sun
-    if sun_z > 0.2:
-        away = (right - sun_x / sun_z) ** 2 + (above - sun_y / sun_z) ** 2
-        colour += (255.0 - colour) * (0.6 * light.shadow * np.exp(-4.0 * away))[:, None]
-    return colour
+    columns = s.astype(np.int32) & (_TILE - 1)
+    rows = t.astype(np.int32) & (_TILE - 1)
+    return tile.ravel()[rows * _TILE + columns]

@@ -4,9 +4,10 @@ import random
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from keras_lraspp.street_scenes.body import CIRCLE, Body, Local, Pose, circle
+from keras_lraspp.street_scenes.body import Body, Local, Pose, unit_circle
+from keras_lraspp.street_scenes.body import wheel_circle as circle
 from keras_lraspp.street_scenes.camera import Colour
-from keras_lraspp.street_scenes.canvas import Canvas
+from keras_lraspp.street_scenes.canvas import Canvas, facing
 
 Paints = Mapping[str, Colour]
 
@@ -108,7 +109,7 @@ def draw_vehicle(
     for axle in model.axles:
         for side in (-half, half):
             _draw_wheel(body, model, axle, side, paints)
-    body.finish(model.label)
+    body.annotate(model.label)
 
 
 def _order(pose: Pose, box: Box) -> tuple[int, float]:
@@ -180,9 +181,9 @@ def _shade_ground(body: Body, model: Vehicle, half: float) -> None:
     for box in model.boxes:
         for forward, up in box.profile:
             corners += [(forward, up, -half), (forward, up, half)]
-    body.cast(corners)
+    body.add_shadow(corners)
     footprint = [(end, 0.0, side) for end in (back, front) for side in (-half, half)]
-    body.cast(footprint, 0.72)
+    body.add_shadow(footprint, 0.72)
 
 
 def _draw_tyres(body: Body, model: Vehicle, half: float, paints: Paints) -> None:
@@ -202,7 +203,7 @@ def _draw_wheel(body, model: Vehicle, axle, side, paints: Paints) -> None:
     inside = (axle, model.wheel_radius, 0.0)
     radius = model.wheel_radius
     arch = [(axle + 1.22 * radius * c, radius * (1 + 1.22 * max(s, -0.4)), side)
-            for c, s in CIRCLE]  # fmt: skip
+            for c, s in unit_circle(20)]  # fmt: skip
     body.facet(arch, inside, paints["dark"], detail=True)
     for share, paint in ((1.0, "tyre"), (0.62, "rim"), (0.2, "dark")):
         disc = circle(axle, radius, side, share * radius)
@@ -300,3 +301,32 @@ CARS = (
     _car("off-roader", 4.5, 1.92, 1.06, 0.96, 1.74, (-2.12, 1.05), (-1.80, 0.35)),
     _car("van", 4.6, 1.92, 1.06, 0.96, 1.92, (-2.22, 1.55), (-2.05, 0.75)),
 )
+
+
+PAINTS: tuple[Colour, ...] = (
+    (40, 44, 52), (120, 124, 130), (28, 40, 66), (96, 24, 28), (180, 184, 188),
+)  # fmt: skip
+
+
+def draw_ego_bonnet(canvas: Canvas, rng: random.Random) -> None:
+    """Paints the bonnet of the car that carries the camera, in most scenes."""
+    if rng.random() > 0.6:
+        return
+    width, height = canvas.label_image.size
+    rise, paint = rng.uniform(0.035, 0.085), rng.choice(PAINTS)
+    lit = canvas.light.lit(paint)
+    middle = rng.uniform(0.46, 0.54)
+    for share, tone in ((1.0, 0.75), (0.86, 1.0), (0.66, 1.12), (0.4, 1.0), (0.2, 0.9)):
+        outline = [
+            (width * (middle + (k / 12 - 1) * 0.62),
+             height * (1.0 - rise * share * (1.0 - (k / 12 - 1) ** 4)))
+            for k in range(25)
+        ]  # fmt: skip
+        outline += [
+            (width * (middle + 0.62), height),
+            (width * (middle - 0.62), height),
+        ]
+        surface = canvas.add_surface(tuple(tone * part for part in lit), facing(1.5))
+        canvas.fill(outline, surface)
+        if share == 1.0:
+            canvas.annotate("ego vehicle", outline)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_lraspp.street_scenes.camera import NEAR, Camera, picture_camera
+from keras_lraspp.street_scenes.camera import NEAR, Camera, place_camera
 
 
 def test_points_project_by_similar_triangles():
@@ -33,8 +33,8 @@ def test_what_is_too_near_is_cut_off_on_the_plane():
 @pytest.mark.parametrize(("height", "width"), [(256, 512), (300, 300), (128, 384)])
 def test_one_scene_at_two_sizes(height, width):
     options = {"zoom": 0.8, "pan": 0.55, "tilt": 0.4, "eye": 1.5}
-    small = picture_camera(height, width, **options)
-    large = picture_camera(2 * height, 2 * width, **options)
+    small = place_camera(height, width, **options)
+    large = place_camera(2 * height, 2 * width, **options)
     points = [(1.0, 0.5, 9.0), (-4.0, 3.0, 20.0)]
     assert np.allclose(2 * np.array(small.project(points)), large.project(points))
     assert np.allclose(small.scaled(2), large)

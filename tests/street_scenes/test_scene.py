@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from keras_lraspp.classes import CITYSCAPES, CLASS_SETS, cityscapes_lookup
 from keras_lraspp.data.datasets.scenes import Job, polygons_json, scene_seed
 from keras_lraspp.street_scenes import draw_scene
-from keras_lraspp.street_scenes.canvas import CLASS_IDS
+from keras_lraspp.street_scenes.canvas import LABEL_IDS
 
 IDS = {row.name: row.id for row in CITYSCAPES}
 SEEDS = range(40)
@@ -169,4 +169,4 @@ def test_shadow_and_light_vary(scenes):
 
 
 def test_label_ids_are_those_of_cityscapes():
-    assert CLASS_IDS == {name: IDS[name] for name in CLASS_IDS}
+    assert LABEL_IDS == {name: IDS[name] for name in LABEL_IDS}

@@ -169,7 +169,7 @@ def test_what_stands_along_the_street(name, side):
 def test_plants_stand_on_the_ground(draw):
     for seed in range(6):
         canvas = empty_canvas()
-        draw(canvas, -1.0, 15.0, random.Random(seed))
+        draw(canvas, Pose(-1.0, 15.0), random.Random(seed))
         labels, labelled = seen(canvas)
         assert labels == {"vegetation"}
         foot = np.flatnonzero(labelled.any(axis=1))[-1]

@@ -5,10 +5,10 @@ import random
 import numpy as np
 import pytest
 
-from keras_lraspp.street_scenes import scene as develop_module
+from keras_lraspp.street_scenes import scene as scene_module
 from keras_lraspp.street_scenes.camera import Camera, Light
 from keras_lraspp.street_scenes.canvas import Canvas, ground
-from keras_lraspp.street_scenes.scene import Sensor, develop
+from keras_lraspp.street_scenes.scene import Sensor, render_image
 
 HEIGHT, WIDTH, EYE, FOCAL, HORIZON = 100, 160, 1.5, 150.0, 40.0
 ROAD, SKY_LOW = (80.0, 60.0, 40.0), (200.0, 210.0, 220.0)
@@ -17,7 +17,7 @@ ROAD, SKY_LOW = (80.0, 60.0, 40.0), (200.0, 210.0, 220.0)
 @pytest.fixture(autouse=True)
 def plain_sensor(monkeypatch):
     sensor = Sensor(1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0)
-    monkeypatch.setattr(develop_module, "choose_sensor", lambda rng: sensor)
+    monkeypatch.setattr(scene_module, "choose_sensor", lambda rng: sensor)
 
 
 def canvas_with_road(haze):
@@ -27,13 +27,13 @@ def canvas_with_road(haze):
     camera = Camera(FOCAL, WIDTH / 2, HORIZON, EYE)
     canvas = Canvas(camera, light, HEIGHT, WIDTH)
     corners = ((-90, 0, 1.3), (90, 0, 1.3), (90, 0, 900), (-90, 0, 900))
-    canvas.claim("road", canvas.face(corners, ROAD, ground(EYE)))
+    canvas.annotate("road", canvas.polygon(corners, ROAD, ground(EYE)))
     return canvas
 
 
 @pytest.mark.parametrize("haze", [0.0, 0.004, 0.03])
 def test_distance_fades_into_the_low_sky(haze):
-    image = develop(canvas_with_road(haze), random.Random(0)).astype(float)
+    image = render_image(canvas_with_road(haze), random.Random(0)).astype(float)
     rows = np.arange(int(HORIZON) + 3, HEIGHT)
     depth = EYE * FOCAL / (rows + 0.5 - HORIZON)
     clear = np.exp(-haze * depth)[:, None]
@@ -46,8 +46,8 @@ def test_shadow_takes_the_sun_and_lies_opposite_to_it():
     canvas = canvas_with_road(0.0)
     # A rod of 2 m at 10 m: the sun stands behind the camera, the shadow falls away.
     rod = [(x, y, 10.0) for x in (-0.5, 0.5) for y in (0.0, 2.0)]
-    canvas.cast(rod)
-    image = develop(canvas, random.Random(0)).astype(float)[:, WIDTH // 2]
+    canvas.add_shadow(rod)
+    image = render_image(canvas, random.Random(0)).astype(float)[:, WIDTH // 2]
     # It ends where the ray over the tip meets the ground: 2 m / tan(elevation) on.
     ends = 10.0 + 2.0 * 0.6 / 0.8
     near, far = HORIZON + EYE * FOCAL / 10.0, HORIZON + EYE * FOCAL / ends
@@ -59,7 +59,7 @@ def test_shadow_takes_the_sun_and_lies_opposite_to_it():
 
 
 def test_sky_fills_what_nothing_covers():
-    image = develop(canvas_with_road(0.0), random.Random(0)).astype(float)
+    image = render_image(canvas_with_road(0.0), random.Random(0)).astype(float)
     sky = image[: int(HORIZON) - 1]
     # Pale at the horizon, deeper above.
     np.testing.assert_allclose(sky[-1].mean(axis=0), SKY_LOW, atol=12)

@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 
 from keras_lraspp.street_scenes.body import Pose
-from keras_lraspp.street_scenes.placing import add_pavements, add_traffic
-from keras_lraspp.street_scenes.plan import FAR, LANE, Cast, plan_street
+from keras_lraspp.street_scenes.population import (
+    Population,
+    add_pavements,
+    add_traffic,
+)
+from keras_lraspp.street_scenes.street import FAR, LANE, plan_street
 
 SEEDS = range(60)
 
@@ -28,17 +32,17 @@ def vehicles(actors):
     return [actor for actor in actors if hasattr(actor.draw, "keywords")]
 
 
-def test_plots_follow_one_another_and_leave_the_junction_open():
+def test_lots_follow_one_another_and_leave_the_junction_open():
     for street, _ in streets():
         for side in (street.left, street.right):
             assert 0 < side.kerb <= side.kerb + side.verge < side.edge
-            for plot, following in itertools.pairwise(side.plots):
-                assert plot.start < plot.end <= following.start
-            assert side.plots[-1].end == pytest.approx(FAR, abs=3.0)
+            for lot, following in itertools.pairwise(side.lots):
+                assert lot.start < lot.end <= following.start
+            assert side.lots[-1].end == pytest.approx(FAR, abs=3.0)
             if street.junction:
                 start, end = street.junction
-                for plot in side.plots:
-                    assert plot.end <= start + 1e-9 or plot.start >= end - 1e-9
+                for lot in side.lots:
+                    assert lot.end <= start + 1e-9 or lot.start >= end - 1e-9
 
 
 def test_streets_vary():
@@ -51,17 +55,17 @@ def test_streets_vary():
         lambda street: street.left.verge > 0,
     ):
         assert 0.2 < np.mean([has(street) for street in plans]) < 0.9
-    kinds = {plot.kind for street in plans for plot in street.left.plots}
+    kinds = {lot.kind for street in plans for lot in street.left.lots}
     assert kinds == {"house", "fence", "wall", "park"}
 
 
 def test_vehicles_neither_collide_nor_block_the_crossing():
     seen = 0
     for street, rng in streets():
-        cast = Cast(street, rng)
-        add_traffic(cast)
+        population = Population(street, rng)
+        add_traffic(population)
         lanes = {}
-        for actor in vehicles(cast.along):
+        for actor in vehicles(population.along):
             half = length_ahead(actor) / 2
             lanes.setdefault(round(actor.pose.x, 3), []).append(
                 (actor.pose.z - half, actor.pose.z + half)
@@ -81,10 +85,10 @@ def test_vehicles_neither_collide_nor_block_the_crossing():
 
 def test_pavements_hold_people_on_them_and_never_in_the_road():
     for street, rng in streets():
-        cast = Cast(street, rng)
-        add_pavements(cast)
-        assert len(cast.along) >= 6
-        for actor in cast.along:
+        population = Population(street, rng)
+        add_pavements(population)
+        assert len(population.along) >= 6
+        for actor in population.along:
             side = street.left if actor.pose.x < 0 else street.right
             on_pavement = side.kerb < abs(actor.pose.x) <= side.edge
             crosses = street.zebra is not None and (
@@ -95,27 +99,34 @@ def test_pavements_hold_people_on_them_and_never_in_the_road():
                 assert actor.pose.level > 0
 
 
-def painted(cast):
-    return [actor.draw for actor in cast.in_order()]
+def painted(population):
+    return [actor.draw for actor in population.in_order()]
 
 
 def test_nearer_and_inner_ones_are_painted_later():
     street = plan_street(random.Random(1))._replace(junction=(30.0, 38.0))
-    cast = Cast(street, random.Random(0))
-    cast.add("near", Pose(0.0, 10.0))
-    cast.add("far", Pose(0.0, 20.0))
-    cast.add("pavement", Pose(6.0, 8.0))
-    cast.add("beyond", Pose(0.0, 60.0))
-    cast.add_across("across", Pose(0.0, 34.0))
-    cast.add("lane", Pose(-3.0, 9.0), LANE)
-    assert painted(cast) == ["beyond", "across", "pavement", "lane", "far", "near"]
+    population = Population(street, random.Random(0))
+    population.add("near", Pose(0.0, 10.0))
+    population.add("far", Pose(0.0, 20.0))
+    population.add("pavement", Pose(6.0, 8.0))
+    population.add("beyond", Pose(0.0, 60.0))
+    population.add_across("across", Pose(0.0, 34.0))
+    population.add("lane", Pose(-3.0, 9.0), LANE)
+    assert painted(population) == [
+        "beyond",
+        "across",
+        "pavement",
+        "lane",
+        "far",
+        "near",
+    ]
 
 
 def test_free_place_is_behind_what_is_kept_clear():
     street = plan_street(random.Random(1))
     street = street._replace(zebra=10.0, junction=(14.5, 21.0))
-    cast = Cast(street, random.Random(0))
-    assert cast.free_from(2.0, 5.0) == 2.0
+    population = Population(street, random.Random(0))
+    assert population.free_from(2.0, 5.0) == 2.0
     # Neither on the crossing (8.5 to 13.5) nor in the junction (13.5 to 22).
-    assert cast.free_from(6.0, 5.0) == 22.0
-    assert cast.free_from(30.0, 5.0) == 30.0
+    assert population.free_from(6.0, 5.0) == 22.0
+    assert population.free_from(30.0, 5.0) == 30.0

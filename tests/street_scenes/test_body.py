@@ -6,12 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from keras_lraspp.street_scenes.canvas import (
-    clip_to_picture,
-    convex_hull,
-    rounded_hull,
-    silhouette,
-)
+from keras_lraspp.street_scenes.body import rounded_hull, silhouette
+from keras_lraspp.street_scenes.canvas import clip_to_picture, convex_hull
 
 SIZE = 240
 
