@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_lraspp.data.datasets.scenes import Job, Settings, write_scene
+from keras_lraspp.data.datasets.scenes import SceneKey, SceneSettings, write_scene
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.parallel import BackgroundWriter, map_processes, map_threads
 
@@ -106,8 +106,8 @@ def test_after_an_error_what_did_not_begin_is_dropped():
     assert written == [0]
 
 
-SETTINGS = Settings(64, 96, 2)
-JOBS = [Job("train", index) for index in range(18)]
+SETTINGS = SceneSettings(64, 96, 2)
+JOBS = [SceneKey("train", index) for index in range(18)]
 
 
 def draw(root, jobs, **options):

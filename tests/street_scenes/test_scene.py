@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from keras_lraspp.classes import CITYSCAPES, CLASS_SETS, cityscapes_lookup
-from keras_lraspp.data.datasets.scenes import Job, polygons_json, scene_seed
+from keras_lraspp.data.datasets.scenes import SceneKey, polygons_json, scene_seed
 from keras_lraspp.street_scenes import draw_scene
 from keras_lraspp.street_scenes.canvas import LABEL_IDS
 
@@ -78,7 +78,7 @@ def test_same_street_at_twice_the_size(scenes):
 def test_every_class_is_common_and_large_enough(split):
     counts = []
     for index in range(40):
-        scene = draw_scene(scene_seed(0, Job(split, index)), 96, 192)
+        scene = draw_scene(scene_seed(0, SceneKey(split, index)), 96, 192)
         labels = cityscapes_lookup()[scene.label_ids]
         counts.append(np.bincount(labels.ravel(), minlength=256))
     share = np.array(counts) / (96 * 192)

@@ -1,14 +1,13 @@
-"""ADE20K, as the MIT Scene Parsing Benchmark gives it out."""
+"""ADE20K: the 150 classes of the MIT Scene Parsing Benchmark."""
 
 from pathlib import Path
 
-from keras_lraspp.classes import CLASS_SETS, ade20k_lookup
 from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.pairing import pair_folders
+from keras_lraspp.data.datasets.custom import FolderPair, check_split
 from keras_lraspp.errors import InputError
 
-FOLDERS = {"train": "training", "val": "validation", "test": "testing"}
-ARCHIVE = "http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip"
+_FOLDERS = {"train": "training", "val": "validation", "test": "testing"}
+_ARCHIVE = "http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip"
 
 
 def ADE20K(  # named as the data set is
@@ -39,29 +38,22 @@ def ADE20K(  # named as the data set is
     Reference:
         Zhou et al., "Scene Parsing through ADE20K Dataset", CVPR 2017.
     """
-    if split not in FOLDERS:
-        raise InputError(f"{name} has the splits {tuple(FOLDERS)}, not {split!r}.")
-    root = Path(root)
-    inner = root / "ADEChallengeData2016"
-    tree = inner if inner.is_dir() else root
-    folder = tree / "images" / FOLDERS[split]
-    if not folder.is_dir():
+    check_split(name, split, _FOLDERS)
+    root, folder = Path(root), _FOLDERS[split]
+    tree = "ADEChallengeData2016/" if (root / "ADEChallengeData2016").is_dir() else ""
+    images, labels = f"{tree}images/{folder}", f"{tree}annotations/{folder}"
+    if not (root / images).is_dir():
         raise InputError(
-            f"No images match {folder}/*.jpg; unpack {ARCHIVE} there, or name another "
-            "folder with --data_root (--gin_file=quickstart.gin needs no data)."
+            f"No images match {root / images}/*.jpg; unpack {_ARCHIVE} there, or name "
+            "another folder with --data_root (--gin_file=quickstart.gin needs no data)."
         )
-    images, labels = pair_folders(
-        folder,
-        None if split == "test" else tree / "annotations" / FOLDERS[split],
-        missing_label=missing_label,
-    )
-    return Dataset(
-        name=name,
-        root=root,
-        split=split,
+    return FolderPair(
+        root,
+        split,
         images=images,
-        labels=labels,
-        classes=CLASS_SETS["ade20k"],
-        ignore_label=255,
-        label_lookup=tuple(ade20k_lookup().tolist()),
+        labels=None if split == "test" else labels,
+        classes="ade20k",
+        label_lookup="ade20k",
+        missing_label=missing_label,
+        name=name,
     )

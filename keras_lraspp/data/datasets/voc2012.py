@@ -1,16 +1,17 @@
-"""PASCAL VOC 2012's segmentation, with or without the masks that SBD adds."""
+"""PASCAL VOC 2012 segmentation, with or without the masks that SBD adds."""
 
 from pathlib import Path
 
 from keras_lraspp.classes import CLASS_SETS
 from keras_lraspp.data.dataset import Dataset
+from keras_lraspp.data.datasets.custom import check_split
 from keras_lraspp.data.pairing import keep_labelled, read_names
 from keras_lraspp.errors import InputError, abbreviate
 
-SPLITS = ("train", "val", "trainval", "test")
+_SPLITS = ("train", "val", "trainval", "test")
 LISTS = "ImageSets/Segmentation"
-MASKS, ADDED_MASKS = "SegmentationClass", "SegmentationClassAug"
-ARCHIVE = "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar"
+_MASKS, ADDED_MASKS = "SegmentationClass", "SegmentationClassAug"
+_ARCHIVE = "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar"
 
 
 def VOC2012(  # named as the data set is
@@ -47,8 +48,7 @@ def VOC2012(  # named as the data set is
         Everingham et al., "The PASCAL Visual Object Classes Challenge", 2015;
         Hariharan et al., "Semantic Contours from Inverse Detectors", ICCV 2011.
     """
-    if split not in SPLITS:
-        raise InputError(f"{name} has the splits {SPLITS}, not {split!r}; use one.")
+    check_split(name, split, _SPLITS)
     root = Path(root)
     tree = voc_tree(root)
     names = _names(tree, split, augmented and split == "train")
@@ -57,7 +57,7 @@ def VOC2012(  # named as the data set is
     if missing:
         raise InputError(
             f"{len(missing)} of {len(images)} images of {name} {split} do not exist: "
-            f"{abbreviate(missing)}; unpack {ARCHIVE} again."
+            f"{abbreviate(missing)}; unpack {_ARCHIVE} again."
         )
     labels: tuple[Path, ...] = ()
     if split != "test":
@@ -80,8 +80,8 @@ def voc_tree(root: Path) -> Path:
         if (tree / LISTS).is_dir():
             return tree
     raise InputError(
-        f"There is no {root / LISTS}; unpack {ARCHIVE} and name its folder VOC2012 with"
-        " --data_root (--gin_file=quickstart.gin needs no data)."
+        f"There is no {root / LISTS}; unpack {_ARCHIVE} and name its folder VOC2012 "
+        "with --data_root (--gin_file=quickstart.gin needs no data)."
     )
 
 
@@ -89,17 +89,17 @@ def _names(tree: Path, split: str, augmented: bool) -> list[str]:
     lists = tree / LISTS
     if not augmented:
         return read_names(lists / f"{split}.txt")
-    whole, added = lists / "trainaug.txt", lists / "aug.txt"
-    if whole.is_file():
-        return read_names(whole)
+    train_aug, added = lists / "trainaug.txt", lists / "aug.txt"
+    if train_aug.is_file():
+        return read_names(train_aug)
     if added.is_file():
         return [*dict.fromkeys(read_names(lists / "train.txt") + read_names(added))]
     raise InputError(
-        f"There is neither {whole} nor {added}; make them with `keras-lraspp data "
+        f"There is neither {train_aug} nor {added}; make them with `keras-lraspp data "
         f"prepare voc --root={tree} --sbd=DIR`, or set VOC2012.augmented = False."
     )
 
 
 def _mask(tree: Path, name: str, augmented: bool) -> Path:
     added = tree / ADDED_MASKS / f"{name}.png"
-    return added if augmented and added.is_file() else tree / MASKS / f"{name}.png"
+    return added if augmented and added.is_file() else tree / _MASKS / f"{name}.png"

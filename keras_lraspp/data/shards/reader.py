@@ -10,11 +10,12 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from keras_lraspp.data.datasets.tfds import records_of
+from keras_lraspp.data.datasets.tfds import open_records
 from keras_lraspp.data.decode import checked_label, load_image
 from keras_lraspp.data.label_spec import LabelSpec
 from keras_lraspp.data.shards.manifest import check_files, read_manifest
 from keras_lraspp.data.shards.tiles import TileSize, cut, encode_tile, join, join_png
+from keras_lraspp.data.tfrecord import TfrecordFiles
 from keras_lraspp.data.window import Window, full_image
 from keras_lraspp.errors import InputError
 from keras_lraspp.images import DamagedFileError, EncodedImage
@@ -198,7 +199,7 @@ class ShardSamples(LabelSpec):
     def source(self, index: int) -> str:
         """The file and place of a record, or the folder and its number."""
         record = self._record(index)
-        if hasattr(self.records, "where"):
+        if isinstance(self.records, TfrecordFiles):
             return self.records.source(record)
         return f"{self.folder} {self.split} record {record}"
 
@@ -267,7 +268,7 @@ def Shards(  # named as the other data sets are
         folder=folder,
         classes=manifest.classes,
         ignore_label=manifest.ignore_label,
-        records=records_of(builder, chosen, lengths),
+        records=open_records(builder, chosen, lengths),
         size_table=content.size_table()[first : first + count],
         label_type=manifest.label_type,
         tile=manifest.tile,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_lraspp.data.datasets.scenes import Job, Scenes, draw_scenes, scene_files
+from keras_lraspp.data.datasets.scenes import SceneKey, Scenes, draw_scenes, scene_files
 from keras_lraspp.errors import InputError, StorageError
 
 SIZE = {"height": 64, "width": 96, "progress": False}
@@ -44,7 +44,7 @@ def test_draws_only_what_is_missing(tmp_path):
     times = {path: os.stat(tmp_path / path).st_mtime_ns for path in before}
     assert draw_scenes(tmp_path, {"train": 3}, **SIZE) == 0
     assert draw_scenes(tmp_path, {"train": 5, "val": 1}, **SIZE) == 3
-    gone = scene_files(tmp_path, Job("train", 4)).polygons
+    gone = scene_files(tmp_path, SceneKey("train", 4)).polygons
     gone.unlink()
     assert draw_scenes(tmp_path, {"train": 5, "val": 1}, **SIZE) == 1
     assert gone.exists()

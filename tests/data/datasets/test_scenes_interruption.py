@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from keras_lraspp.data.datasets.scenes import Job, draw_scenes, scene_files
+from keras_lraspp.data.datasets.scenes import SceneKey, draw_scenes, scene_files
 
 COUNT = 30
 SIZE = {"height": 64, "width": 96, "progress": False}
@@ -59,7 +59,7 @@ def test_goes_on_after_a_kill(tmp_path, whole):
     # An image that is there has all its labels, whole.
     for path in before:
         index = int(path.name.split("_")[1])
-        for part in scene_files(tmp_path, Job("train", index)):
+        for part in scene_files(tmp_path, SceneKey("train", index)):
             relative = part.relative_to(tmp_path)
             assert part.read_bytes() == (whole / relative).read_bytes()
     drawn = draw_scenes(tmp_path, {"train": COUNT}, seed=4, **SIZE)

@@ -9,22 +9,22 @@ from PIL import Image
 
 from keras_lraspp.classes import CITYSCAPES
 from keras_lraspp.data.datasets.scenes import (
-    Job,
-    Settings,
-    missing_jobs,
+    SceneKey,
+    SceneSettings,
+    missing_scenes,
     scene_files,
     scene_seed,
     write_scene,
 )
 from keras_lraspp.street_scenes import draw_scene
 
-SETTINGS = Settings(64, 128, 5)
+SETTINGS = SceneSettings(64, 128, 5)
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     root = tmp_path_factory.mktemp("tree")
-    for job in (Job("train", 0), Job("train", 1), Job("val", 0)):
+    for job in (SceneKey("train", 0), SceneKey("train", 1), SceneKey("val", 0)):
         write_scene(root, SETTINGS, job)
     return root
 
@@ -41,7 +41,7 @@ def test_names_are_those_of_cityscapes(drawn):
 
 
 def test_files_hold_the_scene(drawn):
-    job = Job("train", 1)
+    job = SceneKey("train", 1)
     scene = draw_scene(scene_seed(5, job), 64, 128)
     files = scene_files(drawn, job)
     image, ids, train_ids = (
@@ -56,7 +56,7 @@ def test_files_hold_the_scene(drawn):
 
 def test_train_ids_follow_the_official_table(drawn):
     # One class at a time, from the table's rows.
-    for job in (Job("train", 0), Job("train", 1), Job("val", 0)):
+    for job in (SceneKey("train", 0), SceneKey("train", 1), SceneKey("val", 0)):
         files = scene_files(drawn, job)
         ids = np.asarray(Image.open(files.label_ids))
         train_ids = np.asarray(Image.open(files.train_ids))
@@ -68,24 +68,27 @@ def test_train_ids_follow_the_official_table(drawn):
 
 
 def test_seeds_differ_and_stay():
-    jobs = [Job(split, k) for split in ("train", "val") for k in range(500)]
+    jobs = [SceneKey(split, k) for split in ("train", "val") for k in range(500)]
     seeds = {scene_seed(seed, job) for seed in (0, 1, 10) for job in jobs}
     assert len(seeds) == 3 * len(jobs)
     # Written down (by sha256sum): a tree drawn today goes on tomorrow.
-    assert scene_seed(0, Job("train", 0)) == 0x58FA7E8757E422B4
+    assert scene_seed(0, SceneKey("train", 0)) == 0x58FA7E8757E422B4
 
 
 @pytest.mark.parametrize("field", ["label_ids", "train_ids", "polygons", "image"])
 @pytest.mark.parametrize("fault", ["gone", "empty"])
 def test_scene_with_a_bad_file_is_missing(tmp_path, field, fault):
     for index in range(3):
-        for path in scene_files(tmp_path, Job("val", index)):
+        for path in scene_files(tmp_path, SceneKey("val", index)):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("x")
-    assert missing_jobs(tmp_path, "val", 3) == []
-    path = getattr(scene_files(tmp_path, Job("val", 1)), field)
+    assert missing_scenes(tmp_path, "val", 3) == []
+    path = getattr(scene_files(tmp_path, SceneKey("val", 1)), field)
     path.unlink() if fault == "gone" else path.write_text("")
-    assert missing_jobs(tmp_path, "val", 4) == [Job("val", 1), Job("val", 3)]
+    assert missing_scenes(tmp_path, "val", 4) == [
+        SceneKey("val", 1),
+        SceneKey("val", 3),
+    ]
 
 
 def test_failed_write_leaves_no_file(tmp_path, monkeypatch):
@@ -94,5 +97,5 @@ def test_failed_write_leaves_no_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Image.Image, "save", full)
     with pytest.raises(OSError, match="No space left"):
-        write_scene(tmp_path, SETTINGS, Job("val", 0))
+        write_scene(tmp_path, SETTINGS, SceneKey("val", 0))
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

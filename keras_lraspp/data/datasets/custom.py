@@ -1,6 +1,6 @@
-"""Data sets given as text files of `image label` lines."""
+"""Custom data sets of image and label files: `FileList` and `FolderPair`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from keras_lraspp.data.dataset import Dataset
@@ -67,10 +67,10 @@ def FileList(  # named as the other data sets are
     )
     root = Path(f"data/{name}" if root is None else root)
     list_path = root / list_file.format(split=split)
-    rows = _rows(list_path, separator)
+    rows = _read_rows(list_path, separator)
     images = tuple(root / row[0] for row in rows)
     labels = tuple(root / row[1] for row in rows if len(row) == 2)
-    _check_images(images, list_path)
+    check_images_exist(images, list_path)
     if labels:
         if match_names:
             check_names(images, labels, list_path)
@@ -83,43 +83,6 @@ def FileList(  # named as the other data sets are
         labels=labels,
         **vars(spec),
     )
-
-
-def _rows(path: Path, separator: str | None) -> list[list[str]]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise InputError(
-            f"Cannot read the list {path}: {error.strerror}; name the data set's folder"
-            " with --data_root and the list with FileList.list_file "
-            "(--gin_file=quickstart.gin needs no data)."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text; save the list as such.") from error
-    rows = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        row = [column.strip() for column in line.strip().split(separator)]
-        if len(row) > 2 or not all(row) or (rows and len(row) != len(rows[0])):
-            raise InputError(
-                f"{path} line {number} has {len(row)} columns: {line.strip()!r}; give "
-                "an image and a label on each line (and FileList.separator if paths "
-                "hold blanks)."
-            )
-        rows.append(row)
-    if not rows:
-        raise InputError(f"The list {path} is empty; write `image label` lines to it.")
-    return rows
-
-
-def _check_images(images: Sequence[Path], list_path: Path) -> None:
-    missing = [image for image in images if not image.is_file()]
-    if missing:
-        raise InputError(
-            f"{len(missing)} of {len(images)} images in {list_path} do not exist: "
-            f"{abbreviate(missing)}; correct the list or the folder (--data_root)."
-        )
 
 
 def FolderPair(  # named as the other data sets are
@@ -190,3 +153,47 @@ def FolderPair(  # named as the other data sets are
         labels=label_files,
         **vars(spec),
     )
+
+
+def _read_rows(path: Path, separator: str | None) -> list[list[str]]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise InputError(
+            f"Cannot read the list {path}: {error.strerror}; name the data set's folder"
+            " with --data_root and the list with FileList.list_file "
+            "(--gin_file=quickstart.gin needs no data)."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text; save the list as such.") from error
+    rows = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        row = [column.strip() for column in line.strip().split(separator)]
+        if len(row) > 2 or not all(row) or (rows and len(row) != len(rows[0])):
+            raise InputError(
+                f"{path} line {number} has {len(row)} columns: {line.strip()!r}; give "
+                "an image and a label on each line (and FileList.separator if paths "
+                "hold blanks)."
+            )
+        rows.append(row)
+    if not rows:
+        raise InputError(f"The list {path} is empty; write `image label` lines to it.")
+    return rows
+
+
+def check_images_exist(images: Sequence[Path], list_path: Path) -> None:
+    """Refuses a list that names images which do not exist."""
+    missing = [image for image in images if not image.is_file()]
+    if missing:
+        raise InputError(
+            f"{len(missing)} of {len(images)} images in {list_path} do not exist: "
+            f"{abbreviate(missing)}; correct the list or the folder (--data_root)."
+        )
+
+
+def check_split(name: str, split: str, splits: Collection[str]) -> None:
+    """Refuses the name of a split that a data set does not have."""
+    if split not in splits:
+        raise InputError(f"{name} has the splits {(*splits,)}, not {split!r}; use one.")
