@@ -1,1 +1,1 @@
-"""What `evaluate` is made of: who is scored, on what, and how it is told."""
+"""Evaluation on whole splits of data sets: scores, comparisons, submissions."""

@@ -1,11 +1,12 @@
-"""One evaluation: a model's score on a whole split of a data set."""
+"""The evaluation run: mIoU and other scores of a model on a split of a data set."""
 
 import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -15,15 +16,15 @@ from keras_lraspp.data import check_dataset
 from keras_lraspp.data.dataset import SegmentationDataset, open_dataset
 from keras_lraspp.devices import device_scopes, precision_policy
 from keras_lraspp.errors import InputError
-from keras_lraspp.evaluation.loop import batches_of, count
+from keras_lraspp.evaluation.loop import image_batches, update_confusions
 from keras_lraspp.evaluation.scores import (
-    COLUMNS,
-    comparison_report,
+    PROTOCOL,
     comparison_scores,
-    protocol_report,
+    comparison_text,
     protocol_scores,
-    report,
+    protocol_table,
     score_dictionary,
+    score_table,
 )
 from keras_lraspp.evaluation.submission import (
     check_submission,
@@ -42,194 +43,12 @@ from keras_lraspp.models.keras_file import load_weights
 from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.prediction.predictors import is_exported, open_predictor
 
-
-def entrant(
-    load: Callable[..., keras.Model],
-    factory: Callable[..., keras.Model],
-    weights: str | Path,
-    classes: int,
-    options: InferenceOptions,
-) -> tuple[keras.Model | None, LabelFunction]:
-    """Returns the model, if it is one, and its labels; an exported file has only these.
-
-    Args:
-        load: Called with the next three; makes a model.
-        factory: Makes a network without weights.
-        weights: A weights file, or an exported file.
-        classes: Number of the data set's classes.
-        options: What is done beside one pass over the image.
-
-    Raises:
-        InputError: For weights that do not fit, or an exported file with options.
-    """
-    if not is_exported(weights):
-        model = load(factory, weights, classes)
-        return model, label_function(model, options)
-    predictor = open_predictor(weights, options).predictor
-    if predictor.num_classes != classes:
-        raise InputError(
-            f"{weights} predicts {predictor.num_classes} classes, not {classes}; it "
-            f"cannot be evaluated on these images."
-        )
-    return None, predictor.labels
-
-
-def own_model(
-    factory: Callable[..., keras.Model], weights: str | Path, classes: int
-) -> keras.Model:
-    """Loads weights of the configured network."""
-    model = factory(num_classes=classes)
-    load_weights(model, weights)
-    return model
-
-
-def other_model(
-    factory: Callable[..., keras.Model], weights: str | Path, classes: int
-) -> keras.Model:
-    """Loads other weights; a `.keras` file may be of another variant."""
-    try:
-        return own_model(factory, weights, classes)
-    except InputError:
-        if not Path(weights).is_file() or not str(weights).endswith(".keras"):
-            raise
-        model = LRASPP.from_preset(weights)
-        if model.num_classes != classes:
-            raise InputError(
-                f"{weights} predicts {model.num_classes} classes, not {classes}; it "
-                f"cannot be compared on these images."
-            ) from None
-        return model
-
-
-PUBLISHED = "published"
-
-
-@dataclass(kw_only=True)
-class Contest:
-    """Predictions that are scored side by side, each with its confusion matrix.
-
-    Attributes:
-        predict: From images (B, H, W, 3) to one (B, H, W) per confusion matrix; the
-            first is the one that is reported in full.
-        confusions: One per prediction.
-        model: The network that is evaluated; `None` for an exported file.
-        options: What is done beside one pass over the image.
-        protocol: `"published"` or `None`.
-        compare: Weights of the other model, or `None`.
-    """
-
-    predict: Callable[[np.ndarray], Sequence[np.ndarray]]
-    confusions: list[ImageConfusion]
-    model: keras.Model | None
-    options: InferenceOptions
-    protocol: str | None
-    compare: str | None
-
-    @classmethod
-    def prepare(
-        cls,
-        factory: Callable[..., keras.Model],
-        images: SegmentationDataset,
-        weights: str | Path,
-        options: InferenceOptions,
-        protocol: str | None,
-        compare: str | Path | None,
-        precision: str,
-    ) -> "Contest":
-        """Builds the networks and loads their weights; see `evaluate`.
-
-        Raises:
-            InputError: For weights that do not fit, or arguments that do not go
-                together.
-        """
-        _check(options, protocol, compare)
-        classes = images.num_classes
-        if protocol and is_exported(weights):
-            raise InputError(
-                f"--protocol averages over passes, and {weights} is an exported file, "
-                f"which sees the image once; give the .keras file."
-            )
-        with precision_policy(precision):
-            model, labels = entrant(own_model, factory, weights, classes, options)
-            others = []
-            if compare:
-                _, other = entrant(other_model, factory, compare, classes, options)
-                others = [other]
-        if protocol:
-            predict = nested_label_function(model, [row.options for row in COLUMNS])
-        else:
-            predict = _each([labels, *others])
-        count = len(COLUMNS) if protocol else 2 if compare else 1
-        return cls(
-            predict=predict,
-            confusions=[
-                ImageConfusion(classes, images.ignore_label) for _ in range(count)
-            ],
-            model=model,
-            options=options,
-            protocol=protocol,
-            compare=str(compare) if compare else None,
-        )
-
-    def notes(self) -> dict:
-        """Returns what was done, as JSON has it."""
-        options = asdict(self.options).items()
-        listed = {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in options
-        }
-        return {"options": listed}
-
-    def scores(self, images: SegmentationDataset, absent: str) -> dict:
-        """Returns the scores beside those of the first prediction.
-
-        Args:
-            images: The data set.
-            absent: A key of `ABSENT`.
-        """
-        found = {}
-        if self.protocol:
-            mious = [confusion.miou(absent) for confusion in self.confusions]
-            found["protocol"] = protocol_scores(mious, self.model, images)
-        if self.compare:
-            compared = comparison_scores(*self.confusions, images.classes, absent)
-            found["compare"] = {"weights": self.compare, **compared}
-        return found
-
-    def report(self, scores: dict) -> str:
-        """Writes what `scores` returned for people; empty if that is nothing."""
-        parts = []
-        if self.protocol:
-            parts.append(protocol_report(scores["protocol"]))
-        if self.compare:
-            parts.append(comparison_report(scores["compare"], self.compare))
-        return "".join(f"\n{part}\n" for part in parts)
-
-
-def _check(options, protocol, compare) -> None:
-    if protocol not in (None, PUBLISHED):
-        raise InputError(
-            f"The only protocol is {PUBLISHED!r}, not {protocol!r}; correct it."
-        )
-    if protocol and compare:
-        raise InputError(
-            "--protocol scores one model three times and --compare two models once; "
-            "leave out one of them."
-        )
-    if protocol and options != DEFAULT:
-        raise InputError(
-            "--protocol=published has its own flip and scales; leave out --flip, "
-            "--scales, --sliding_window and --stride."
-        )
-
-
-def _each(predictions: Sequence[LabelFunction]):
-    return lambda images: [predict(images) for predict in predictions]
+ModelFactory = Callable[..., keras.Model]
 
 
 def evaluate(
     *,
-    model: Callable[..., keras.Model],
+    model: ModelFactory,
     dataset: Callable[..., SegmentationDataset],
     weights: str | Path,
     data_root: str | Path | None = None,
@@ -291,12 +110,23 @@ def evaluate(
         flip=flip, scales=scales, sliding_window=sliding_window, stride=stride
     )
     listed = open_dataset(dataset, data_root, split)
-    _check_scorable(listed, submission)
-    contest = Contest.prepare(
-        model, listed, weights, options, protocol, compare, precision
-    )
+    _check_dataset(listed, submission)
+    _check_protocol(protocol, compare, options, weights)
+    with precision_policy(precision):
+        scored = load_scored_models(
+            model, weights, listed.num_classes, options, protocol, compare
+        )
     images = check_dataset(listed)  # last: it may take minutes
-    seconds = _count(contest, images, batch_size, submission, device_scopes(devices))
+
+    confusions = [
+        ImageConfusion(images.num_classes, images.ignore_label)
+        for _ in range(scored.predictions)
+    ]
+    started = time.perf_counter()
+    _predict_images(
+        scored, images, batch_size, confusions, submission, device_scopes(devices)
+    )
+    seconds = time.perf_counter() - started
 
     scores = {
         "num_images": len(images),
@@ -304,22 +134,33 @@ def evaluate(
         "weights": str(weights),
         "dataset": images.name,
         "split": split,
-        **contest.notes(),
+        "options": {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(options).items()
+        },
     }
     if images.labelled:
-        confusion = contest.confusions[0]
-        scores = {**score_dictionary(confusion, images.classes, absent), **scores}
-        scores |= contest.scores(images, absent)
-        print(report(scores))
-        print(contest.report(scores), end="")
-        _write_confusion(confusion.counts, images.classes.names, confusion_path)
+        scores = {**score_dictionary(confusions[0], images.classes, absent), **scores}
+        print(score_table(scores))
+        if protocol:
+            mious = [confusion.miou(absent) for confusion in confusions]
+            scores["protocol"] = protocol_scores(mious, scored.model, images)
+            print(f"\n{protocol_table(scores['protocol'])}")
+        if compare:
+            compared = comparison_scores(*confusions, images.classes, absent)
+            scores["compare"] = {"weights": str(compare), **compared}
+            print(f"\n{comparison_text(scores['compare'])}")
+        if confusion_path is not None:
+            counts, names = confusions[0].counts, images.classes.names
+            files = write_confusion(counts, names, confusion_path)
+            print(f"{'confusion matrix':<24}{' and '.join(map(str, files))}")
     if json_path is not None:
         with replacing(Path(json_path)) as temporary:
             temporary.write_text(json.dumps(scores, indent=2) + "\n")
     return scores
 
 
-def _check_scorable(listed: SegmentationDataset, submission: str | Path | None) -> None:
+def _check_dataset(listed: SegmentationDataset, submission: str | Path | None) -> None:
     if submission is not None:
         check_submission(listed, submission)
     elif not listed.labelled:
@@ -329,31 +170,125 @@ def _check_scorable(listed: SegmentationDataset, submission: str | Path | None) 
         )
 
 
-def _count(
-    contest: Contest, images: SegmentationDataset, batch_size, submission, devices
-) -> float:
-    """Goes over the images once; returns the seconds that it took."""
-    started = time.perf_counter()
+def _check_protocol(protocol, compare, options: InferenceOptions, weights) -> None:
+    if protocol is None:
+        return
+    if protocol != "published":
+        raise InputError(
+            f"The only protocol is 'published', not {protocol!r}; correct it."
+        )
+    if compare:
+        raise InputError(
+            "--protocol scores one model three times and --compare two models once; "
+            "leave out one of them."
+        )
+    if options != DEFAULT:
+        raise InputError(
+            "--protocol=published has its own flip and scales; leave out --flip, "
+            "--scales, --sliding_window and --stride."
+        )
+    if is_exported(weights):
+        raise InputError(
+            f"--protocol averages over passes, and {weights} is an exported file, "
+            f"which sees the image once; give the .keras file."
+        )
+
+
+class ScoredModels(NamedTuple):
+    """Predictions that are scored on the same images.
+
+    Attributes:
+        model: The network that is evaluated; `None` for an exported file.
+        predictions: How many predictions there are of each image.
+        predict: From images (B, H, W, 3) to as many (B, H, W) of labels; the first is
+            the one that is reported in full.
+    """
+
+    model: keras.Model | None
+    predictions: int
+    predict: Callable[[np.ndarray], Sequence[np.ndarray]]
+
+
+def load_scored_models(
+    factory: ModelFactory,
+    weights: str | Path,
+    num_classes: int,
+    options: InferenceOptions,
+    protocol: str | None = None,
+    compare: str | Path | None = None,
+) -> ScoredModels:
+    """Loads the model to score and, if given, the one to compare it with.
+
+    Raises:
+        InputError: For weights that do not fit.
+    """
+    model, labels = _load_scorer(factory, weights, num_classes, options)
+    if protocol:
+        passes = [column.options for column in PROTOCOL]
+        return ScoredModels(model, len(passes), nested_label_function(model, passes))
+    if not compare:
+        return ScoredModels(model, 1, lambda images: [labels(images)])
+    _, others = _load_scorer(factory, compare, num_classes, options, any_variant=True)
+    return ScoredModels(model, 2, lambda images: [labels(images), others(images)])
+
+
+def _load_scorer(
+    factory: ModelFactory,
+    weights: str | Path,
+    num_classes: int,
+    options: InferenceOptions,
+    any_variant: bool = False,
+) -> tuple[keras.Model | None, LabelFunction]:
+    """Loads weights or an exported file, which has labels but no Keras model.
+
+    With `any_variant` a `.keras` file may be of another network than the factory's.
+    """
+    if is_exported(weights):
+        predictor = open_predictor(weights, options).predictor
+        _check_num_classes(weights, predictor.num_classes, num_classes)
+        return None, predictor.labels
+    try:
+        model = factory(num_classes=num_classes)
+        load_weights(model, weights)
+    except InputError:
+        is_keras_file = str(weights).endswith(".keras") and Path(weights).is_file()
+        if not (any_variant and is_keras_file):
+            raise
+        model = LRASPP.from_preset(weights)
+        _check_num_classes(weights, model.num_classes, num_classes)
+    return model, label_function(model, options)
+
+
+def _check_num_classes(weights: str | Path, found: int, expected: int) -> None:
+    if found != expected:
+        raise InputError(
+            f"{weights} predicts {found} classes, not {expected}; it cannot be "
+            f"evaluated on these images."
+        ) from None
+
+
+def _predict_images(
+    scored: ScoredModels,
+    images: SegmentationDataset,
+    batch_size: int,
+    confusions: list[ImageConfusion],
+    submission: str | Path | None,
+    devices: Sequence,
+) -> None:
+    """Goes over the images once, with a progress bar."""
     name = f"{images.name} {images.split}"
     with ExitStack() as stack:
         sink = None
         if submission is not None:
             sink = stack.enter_context(writing_submission(images, submission))
         bar = stack.enter_context(tqdm(total=len(images), unit="image", desc=name))
-        count(
-            contest.predict,
-            batches_of(images, batch_size),
-            contest.confusions,
+        update_confusions(
+            scored.predict,
+            image_batches(images, batch_size),
+            confusions,
             progress=bar.update,
             sink=sink,
             devices=devices,
         )
     if submission is not None:
         print(f"{'submission':<24}{submission}, {len(images)} images")
-    return time.perf_counter() - started
-
-
-def _write_confusion(counts, names, prefix: str | Path | None) -> None:
-    if prefix is not None:
-        written = write_confusion(counts, names, prefix)
-        print(f"{'confusion matrix':<24}{' and '.join(map(str, written))}")

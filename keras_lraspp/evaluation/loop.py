@@ -1,9 +1,9 @@
-"""The loop of every evaluation: predict, compare, count."""
+"""The evaluation loop: predict, and count right and wrong pixels."""
 
-from collections import deque
+import queue
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
 
 import numpy as np
 
@@ -15,9 +15,7 @@ from keras_lraspp.inference.functions import LabelFunction
 from keras_lraspp.metrics import ConfusionMatrix
 from keras_lraspp.parallel import map_threads
 
-# From images (B, H, W, 3) to one (B, H, W) of labels per confusion matrix.
-LabelsFunction = Callable[[np.ndarray], Sequence[np.ndarray]]
-Device = Callable[[], AbstractContextManager]
+DeviceScope = Callable[[], AbstractContextManager]
 
 
 def evaluate_model(
@@ -26,69 +24,67 @@ def evaluate_model(
     confusion: ConfusionMatrix,
     progress: Callable[[int], object] | None = None,
 ) -> None:
-    """Counts a model's hits and misses over batches; see `count`."""
-    count(lambda images: [predict(images)], batches, [confusion], progress=progress)
+    """Counts a model's right and wrong pixels; see `update_confusions`."""
+    update_confusions(
+        lambda images: [predict(images)], batches, [confusion], progress=progress
+    )
 
 
-def count(
-    predict: LabelsFunction,
+def update_confusions(
+    predict: Callable[[np.ndarray], Sequence[np.ndarray]],
     batches: Iterable,
     confusions: Sequence[ConfusionMatrix],
     *,
     progress: Callable[[int], object] | None = None,
     sink: Callable[[np.ndarray], object] | None = None,
-    devices: Sequence[Device] = (nullcontext,),
+    devices: Sequence[DeviceScope] = (nullcontext,),
 ) -> None:
-    """Counts hits and misses of one or several predictions over batches.
+    """Fills the confusion matrices of one or several predictions over batches.
 
-    The labels of one batch are counted while the device works on the next; no more
-    than one batch per device and one that waits are in memory, whatever their number.
+    The labels of one batch are counted while the devices work on the next ones. Each
+    device has one batch at a time, and no more than one other waits in memory.
 
     Args:
-        predict: Gives a prediction for each of `confusions`.
+        predict: From images (B, H, W, 3) to one (B, H, W) of labels per confusion
+            matrix.
         batches: Pairs of uint8 images (B, H, W, 3) and integer labels (B, H, W), or
             `None` where there are no labels.
         confusions: Get the counts.
         progress: Called after each batch with the number of its images.
         sink: Called with the first prediction of each batch, in order.
-        devices: Scopes to predict in; the batches are dealt out to them in turn.
+        devices: Scopes to predict in; a batch goes to the first free one.
 
     Raises:
         InputError: If a file cannot be read, or labels hold a value that is neither a
             class nor ignored.
     """
+    free_devices = queue.SimpleQueue()
+    for device in devices:
+        free_devices.put(device)
 
-    def predict_on(device: Device, images) -> Sequence[np.ndarray]:
-        with device():
-            return predict(images)
+    def predict_batch(batch) -> Sequence[np.ndarray]:
+        device = free_devices.get()
+        try:
+            with device():
+                return predict(batch[0])
+        finally:
+            free_devices.put(device)
 
-    def finish(labels, future) -> None:
-        predictions = future.result()
-        if progress is not None:
-            progress(len(predictions[0]))
-        if labels is not None:
-            truth = np.asarray(labels)
-            for confusion, prediction in zip(confusions, predictions, strict=True):
-                confusion.update(truth, prediction)
-        if sink is not None:
-            sink(predictions[0])
-
-    waiting = deque()
-    runners = ThreadPoolExecutor(len(devices), thread_name_prefix="predict")
-    try:
-        with input_errors():
-            for number, (images, labels) in enumerate(batches):
-                device = devices[number % len(devices)]
-                waiting.append((labels, runners.submit(predict_on, device, images)))
-                if len(waiting) > len(devices):
-                    finish(*waiting.popleft())
-            while waiting:
-                finish(*waiting.popleft())
-    finally:
-        runners.shutdown(cancel_futures=True)
+    predicted = map_threads(predict_batch, batches, threads=len(devices))
+    with input_errors(), closing(predicted):
+        for (_, labels), future in predicted:
+            predictions = future.result()
+            if progress is not None:
+                progress(len(predictions[0]))
+            if labels is not None:
+                truth = np.asarray(labels)
+                for confusion, prediction in zip(confusions, predictions, strict=True):
+                    confusion.update(truth, prediction)
+            if sink is not None:
+                sink(predictions[0])
 
 
-def batches_of(images: SegmentationDataset, batch_size: int) -> Iterable:
+def image_batches(images: SegmentationDataset, batch_size: int) -> Iterable:
     """Returns each image once, in order.
 
     Args:
@@ -100,14 +96,11 @@ def batches_of(images: SegmentationDataset, batch_size: int) -> Iterable:
     """
     if images.labelled:
         return evaluation_batches(images, batch_size=batch_size)
-    return _without_labels(images)
+    return _unlabelled_batches(images)
 
 
-def _without_labels(images: Dataset) -> Iterator[tuple[np.ndarray, None]]:
-    with closing(map_threads(_read, images.images)) as pictures:
+def _unlabelled_batches(images: Dataset) -> Iterator[tuple[np.ndarray, None]]:
+    read = partial(read_image, apply_exif=False)
+    with closing(map_threads(read, images.images)) as pictures:
         for _, picture in pictures:
             yield picture.result()[None], None
-
-
-def _read(path) -> np.ndarray:
-    return read_image(path, apply_exif=False)

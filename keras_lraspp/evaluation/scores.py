@@ -1,4 +1,7 @@
-"""The scores of one evaluation: as a dictionary for JSON, and as a table for people."""
+"""Scores of an evaluation, as a dictionary for JSON and as a table of text.
+
+Also the paired comparison of two models, and the reference's three-column protocol.
+"""
 
 import math
 from collections.abc import Iterable
@@ -7,15 +10,15 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from keras_lraspp import metrics as score
+from keras_lraspp import metrics
 from keras_lraspp.classes import CITYSCAPES, CLASS_SETS, ClassSet
 from keras_lraspp.data.dataset import SegmentationDataset
 from keras_lraspp.inference.tta import DEFAULT, InferenceOptions
-from keras_lraspp.metrics import ImageConfusion, bootstrap_miou
+from keras_lraspp.metrics import ImageConfusion
 from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.models.variants import Variant, variant_of
 
-# The numbers below the table of classes: key and what it is called there.
+# The numbers below the table of classes: key and title.
 _SUMMARY = (
     ("miou", "mIoU"),
     ("category_miou", "category mIoU"),
@@ -25,10 +28,38 @@ _SUMMARY = (
     ("mean_dice", "mean Dice"),
     ("kappa", "kappa"),
 )
+_QUANTILES = (0.025, 0.975)  # ends of a 95 % interval
+_COMPARED_CLASSES = 5  # named in the text of a comparison
+_PROTOCOL_SCALES = (0.75, 1.0, 1.25)
+
+
+class ProtocolColumn(NamedTuple):
+    """A column of the reference's table of results.
+
+    Attributes:
+        name: Key in the scores, and of the published number in `Variant`.
+        title: Title in the table.
+        options: Test-time options.
+    """
+
+    name: str
+    title: str
+    options: InferenceOptions
+
+
+PROTOCOL = (
+    ProtocolColumn("miou", "mIoU", DEFAULT),
+    ProtocolColumn("flip_miou", "flip", InferenceOptions(flip=True)),
+    ProtocolColumn(
+        "multi_scale_miou",
+        "ms+flip",
+        InferenceOptions(flip=True, scales=_PROTOCOL_SCALES),
+    ),
+)
 
 
 def score_dictionary(confusion: ImageConfusion, classes: ClassSet, absent: str) -> dict:
-    """Works out every score; see docs/metrics.md for the formulas.
+    """Computes every score; see docs/metrics.md for the formulas.
 
     Args:
         confusion: The counts of the whole set.
@@ -42,64 +73,63 @@ def score_dictionary(confusion: ImageConfusion, classes: ClassSet, absent: str) 
         `category_miou` only for Cityscapes' classes. Also `absent_classes`.
     """
     counts = confusion.counts
-    dice = score.class_dice(counts)
-    found = {
+    dice = metrics.class_dice(counts)
+    scores = {
         "miou": _number(confusion.miou(absent)),
         "miou_interval": list(map(_number, confusion.miou_interval(absent))),
-        "pixel_accuracy": _number(score.pixel_accuracy(counts)),
-        "mean_accuracy": _number(score.mean_accuracy(counts)),
-        "frequency_weighted_iou": _number(score.frequency_weighted_iou(counts)),
-        "mean_dice": _number(score.mean_of_classes(dice, absent)),
-        "kappa": _number(score.kappa(counts)),
+        "pixel_accuracy": _number(metrics.pixel_accuracy(counts)),
+        "mean_accuracy": _number(metrics.mean_accuracy(counts)),
+        "frequency_weighted_iou": _number(metrics.frequency_weighted_iou(counts)),
+        "mean_dice": _number(metrics.mean_of_classes(dice, absent)),
+        "kappa": _number(metrics.kappa(counts)),
         "class_iou": _by_name(classes.names, confusion.class_iou()),
-        "class_precision": _by_name(classes.names, score.class_precision(counts)),
-        "class_recall": _by_name(classes.names, score.class_recall(counts)),
+        "class_precision": _by_name(classes.names, metrics.class_precision(counts)),
+        "class_recall": _by_name(classes.names, metrics.class_recall(counts)),
         "class_dice": _by_name(classes.names, dice),
         "absent_classes": absent,
     }
     if classes.names == CLASS_SETS["cityscapes"].names:
-        iou = category_iou(counts)
-        found["category_iou"] = {name: _number(value) for name, value in iou.items()}
-        mean = score.mean_of_classes(np.array(list(iou.values())), absent)
-        found["category_miou"] = _number(mean)
-    return found
+        names, iou = _category_iou(counts)
+        scores["category_iou"] = _by_name(names, iou)
+        scores["category_miou"] = _number(metrics.mean_of_classes(iou, absent))
+    return scores
 
 
-def category_iou(counts: np.ndarray) -> dict[str, float]:
-    """Returns the IoU of Cityscapes' seven categories; nan where absent.
-
-    A pixel is right if its predicted class is of the right category.
-
-    Args:
-        counts: Integers (19, 19); rows are the truth, columns the prediction.
-    """
+def _category_iou(counts: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """IoU of Cityscapes' categories: a class of the right category is right."""
     category = {row.train_id: row.category for row in CITYSCAPES}
     of_class = [category[train_id] for train_id in range(len(counts))]
     names = list(dict.fromkeys(of_class))
-    merged = score.merge_classes(counts, [names.index(name) for name in of_class])
-    return dict(zip(names, score.class_iou(merged).tolist(), strict=True))
+    merged = metrics.merge_classes(counts, [names.index(name) for name in of_class])
+    return names, metrics.class_iou(merged)
 
 
-def report(scores: dict) -> str:
-    """Writes the dictionary of `evaluate` as a table for people."""
+def _by_name(names: Iterable[str], values: np.ndarray) -> dict[str, float | None]:
+    return dict(zip(names, map(_number, values), strict=True))
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)  # JSON has no nan
+
+
+def score_table(scores: dict) -> str:
+    """Writes the dictionary of `evaluate` as a table of text."""
     keys = ("class_iou", "class_precision", "class_recall")
     rows = _table(
         ("class", "IoU", "precision", "recall"), [scores[key] for key in keys]
     )
     if "category_iou" in scores:
         rows += ["", *_table(("category", "IoU"), [scores["category_iou"]])]
-    classes = scores["class_iou"].values()
-    present = sum(iou is not None for iou in classes)
     rows.append("")
     for key, title in _SUMMARY:
         if key in scores:
-            rows.append(
-                f"{title:<24}{_text(scores[key], 'undefined')}{_between(scores, key)}"
-            )
-    if "options" in scores:
-        done = _options(scores["options"])
-        rows += [f"{'test-time options':<24}{done}"] if done else []
-    rule = f"; absent ones are {score.ABSENT[scores['absent_classes']]}"
+            interval = _interval(scores) if key == "miou" else ""
+            rows.append(f"{title:<24}{_text(scores[key], 'undefined')}{interval}")
+    if options := _options(scores.get("options")):
+        rows.append(f"{'test-time options':<24}{options}")
+    classes = scores["class_iou"].values()
+    present = sum(iou is not None for iou in classes)
+    rule = f"; absent ones are {metrics.ABSENT[scores['absent_classes']]}"
     rows += [
         f"{'images':<24}{scores['num_images']} of {scores['dataset']} "
         f"{scores['split']}, {scores['seconds_per_image']:.3f} s per image",
@@ -109,10 +139,10 @@ def report(scores: dict) -> str:
     return "\n".join(rows)
 
 
-def _table(head: tuple[str, ...], columns: list[dict]) -> list[str]:
+def _table(titles: tuple[str, ...], columns: list[dict]) -> list[str]:
     """Aligns one row per name; what is 0/0 in the first column is absent."""
-    width = max(map(len, (head[0], *columns[0])))
-    rows = [f"{head[0]:<{width}}" + "".join(f"{title:>11}" for title in head[1:])]
+    width = max(map(len, (titles[0], *columns[0])))
+    rows = [f"{titles[0]:<{width}}" + "".join(f"{text:>11}" for text in titles[1:])]
     for name, first in columns[0].items():
         values = [_text(first, "absent")]
         values += [_text(column[name], "-") for column in columns[1:]]
@@ -120,8 +150,21 @@ def _table(head: tuple[str, ...], columns: list[dict]) -> list[str]:
     return rows
 
 
-def _options(options: dict) -> str:
-    """Names what was done beside one pass over the image."""
+def _text(value: float | None, undefined: str) -> str:
+    return undefined if value is None else f"{value:.4f}"
+
+
+def _interval(scores: dict) -> str:
+    if None in scores["miou_interval"]:
+        return ""
+    low, high = scores["miou_interval"]
+    return f"  (95 % interval over images {low:.4f} to {high:.4f})"
+
+
+def _options(options: dict | None) -> str:
+    """Names the test-time options other than one pass over the image."""
+    if options is None:
+        return ""
     parts = ["flip"] if options["flip"] else []
     if tuple(options["scales"]) != (1.0,):
         parts.append(f"scales {', '.join(map(str, options['scales']))}")
@@ -133,36 +176,13 @@ def _options(options: dict) -> str:
     return ", ".join(parts)
 
 
-def _between(scores: dict, key: str) -> str:
-    if key != "miou" or None in scores["miou_interval"]:
-        return ""
-    low, high = scores["miou_interval"]
-    return f"  (95 % interval over images {low:.4f} to {high:.4f})"
-
-
-def _text(value: float | None, otherwise: str) -> str:
-    return otherwise if value is None else f"{value:.4f}"
-
-
-def _by_name(names: Iterable[str], values: np.ndarray) -> dict[str, float | None]:
-    return dict(zip(names, map(_number, values), strict=True))
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)  # JSON has no nan
-
-
-_LEVEL = 0.95
-_NAMED = 5  # classes in the report
-
-
 def comparison_scores(
     ours: ImageConfusion, theirs: ImageConfusion, classes: ClassSet, absent: str
 ) -> dict:
-    """Compares two models image by image.
+    """Compares two models image by image, by a paired bootstrap.
 
-    The interval is that of a paired bootstrap: each draw of images is scored by both
-    models, so that what makes an image hard for both falls out of the difference.
+    Each draw of images is scored by both models, so that what makes an image hard for
+    both falls out of the difference.
 
     Args:
         ours: Counts of the model.
@@ -175,95 +195,51 @@ def comparison_scores(
         ends of its 95 % interval; and `class_iou_difference` by class, `None` where a
         class is absent. The first three are `None` if no pixel counts.
     """
-    by_class = ours.class_iou() - theirs.class_iou()
-    found = {"miou": None, "difference": None, "interval": None}
+    scores = {"miou": None, "difference": None, "interval": None}
     if ours.counts.any():
-        found = _overall(ours, theirs, absent)
-    return {
-        **found,
-        "class_iou_difference": {
-            name: None if np.isnan(value) else float(value)
-            for name, value in zip(classes.names, by_class, strict=True)
-        },
-    }
+        our_draws, their_draws = (
+            metrics.bootstrap_miou(np.array(confusion.areas), absent)
+            for confusion in (ours, theirs)
+        )
+        differences = our_draws - their_draws
+        differences = differences[~np.isnan(differences)]
+        scores = {
+            "miou": theirs.miou(absent),
+            "difference": ours.miou(absent) - theirs.miou(absent),
+            "interval": np.quantile(differences, _QUANTILES).tolist(),
+        }
+    by_class = ours.class_iou() - theirs.class_iou()
+    return {**scores, "class_iou_difference": _by_name(classes.names, by_class)}
 
 
-def _overall(ours: ImageConfusion, theirs: ImageConfusion, absent: str) -> dict:
-    drawn = [
-        bootstrap_miou(np.array(confusion.areas), absent)
-        for confusion in (ours, theirs)
-    ]
-    differences = drawn[0] - drawn[1]
-    differences = differences[~np.isnan(differences)]
-    tail = (1 - _LEVEL) / 2
-    interval = [float(end) for end in np.quantile(differences, [tail, 1 - tail])]
-    return {
-        "miou": theirs.miou(absent),
-        "difference": ours.miou(absent) - theirs.miou(absent),
-        "interval": interval,
-    }
-
-
-def comparison_report(scores: dict, weights: str) -> str:
-    """Writes what `comparison_scores` returned for people.
-
-    Args:
-        scores: What it returned.
-        weights: The other model's file.
-    """
+def comparison_text(scores: dict) -> str:
+    """Writes the result of `comparison_scores`, with `weights`, as lines of text."""
+    title = f"{'compared with':<24}{scores['weights']}"
     if scores["interval"] is None:
-        return f"{'compared with':<24}{weights}: undefined, no pixel counts"
+        return f"{title}: undefined, no pixel counts"
     low, high = scores["interval"]
-    sure = "which excludes" if low > 0 or high < 0 else "which includes"
+    zero = "which excludes 0" if low > 0 or high < 0 else "which includes 0"
+    by_class = scores["class_iou_difference"].items()
+    known = [(name, value) for name, value in by_class if value is not None]
+    known.sort(key=lambda item: -abs(item[1]))
+    largest = [f"{name} {value:+.4f}" for name, value in known[:_COMPARED_CLASSES]]
     rows = [
-        f"{'compared with':<24}{weights}",
+        title,
         f"{'its mIoU':<24}{scores['miou']:.4f}",
         f"{'difference':<24}{scores['difference']:+.4f}  (95 % interval over images "
-        f"{low:+.4f} to {high:+.4f}, {sure} 0)",
+        f"{low:+.4f} to {high:+.4f}, {zero})",
+        f"{'most different classes':<24}{', '.join(largest)}",
     ]
-    known = {
-        name: value
-        for name, value in scores["class_iou_difference"].items()
-        if value is not None
-    }
-    largest = sorted(known, key=lambda name: -abs(known[name]))[:_NAMED]
-    listed = ", ".join(f"{name} {known[name]:+.4f}" for name in largest)
-    rows.append(f"{'most different classes':<24}{listed}")
     return "\n".join(rows)
-
-
-SCALES = (0.75, 1.0, 1.25)
-PUBLISHED_FOR = ("cityscapes", "val")  # data set and split
-
-
-class Column(NamedTuple):
-    """One of the three.
-
-    Attributes:
-        name: Its key in the scores, and the published number's in `Variant`.
-        title: What it is called.
-        options: What is done.
-    """
-
-    name: str
-    title: str
-    options: InferenceOptions
-
-
-COLUMNS = (
-    Column("miou", "mIoU", DEFAULT),
-    Column("flip_miou", "flip", InferenceOptions(flip=True)),
-    Column("multi_scale_miou", "ms+flip", InferenceOptions(flip=True, scales=SCALES)),
-)
 
 
 def protocol_scores(
     mious: list[float], model: keras.Model, images: SegmentationDataset
 ) -> dict:
-    """Puts the three scores beside the published ones.
+    """Puts the mIoU of the three columns beside the published ones.
 
     Args:
-        mious: mIoU in 0..1 by column.
+        mious: mIoU in 0..1 by column of `PROTOCOL`.
         model: The network; an `LRASPP` of a published variant has published scores.
         images: The data set; the published scores are for Cityscapes val.
 
@@ -271,48 +247,43 @@ def protocol_scores(
         The columns' scores by name (`None` without a pixel that counts); `variant`,
         and `published`, the columns in 0..1, both `None` where there are none.
     """
-    found = {
-        column.name: None if math.isnan(miou) else miou
-        for column, miou in zip(COLUMNS, mious, strict=True)
-    }
+    names = [column.name for column in PROTOCOL]
     variant = _published_variant(model, images)
-    published = variant and {
-        column.name: getattr(variant, column.name) / 100 for column in COLUMNS
+    published = variant and {name: getattr(variant, name) / 100 for name in names}
+    return {
+        **_by_name(names, mious),
+        "variant": variant and variant.name,
+        "published": published,
     }
-    return {**found, "variant": variant and variant.name, "published": published}
-
-
-def protocol_report(scores: dict) -> str:
-    """Writes what `protocol_scores` returned as a table, in percent.
-
-    Args:
-        scores: What it returned.
-    """
-    rows = [f"{'':<24}" + "".join(f"{column.title:>10}" for column in COLUMNS)]
-    rows.append(_row("this model", scores))
-    if scores["published"] is None:
-        rows.append(
-            "(no published row: for Cityscapes val and published variants only)"
-        )
-    else:
-        rows.append(_row(f"published {scores['variant']}", scores["published"]))
-    rows.append(
-        f"ms+flip is over the scales {', '.join(map(str, SCALES))}: the reference does "
-        f"not state its own, its examples use these."
-    )
-    return "\n".join(rows)
-
-
-def _row(name: str, scores: dict) -> str:
-    values = [scores[column.name] for column in COLUMNS]
-    texts = ["undefined" if one is None else f"{100 * one:.2f}" for one in values]
-    return f"{name:<24}" + "".join(f"{text:>10}" for text in texts)
 
 
 def _published_variant(
     model: keras.Model, images: SegmentationDataset
 ) -> Variant | None:
-    if (images.name, images.split) != PUBLISHED_FOR or not isinstance(model, LRASPP):
-        return None
-    variant = variant_of(model)
-    return variant if variant and variant.miou is not None else None
+    cityscapes_val = (images.name, images.split) == ("cityscapes", "val")
+    variant = variant_of(model) if isinstance(model, LRASPP) else None
+    return variant if cityscapes_val and variant and variant.miou is not None else None
+
+
+def protocol_table(scores: dict) -> str:
+    """Writes the result of `protocol_scores` as a table of text, in percent."""
+    rows = [f"{'':<24}" + "".join(f"{column.title:>10}" for column in PROTOCOL)]
+    rows.append(_protocol_row("this model", scores))
+    if scores["published"] is None:
+        rows.append(
+            "(no published row: for Cityscapes val and published variants only)"
+        )
+    else:
+        name = f"published {scores['variant']}"
+        rows.append(_protocol_row(name, scores["published"]))
+    rows.append(
+        f"ms+flip is over the scales {', '.join(map(str, _PROTOCOL_SCALES))}: the "
+        f"reference does not state its own, its examples use these."
+    )
+    return "\n".join(rows)
+
+
+def _protocol_row(name: str, scores: dict) -> str:
+    values = [scores[column.name] for column in PROTOCOL]
+    texts = ["undefined" if one is None else f"{100 * one:.2f}" for one in values]
+    return f"{name:<24}" + "".join(f"{text:>10}" for text in texts)

@@ -1,4 +1,4 @@
-"""Predictions as Cityscapes' evaluation server wants them."""
+"""Cityscapes server submissions, and files of the confusion matrix."""
 
 import contextlib
 import csv
@@ -17,11 +17,11 @@ from keras_lraspp.errors import InputError
 from keras_lraspp.files import replacing
 from keras_lraspp.visualize import confusion_picture
 
-_IMAGE = re.compile(r"(.+_\d{6}_\d{6})_leftImg8bit\.png")
+_IMAGE_NAME = re.compile(r"(.+_\d{6}_\d{6})_leftImg8bit\.png")
 
 
 def check_submission(dataset: Dataset, path: str | Path) -> None:
-    """Checks that a data set's predictions can be submitted.
+    """Checks that predictions for a data set can be submitted to Cityscapes.
 
     Raises:
         InputError: If its classes are not Cityscapes', its files have other names, or
@@ -35,20 +35,20 @@ def check_submission(dataset: Dataset, path: str | Path) -> None:
             f"not; leave out --submission."
         )
     for image in dataset.images:
-        _name(image)
+        _prediction_name(image)
 
 
 @contextlib.contextmanager
 def writing_submission(
     dataset: Dataset, path: str | Path
 ) -> Iterator[Callable[[np.ndarray], None]]:
-    """Writes an archive of labelId PNGs, one per image, crash-safely.
+    """Writes a `.zip` of labelId PNGs, one per image, crash-safely.
 
     The server finds a prediction by the start of its name, city, sequence and frame:
     `berlin_000000_000019_labelIds.png`. The pictures lie side by side in the archive.
 
     Args:
-        dataset: Whose images are predicted, in this order.
+        dataset: The data set that is predicted, in its order.
         path: The `.zip` file to write or replace.
 
     Yields:
@@ -66,20 +66,20 @@ def writing_submission(
                 for labels in predictions:
                     encoded = io.BytesIO()
                     Image.fromarray(ids[labels]).save(encoded, "PNG")
-                    archive.writestr(_name(next(images)), encoded.getvalue())
+                    archive.writestr(_prediction_name(next(images)), encoded.getvalue())
 
             yield write
 
 
-def _name(image: Path) -> str:
-    found = _IMAGE.fullmatch(image.name)
-    if not found:
+def _prediction_name(image: Path) -> str:
+    match = _IMAGE_NAME.fullmatch(image.name)
+    if not match:
         raise InputError(
             f"{image} is not named as Cityscapes' images are, "
             f"<city>_<sequence>_<frame>_leftImg8bit.png; the server could not tell "
             f"which it is."
         )
-    return f"{found[1]}_labelIds.png"
+    return f"{match[1]}_labelIds.png"
 
 
 def write_confusion(
@@ -106,7 +106,7 @@ def write_confusion(
             f"{str(prefix)!r} names no file for the confusion matrix; give a path such "
             f"as output/confusion."
         )
-    table, picture = (prefix.with_name(stem + ending) for ending in (".csv", ".png"))
+    table, picture = (prefix.with_name(stem + suffix) for suffix in (".csv", ".png"))
     with replacing(table) as temporary:
         with temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")

@@ -7,8 +7,8 @@ from harness.pixel_model import pixel_model
 from harness.tiny import SMALLEST
 from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError
-from keras_lraspp.evaluation.evaluate import Contest
-from keras_lraspp.evaluation.scores import comparison_report, comparison_scores
+from keras_lraspp.evaluation.evaluate import load_scored_models
+from keras_lraspp.evaluation.scores import comparison_scores, comparison_text
 from keras_lraspp.inference.tta import DEFAULT
 from keras_lraspp.metrics import ImageConfusion
 
@@ -52,7 +52,7 @@ def test_the_difference_and_its_interval(two):
     expected = np.quantile(drawn, [0.025, 0.975])
     np.testing.assert_allclose(found["interval"], expected, atol=0.006)
     assert found["interval"][0] > 0
-    said = comparison_report(found, "other.keras")
+    said = comparison_text({**found, "weights": "other.keras"})
     assert "which excludes 0" in said and "other.keras" in said
     assert f"{difference:+.4f}" in said
 
@@ -61,7 +61,7 @@ def test_a_model_against_itself(two):
     _, (ours, _), _ = two
     found = comparison_scores(ours, ours, CLASSES, "omit")
     assert found["difference"] == 0 and found["interval"] == [0, 0]
-    assert "which includes 0" in comparison_report(found, "same.keras")
+    assert "which includes 0" in comparison_text({**found, "weights": "same.keras"})
 
 
 def test_nothing_that_counts():
@@ -69,32 +69,22 @@ def test_nothing_that_counts():
     empty.update(np.full((2, 3, 3), 255), np.zeros((2, 3, 3), int))
     found = comparison_scores(empty, empty, CLASSES, "omit")
     assert found["miou"] is found["difference"] is found["interval"] is None
-    assert "undefined" in comparison_report(found, "other.keras")
+    assert "undefined" in comparison_text({**found, "weights": "other.keras"})
 
 
-class _Images:
-    num_classes, ignore_label = 3, 255
-
-
-def prepared(tmp_path, other):
+def loaded(tmp_path, other):
     SMALLEST(num_classes=3).save(tmp_path / "ours.keras")
     other.save(tmp_path / "other.keras")
-    return Contest.prepare(
-        SMALLEST,
-        _Images,
-        tmp_path / "ours.keras",
-        DEFAULT,
-        protocol=None,
-        compare=tmp_path / "other.keras",
-        precision="float32",
+    return load_scored_models(
+        SMALLEST, tmp_path / "ours.keras", 3, DEFAULT, compare=tmp_path / "other.keras"
     )
 
 
 def test_another_variant_is_compared_too(tmp_path):
     other = SMALLEST(num_classes=3, head_filters=16)
-    contest = prepared(tmp_path, other)
+    scored = loaded(tmp_path, other)
     image = np.random.default_rng(0).integers(0, 256, (1, 40, 50, 3), np.uint8)
-    _, theirs = contest.predict(image)
+    _, theirs = scored.predict(image)
     expected = np.asarray(other(image, training=False)).argmax(-1)
     assert np.mean(theirs == expected) > 0.99
 
@@ -102,4 +92,4 @@ def test_another_variant_is_compared_too(tmp_path):
 @pytest.mark.parametrize("build", [lambda: SMALLEST(num_classes=4), pixel_model])
 def test_weights_that_cannot_be_compared(tmp_path, build):
     with pytest.raises(InputError, match="other.keras"):
-        prepared(tmp_path, build())
+        loaded(tmp_path, build())

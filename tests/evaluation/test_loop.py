@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_lraspp.errors import InputError
-from keras_lraspp.evaluation.loop import count, evaluate_model
+from keras_lraspp.evaluation.loop import evaluate_model, update_confusions
 from keras_lraspp.metrics import ConfusionMatrix
 
 
@@ -46,7 +46,7 @@ def test_several_predictions_of_the_same_images_and_a_sink():
     rng = np.random.default_rng(0)
     batches = [(rng.integers(0, 4, (2, 3, 3, 3)), np.full((2, 3, 3), 1)) for _ in "abc"]
     confusions, seen = [ConfusionMatrix(4), ConfusionMatrix(4)], []
-    count(
+    update_confusions(
         lambda images: (images[..., 0], images[..., 1]),
         batches,
         confusions,
@@ -62,7 +62,9 @@ def test_several_predictions_of_the_same_images_and_a_sink():
 def test_without_labels_nothing_is_counted():
     confusion, seen = ConfusionMatrix(4), []
     batches = [(np.zeros((1, 2, 2, 3)), None)]
-    count(lambda images: [images[..., 0]], batches, [confusion], sink=seen.append)
+    update_confusions(
+        lambda images: [images[..., 0]], batches, [confusion], sink=seen.append
+    )
     assert confusion.counts.sum() == 0 and len(seen) == 1
 
 
@@ -85,7 +87,7 @@ def test_two_devices_work_at_the_same_time_and_results_stay_in_order():
     batches = [(np.full((1, 1, 1, 3), i), np.full((1, 1, 1), i)) for i in range(6)]
     confusion, seen = ConfusionMatrix(6), []
     devices = [device("first"), device("second")]
-    count(predict, batches, [confusion], sink=seen.append, devices=devices)
+    update_confusions(predict, batches, [confusion], sink=seen.append, devices=devices)
     assert sorted(used) == ["first"] * 3 + ["second"] * 3
     assert np.concatenate(seen).ravel().tolist() == [0, 1, 2, 3, 4, 5]
     np.testing.assert_array_equal(confusion.counts, np.eye(6))

@@ -12,7 +12,7 @@ from keras_lraspp import LRASPP
 from keras_lraspp.data import Scenes
 from keras_lraspp.errors import InputError
 from keras_lraspp.evaluation.evaluate import evaluate
-from keras_lraspp.evaluation.scores import protocol_report, protocol_scores
+from keras_lraspp.evaluation.scores import protocol_scores, protocol_table
 
 CITYSCAPES = SimpleNamespace(name="cityscapes", split="val")
 
@@ -61,7 +61,7 @@ def test_the_published_row_stands_beside_ours():
     assert scores["variant"] == "os32_global"
     published = {"miou": 0.7013, "flip_miou": 0.7043, "multi_scale_miou": 0.7214}
     assert scores["published"] == pytest.approx(published)
-    rows = protocol_report(scores).splitlines()
+    rows = protocol_table(scores).splitlines()
     assert rows[0].split() == ["mIoU", "flip", "ms+flip"]
     assert rows[1].split() == ["this", "model", "70.00", "70.50", "71.99"]
     assert rows[2].split() == ["published", "os32_global", "70.13", "70.43", "72.14"]
@@ -83,7 +83,7 @@ def test_no_published_row(stride, name, split):
     scores = protocol_scores([0.1, 0.2, np.nan], model, images)
     assert scores["variant"] is scores["published"] is None
     assert scores["flip_miou"] == 0.2 and scores["multi_scale_miou"] is None
-    assert "undefined" in protocol_report(scores)
+    assert "undefined" in protocol_table(scores)
 
 
 @pytest.mark.parametrize(

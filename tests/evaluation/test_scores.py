@@ -13,7 +13,7 @@ from keras_lraspp.classes import (
     generic_class_set,
 )
 from keras_lraspp.data import Cityscapes
-from keras_lraspp.evaluation.scores import report, score_dictionary
+from keras_lraspp.evaluation.scores import score_dictionary, score_table
 from keras_lraspp.metrics import ImageConfusion
 
 # Typed off the official page, not taken from the package.
@@ -117,7 +117,7 @@ def test_equal_to_the_official_script(scenes, scored):
 
 def test_the_table_names_every_class_and_category(scored):
     numbers = {"num_images": 4, "seconds_per_image": 0.5, "dataset": "scenes"}
-    lines = report({**scored, **numbers, "split": "val"}).splitlines()
+    lines = score_table({**scored, **numbers, "split": "val"}).splitlines()
     assert lines[0].split() == ["class", "IoU", "precision", "recall"]
     for line, name in zip(lines[1:20], CLASS_SETS["cityscapes"].names, strict=True):
         values = [
@@ -147,7 +147,7 @@ def test_nothing_to_count_is_undefined_not_an_error(classes):
     assert ("category_iou" in scores) == (len(classes.names) == 19)
     assert "NaN" not in json.dumps(scores)
     run = {"num_images": 1, "seconds_per_image": 1.0, "dataset": "x", "split": "val"}
-    text = report({**scores, **run})
+    text = score_table({**scores, **run})
     assert "mIoU                    undefined\n" in text
     assert f"0 of {len(classes.names)} present" in text
 
