@@ -73,7 +73,7 @@ def _train(flags: argparse.Namespace) -> int:
     )
     if result is None:  # of a dry run
         return 0
-    if result.first:
+    if result.is_main:
         print(_summary(result, flags, output_dir))
     return 128 + result.signal if result.signal else 0
 

@@ -7,7 +7,6 @@ rename as the weights, and belong to them however a run ends.
 import io
 import json
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,19 +53,17 @@ class BestModel:
     Args:
         path: The `.keras` file to write.
         dataset: The validation set, whose classes the network predicts.
-        confusion: Returns the counts of the newest evaluation.
     """
 
-    def __init__(
-        self, path: Path, dataset: Dataset, confusion: Callable[[], ImageConfusion]
-    ):
+    def __init__(self, path: Path, dataset: Dataset):
         self.path = path
         self.dataset = dataset
-        self.confusion = confusion
         self._copy = None  # built once: building takes longer than saving
         self._filled = False  # whether it has the weights of the file
 
-    def __call__(self, network: keras.Model, step: int, miou: float) -> Path:
+    def __call__(
+        self, network: keras.Model, step: int, miou: float, confusion: ImageConfusion
+    ) -> Path:
         """Writes the file crash-safely and returns its path."""
         copy = self._float32_copy(network)
         self._filled = False
@@ -75,7 +72,7 @@ class BestModel:
             copy,
             self.path,
             self.dataset.classes,
-            members={SCORES: _pack(self.confusion())},
+            members={SCORES: _pack(confusion)},
             dataset=self.dataset.name,
             miou=miou,
             step=step,

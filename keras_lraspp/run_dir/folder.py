@@ -148,7 +148,9 @@ _PACKAGES = (
 
 
 @contextlib.contextmanager
-def run_folder(path: Path, *, keep: int, resume: bool) -> Iterator[CheckpointFolder]:
+def run_folder(
+    path: Path, checkpoints: CheckpointFolder, *, resume: bool
+) -> Iterator[None]:
     """Makes and locks an output folder.
 
     Temporary files that a killed run left are removed. The lock is the operating
@@ -156,11 +158,8 @@ def run_folder(path: Path, *, keep: int, resume: bool) -> Iterator[CheckpointFol
 
     Args:
         path: The folder.
-        keep: Checkpoints to keep.
+        checkpoints: Those in the folder.
         resume: Whether a run that is there is to go on.
-
-    Yields:
-        The checkpoints in the folder.
 
     Raises:
         StorageError: If the folder cannot be written, or another run uses it.
@@ -180,7 +179,6 @@ def run_folder(path: Path, *, keep: int, resume: bool) -> Iterator[CheckpointFol
             f"Choose another --output_dir."
         ) from error
     with lock:
-        checkpoints = CheckpointFolder(path / "checkpoints", keep)
         if checkpoints.paths() and not resume:
             raise InputError(
                 f"{path} holds a run ({checkpoints.paths()[0].name}); go on with "
@@ -188,7 +186,7 @@ def run_folder(path: Path, *, keep: int, resume: bool) -> Iterator[CheckpointFol
             )
         for stray in [*path.rglob(f"{TEMPORARY_PREFIX}*")]:
             shutil.rmtree(stray, ignore_errors=True)
-        yield checkpoints
+        yield
 
 
 def write_versions(path: Path) -> None:

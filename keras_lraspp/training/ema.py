@@ -121,18 +121,15 @@ class WeightAverages:
         self._trained = [pair for pair in pairs if pair[1] is not None]
         self._statistics: list[np.ndarray] | None = None
 
-    def estimate(self, worker: keras.Model | None = None) -> None:
+    def estimate(self, worker: keras.Model) -> None:
         """Estimates the running statistics for the averages as they are now.
 
         Args:
-            worker: Shows itself the images; the network itself if `None`. It has the
-                averaged weights in already.
+            worker: The network or a copy of it, with the averaged weights. Its own
+                statistics move; `put_statistics` puts the estimate into the network.
         """
-        worker = worker or self.network
         if statistics_of(worker):
             self._statistics = estimate_statistics(worker, self.batches())
-        if worker is self.network:
-            self.put_statistics()
 
     def put_statistics(self) -> None:
         """Puts the estimated statistics into the network; inside of `in_place`."""

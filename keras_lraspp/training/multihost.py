@@ -1,4 +1,4 @@
-"""The processes of one training, and what they say to each other."""
+"""Multi-host training on JAX: joining the processes, and collectives between them."""
 
 import atexit
 import contextlib
@@ -8,13 +8,26 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import keras
 import numpy as np
 
 from keras_lraspp.errors import DivergedError, InputError, StorageError, UserError
+
+AUTO = "auto"  # as a coordinator: the one that JAX finds in the cluster's environment
+_COORDINATOR_VARIABLES = (
+    "KERAS_DISTRIBUTION_JOB_ADDRESSES",
+    "JAX_COORDINATOR_ADDRESS",
+)
+_ADDRESS = re.compile(r"[^\s:,]+:\d{1,5}")
+
+# What the collectives and JAX's coordination say when a process is gone.
+_LOST = re.compile(r"gloo|nccl|coordination|connection (closed|reset)", re.I)
+_LAST_WORDS = 3.0  # seconds
+# Seconds for process 0 to start. JAX's own time is 300, and ends in an abort.
+_PATIENCE = 240.0
 
 _ERRORS = {kind.exit_code: kind for kind in (InputError, StorageError, DivergedError)}
 
@@ -42,11 +55,16 @@ class Hosts:
 
     @property
     def is_main(self) -> bool:
-        """Whether this is process 0, the one that writes."""
+        """Whether this is process 0, the one that writes and prints."""
         return self.index == 0
 
+    def print(self, text: str) -> None:
+        """Prints on process 0 only."""
+        if self.is_main:
+            print(text)
+
     def gather(self, content: bytes) -> list[bytes]:
-        """Returns what each process gave, in their order."""
+        """Collective: returns the content of each process, in their order."""
         if not self.is_multi:
             return [content]
         from jax.experimental.multihost_utils import process_allgather
@@ -61,7 +79,7 @@ class Hosts:
         return [row[:size].tobytes() for row, size in zip(rows, sizes, strict=True)]
 
     def largest(self, value: int) -> int:
-        """Returns the largest of the processes' values, which fit into 32 bits."""
+        """Collective: returns the largest value, of numbers that fit into 32 bits."""
         if not self.is_multi:
             return value
         from jax.experimental.multihost_utils import process_allgather
@@ -69,7 +87,7 @@ class Hosts:
         return int(process_allgather(np.int32(value)).max())
 
     def broadcast(self, content: bytes = b"") -> bytes:
-        """Returns what process 0 gave; the others' content does not matter."""
+        """Collective: returns the content of process 0; the others' is ignored."""
         if not self.is_multi:
             return content
         from jax.experimental.multihost_utils import broadcast_one_to_all
@@ -83,7 +101,7 @@ class Hosts:
 
     @contextlib.contextmanager
     def raise_together(self) -> Iterator[None]:
-        """Makes an error of one process in this block one of all processes.
+        """Collective: makes an error of one process in this block one of all.
 
         Without, the others would wait for the one that ended.
 
@@ -104,7 +122,7 @@ class Hosts:
                 raise error
 
     def check_same(self, **values: int) -> None:
-        """Checks that named numbers are the same on all processes.
+        """Collective: checks that named numbers are the same on all processes.
 
         Raises:
             InputError: On all processes, naming the first that differs.
@@ -122,7 +140,7 @@ class Hosts:
 
     @contextlib.contextmanager
     def local_scope(self) -> Iterator[None]:
-        """Lets what is built in this block belong to this process alone."""
+        """Makes what is built in this block belong to this process alone."""
         if not self.is_multi:
             yield
             return
@@ -132,6 +150,21 @@ class Hosts:
             yield
         finally:
             keras.distribution.set_distribution(before)
+
+    def run_on_main(self, work: Callable[..., object], *arguments) -> None:
+        """Collective: calls `work` on process 0, and waits for it on all.
+
+        Args:
+            work: What to do; may build networks. Its result is dropped.
+            *arguments: Its arguments.
+
+        Raises:
+            UserError: As `work`, on all processes.
+        """
+        with self.raise_together():
+            if self.is_main:
+                with self.local_scope():
+                    work(*arguments)
 
     def _error_of_another(self, own: UserError | None) -> UserError | None:
         message = "" if own is None else f"{own.exit_code} {own}"
@@ -145,36 +178,14 @@ class Hosts:
 SINGLE_HOST = Hosts()
 
 
-AUTO = "auto"  # as a coordinator: the one that the cluster names
-
-
-class Launcher(NamedTuple):
-    """Something that starts processes, and the variables in which it counts them."""
-
-    name: str
-    processes: str | None  # how many
-    process: str  # which one, from 0
-
-
-LAUNCHERS = (
-    Launcher(
-        "Keras", "KERAS_DISTRIBUTION_NUM_PROCESSES", "KERAS_DISTRIBUTION_PROCESS_ID"
-    ),
-    # Before SLURM, in whose jobs mpirun starts processes, too.
-    Launcher("Open MPI", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),
-    Launcher("SLURM", "SLURM_NTASKS", "SLURM_PROCID"),
-    Launcher("Kubernetes, indexed job", None, "JOB_COMPLETION_INDEX"),
-)
-_COORDINATOR = ("KERAS_DISTRIBUTION_JOB_ADDRESSES", "JAX_COORDINATOR_ADDRESS")
-_ADDRESS = re.compile(r"[^\s:,]+:\d{1,5}")
-
-
 class ProcessSpec(NamedTuple):
-    """Where a process stands among the others.
+    """The address and number of a process among those of a training.
+
+    What is `None`, Keras and JAX find in the environment of the cluster: in Keras's
+    own variables, or in those of SLURM, Open MPI, Cloud TPU or Kubernetes.
 
     Attributes:
-        coordinator: `HOST:PORT` at which process 0 listens. `None`: JAX asks the
-            cluster, for what else is `None` too.
+        coordinator: `HOST:PORT` at which process 0 listens.
         processes: How many there are.
         process: Which one this is, from 0.
     """
@@ -192,8 +203,8 @@ def resolve_process(
 ) -> ProcessSpec | None:
     """Finds out whether several processes are to train together, and which this is.
 
-    Only a coordinator makes several of them, given or in Keras's or JAX's variable:
-    the tasks of a cluster's job may also be trainings of their own.
+    Only a coordinator makes several of them, as an argument or in Keras's or JAX's
+    variable: the tasks of a cluster's job may also be trainings of their own.
 
     Args:
         coordinator: `HOST:PORT`; `"auto"` for the one that JAX finds in the cluster's
@@ -203,13 +214,14 @@ def resolve_process(
         environment: Variables by name.
 
     Returns:
-        The place, or `None` for a single process.
+        The process, or `None` if it trains alone.
 
     Raises:
         InputError: If something is missing, or is no address or index.
     """
     if coordinator is None:
-        coordinator = next(filter(None, map(environment.get, _COORDINATOR)), None)
+        addresses = map(environment.get, _COORDINATOR_VARIABLES)
+        coordinator = next(filter(None, addresses), None)
     if coordinator is None:
         if processes in (None, 1) and process in (None, 0):
             return None
@@ -224,53 +236,25 @@ def resolve_process(
         raise InputError(
             f"--coordinator is HOST:PORT of process 0 or auto, not {coordinator!r}."
         )
-    launcher = next((row for row in LAUNCHERS if row.process in environment), None)
-    if launcher is not None:
-        if processes is None:
-            processes = _number(environment, launcher.processes)
-        if process is None:
-            process = _number(environment, launcher.process)
-    if processes is None or process is None:
-        raise InputError(
-            "--coordinator needs --processes=N and --process=I, from 0 to N-1; no "
-            "cluster has set variables that say them."
-        )
-    if not 0 <= process < processes:
+    if None not in (processes, process) and not 0 <= process < processes:
         raise InputError(
             f"--process={process} is none of {processes} processes; they are "
             f"counted from 0 to {processes - 1}."
         )
-    return ProcessSpec(addresses[0], processes, process) if processes > 1 else None
-
-
-def _number(environment: Mapping[str, str], name: str | None) -> int | None:
-    text = environment.get(name or "")
-    if text is None:
-        return None
-    if not text.isdecimal():
-        raise InputError(f"{name} is a whole number, not {text!r}.")
-    return int(text)
-
-
-# What the collectives and JAX's coordination say when a process is gone.
-_LOST = re.compile(r"gloo|nccl|coordination|connection (closed|reset)", re.I)
-
-_LAST_WORDS = 3.0  # seconds
-# Seconds for process 0 to start. JAX's own time is 300, and ends in an abort.
-_PATIENCE = 240.0
+    return None if processes == 1 else ProcessSpec(addresses[0], processes, process)
 
 
 @contextlib.contextmanager
-def init_multihost(place: ProcessSpec | None) -> Iterator[Hosts]:
+def init_multihost(process: ProcessSpec | None) -> Iterator[Hosts]:
     """Joins the other processes of a training, if there are any.
 
     Nothing may have been computed on JAX before. Who joined stays until the process
-    ends; a further training in the same process then needs no place. If a process
+    ends; a further training in the same process then needs no `process`. If a process
     leaves this block by an error of its own, its end does not wait for the others, and
     has the error's exit code.
 
     Args:
-        place: Of this process; `None` if it is alone, or has joined already.
+        process: This one; `None` if it is alone, or has joined already.
 
     Yields:
         The processes.
@@ -279,7 +263,7 @@ def init_multihost(place: ProcessSpec | None) -> Iterator[Hosts]:
         InputError: On another backend than JAX, or if the others do not answer.
         StorageError: If the others are gone while this process works.
     """
-    hosts = _join(place)
+    hosts = _join(process)
     if not hosts.is_multi:
         yield hosts
         return
@@ -292,8 +276,9 @@ def init_multihost(place: ProcessSpec | None) -> Iterator[Hosts]:
             _leave_without_others(hosts, error.exit_code)
         raise
     except (ValueError, RuntimeError) as error:
-        _leave_without_others(hosts, StorageError.exit_code if _lost(error) else 1)
-        if not _lost(error):
+        lost = bool(_LOST.search(str(error)))
+        _leave_without_others(hosts, StorageError.exit_code if lost else 1)
+        if not lost:
             raise
         raise StorageError(
             f"Process {hosts.index} lost the other processes; see what they say, then "
@@ -304,10 +289,10 @@ def init_multihost(place: ProcessSpec | None) -> Iterator[Hosts]:
         raise
 
 
-def _join(place: ProcessSpec | None) -> Hosts:
+def _join(process: ProcessSpec | None) -> Hosts:
     backend = keras.backend.backend()
     if backend != "jax":
-        if place is None:
+        if process is None:
             return SINGLE_HOST
         raise InputError(
             f"Several processes train together on JAX, not on {backend}; pip install "
@@ -315,37 +300,31 @@ def _join(place: ProcessSpec | None) -> Hosts:
         )
     import jax
 
-    if not _joined():
-        if place is None:
+    is_initialized = getattr(jax.distributed, "is_initialized", None)  # JAX >= 0.5.1
+    if is_initialized is None or not is_initialized():
+        if process is None:
             return SINGLE_HOST
-        _initialize(place)
+        _initialize(process)
     return Hosts(jax.process_count(), jax.process_index())
 
 
-def _joined() -> bool:
+def _initialize(spec: ProcessSpec) -> None:
     import jax
 
-    asked = getattr(jax.distributed, "is_initialized", None)  # since JAX 0.5.1
-    return asked is not None and asked()
-
-
-def _initialize(place: ProcessSpec) -> None:
-    import jax
-
-    if place.coordinator is not None:
+    if None not in spec:
         print(
-            f"process {place.process} of {place.processes}: meeting the others at "
-            f"{place.coordinator}, within {_PATIENCE:g} s",
+            f"process {spec.process} of {spec.processes}: meeting the others at "
+            f"{spec.coordinator}, within {_PATIENCE:g} s",
             flush=True,
         )
-        if place.process:
-            _wait_for(place.coordinator)
+        if spec.process:
+            _wait_for(spec.coordinator)
     if jax.config.jax_cpu_collectives_implementation is None:
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
     try:
-        keras.distribution.initialize(*place)
+        keras.distribution.initialize(*spec)
     except (RuntimeError, ValueError) as error:
-        where = place.coordinator or "the address that the cluster names"
+        where = spec.coordinator or "the address that the cluster names"
         raise InputError(
             f"Cannot join the other processes at {where}: "
             f"{' '.join(str(error).split())[:300]} Check --coordinator=HOST:PORT, "
@@ -368,10 +347,6 @@ def _wait_for(coordinator: str) -> None:
                     f"there, or correct --coordinator=HOST:PORT."
                 ) from error
         time.sleep(0.2)
-
-
-def _lost(error: Exception) -> bool:
-    return bool(_LOST.search(str(error)))
 
 
 def _leave_without_others(hosts: Hosts, code: int) -> None:

@@ -1,130 +1,68 @@
-"""One training, from a configuration to the best model on disk."""
+"""Training, told from top to bottom: data, network, resume, callbacks, fit, report."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import keras
 
-from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.pipeline import keep_freed_memory
+from keras_lraspp.data.check import check_dataset
+from keras_lraspp.data.dataset import Dataset, open_dataset
+from keras_lraspp.data.pipeline import keep_freed_memory, training_batches
+from keras_lraspp.data.pipeline_errors import input_errors
+from keras_lraspp.devices import (
+    all_devices,
+    compute_deterministically,
+    precision_policy,
+)
 from keras_lraspp.errors import DivergedError, InputError
 from keras_lraspp.files import write_text
 from keras_lraspp.run_dir.best_model import BEST, BEST_EMA, BestModel
-from keras_lraspp.run_dir.folder import CheckpointFolder, TrainingState, write_versions
+from keras_lraspp.run_dir.folder import (
+    CheckpointFolder,
+    TrainingState,
+    run_folder,
+    write_versions,
+)
 from keras_lraspp.run_dir.log import MetricLogger
-from keras_lraspp.run_dir.record import RUN_RECORD, record_run, write_run_record
+from keras_lraspp.run_dir.record import (
+    RUN_RECORD,
+    RunRecord,
+    record_run,
+    write_run_record,
+)
 from keras_lraspp.training.callbacks import (
-    EvaluateAndCheckpoint,
     GracefulShutdown,
-    Intervals,
     Progress,
     StopOnDivergence,
-    TrainingReport,
 )
 from keras_lraspp.training.dry_run import print_plan
+from keras_lraspp.training.ema import BATCHES, WeightAverages
 from keras_lraspp.training.multihost import (
     SINGLE_HOST,
     Hosts,
-    ProcessSpec,
     init_multihost,
     resolve_process,
 )
-from keras_lraspp.training.multihost_callbacks import (
-    DividedValidation,
-    NoJournal,
-    SharedReport,
-    SharedStop,
-    by_the_first,
-    shared_run_folder,
+from keras_lraspp.training.optimizer import (
+    check_devices,
+    freeze,
+    optimizer_options,
 )
 from keras_lraspp.training.setup import (
-    Course,
-    Recipe,
-    Setup,
-    open_sets,
-    restore,
-    set_up,
+    check_crop,
+    compile_network,
+    restore_checkpoint,
 )
-from keras_lraspp.training.validation import Validation
-
-
-class TrainingCallbacks(NamedTuple):
-    """The callbacks in the order that they are called in."""
-
-    divergence: StopOnDivergence
-    progress: Progress
-    milestones: EvaluateAndCheckpoint
-    report: TrainingReport
-
-
-def make_callbacks(
-    setup: Setup,
-    checkpoints: CheckpointFolder,
-    state: TrainingState,
-    course: Course,
-    stop: GracefulShutdown | SharedStop,
-    hosts: Hosts = SINGLE_HOST,
-) -> TrainingCallbacks:
-    """Makes the callbacks of one training.
-
-    Args:
-        setup: What is trained, on what.
-        checkpoints: In the run's folder, which gets everything else too.
-        state: Where training stands.
-        course: Intervals.
-        stop: Says whether a signal came.
-        hosts: The processes that train together; a `SharedStop` if several.
-    """
-    folder = checkpoints.folder.parent
-    network, validation_set = setup.network, setup.validation_set
-    iterations = setup.recipe.iterations
-    journal = MetricLogger(folder, state.step) if hosts.is_main else NoJournal()
-    progress = Progress(
-        journal,
-        iterations=iterations,
-        batch_size=setup.batch_size,
-        log_interval=course.log_interval,
-        start_step=state.step,
-        write=print if hosts.is_main else lambda line: None,
-    )
-    validated = (
-        *(network, validation_set, journal, course.eval_batch_size, stop),
-        setup.averages,
-    )
-    if hosts.is_multi:
-        validation = DividedValidation(*validated, hosts)
-    else:
-        validation = Validation(*validated)
-    best = BestModel(folder / BEST, validation_set, lambda: validation.confusion)
-    best_ema = BestModel(
-        folder / BEST_EMA, validation_set, lambda: validation.confusion_ema
-    )
-    save_best_ema = by_the_first(hosts, best_ema)
-
-    def save_averages(*arguments) -> None:
-        with setup.averages.in_place():  # on all processes
-            save_best_ema(*arguments)
-
-    milestones = EvaluateAndCheckpoint(
-        Intervals(iterations, course.eval_interval, course.save_interval),
-        state,
-        checkpoints,
-        evaluate=validation,
-        save_best=by_the_first(hosts, best),
-        save_best_ema=save_averages,
-        patience=course.patience,
-        stop=lambda: stop.received is not None,
-        paused=progress.paused,
-    )
-    reported = folder, network, milestones, best, progress.paused
-    return TrainingCallbacks(
-        StopOnDivergence(start_step=state.step, on_diverged=checkpoints.discard_after),
-        progress,
-        milestones,
-        SharedReport(hosts, *reported),
-    )
+from keras_lraspp.training.validation import (
+    EvaluateAndCheckpoint,
+    Intervals,
+    TrainingReport,
+    Validation,
+)
 
 
 class TrainingResult(NamedTuple):
@@ -135,172 +73,18 @@ class TrainingResult(NamedTuple):
     best_miou: float | None  # in 0..1
     best_path: Path
     signal: int | None  # the signal that stopped it before its end
-    first: bool = True  # whether this is the process that wrote the files
+    is_main: bool = True  # whether this is the process that wrote the files
     best_ema_step: int = 0
     best_ema_miou: float | None = None  # of the averaged weights, if there are any
 
 
-class Output(NamedTuple):
-    """Where a training writes, and how; arguments of `train`, by their names."""
+@dataclasses.dataclass(kw_only=True)
+class Training:
+    """A training and its hyper-parameters; `run` trains.
 
-    output_dir: Path
-    resume: bool
-    keep: int
-    operative_config: Callable[[], str] | None
+    Configurations know it as `train`: a field here is a parameter there.
 
-
-def run_training(
-    recipe: Recipe, course: Course, output: Output, place: ProcessSpec | None
-) -> TrainingResult:
-    """Trains; see `train`.
-
-    Args:
-        recipe: What is trained, and how.
-        course: After how many steps what happens.
-        output: Where it writes.
-        place: Where this process stands among several; `None` if it is alone.
-    """
-    folder, keep, resume = output.output_dir, output.keep, output.resume
-    with contextlib.ExitStack() as stack:
-        hosts = stack.enter_context(init_multihost(place))
-        shared = shared_run_folder(hosts, folder, keep=keep, resume=resume)
-        checkpoints = stack.enter_context(shared)
-        with hosts.raise_together():
-            sets = open_sets(recipe, progress=hosts.is_main)
-        setup = stack.enter_context(set_up(recipe, sets))
-        say = print if hosts.is_main else lambda line: None
-        with hosts.raise_together():
-            state = TrainingState()
-            if resume:
-                state = restore(setup.network, checkpoints, say)
-        batches = setup.batches(state.step, hosts)
-        _write_what_runs(setup, output, hosts)
-
-        stop = stack.enter_context(GracefulShutdown())
-        if hosts.is_multi:
-            stop = SharedStop(hosts, stop)
-        callbacks = make_callbacks(setup, checkpoints, state, course, stop, hosts)
-        called = [stop, *callbacks] if hosts.is_multi else [*callbacks]
-        try:
-            ended = _fit(setup, batches, callbacks.milestones, called)
-            if ended:
-                say(ended)
-        except DivergedError:
-            callbacks.report.finish()  # its curves show when
-            raise
-        callbacks.report.finish()
-    return _result(callbacks, folder, stop, hosts)
-
-
-def _result(
-    callbacks: TrainingCallbacks,
-    folder: Path,
-    stop: GracefulShutdown | SharedStop,
-    hosts: Hosts,
-) -> TrainingResult:
-    state = callbacks.milestones.state
-    return TrainingResult(
-        step=state.step,
-        best_step=state.best_step,
-        best_miou=state.best_miou,
-        best_path=folder / BEST,
-        signal=stop.received,
-        first=hosts.is_main,
-        best_ema_step=state.best_ema_step,
-        best_ema_miou=state.best_ema_miou,
-    )
-
-
-def _write_what_runs(setup: Setup, output: Output, hosts: Hosts) -> None:
-    """Checks that all processes run the same, and writes down what it is."""
-    iterations, batch_size = setup.recipe.iterations, setup.batch_size
-    lengths = {"iterations": iterations, "batch_size": batch_size}
-    sets = setup.training_set, setup.validation_set
-    hosts.check_same(images=len(sets[0]), seed=setup.recipe.seed, **lengths)
-    notes = record_run(
-        setup.network, *sets, **lengths, data_root=setup.recipe.data_root
-    )
-    with hosts.raise_together():
-        if not hosts.is_main:
-            return
-        folder = output.output_dir
-        if output.operative_config is not None:
-            write_text(folder / "config.gin", output.operative_config())
-        write_versions(folder / "versions.json")
-        write_run_record(notes, folder / RUN_RECORD, resumed=output.resume)
-
-
-def _fit(setup: Setup, batches, milestones: EvaluateAndCheckpoint, callbacks) -> str:
-    """Trains to the end; returns why it came early, or nothing."""
-    milestones.set_model(setup.network)
-    milestones.catch_up()
-    steps = setup.recipe.iterations - milestones.state.step
-    if steps <= 0 or milestones.stop():  # a finished run, or stopped once more
-        return ""
-    if milestones.out_of_patience():
-        return f"{_patience(milestones)}; raise train.patience to go on"
-    setup.network.fit(
-        batches,
-        epochs=1,
-        steps_per_epoch=steps,
-        shuffle=False,  # the pipeline has its own order
-        verbose=0,
-        callbacks=callbacks,
-    )
-    early = milestones.state.step < setup.recipe.iterations
-    return _patience(milestones) if early and milestones.out_of_patience() else ""
-
-
-def _patience(milestones: EvaluateAndCheckpoint) -> str:
-    state = milestones.state
-    return (
-        f"stopped after iteration {state.step}: no better mIoU in the last "
-        f"{milestones.patience} evaluations, the best after iteration "
-        f"{max(state.best_step, state.best_ema_step)} (train.patience)"
-    )
-
-
-def train(
-    *,
-    model: Callable[..., keras.Model],
-    dataset: Callable[..., Dataset],
-    transform: Callable[..., Callable],
-    loss: Callable[..., keras.losses.Loss],
-    optimizer: Callable[..., keras.optimizers.Optimizer],
-    schedule: Callable[..., keras.optimizers.schedules.LearningRateSchedule],
-    iterations: int,
-    batch_size: int,
-    learning_rate: float,
-    reference_batch: int,
-    eval_interval: int,
-    save_interval: int,
-    output_dir: str | Path,
-    data_root: str | Path | None = None,
-    resume: bool = False,
-    precision: str = "float32",
-    keep: int = 3,
-    log_interval: int = 10,
-    eval_batch_size: int = 1,
-    seed: int = 0,
-    ema_momentum: float | None = None,
-    accumulation: int = 1,
-    frozen: tuple[str, ...] = (),
-    patience: int | None = None,
-    deterministic: bool = False,
-    devices: Sequence[str] | None = None,
-    coordinator: str | None = None,
-    processes: int | None = None,
-    process: int | None = None,
-    corrupt: str = "fail",
-    operative_config: Callable[[], str] | None = None,
-    dry_run: bool = False,
-) -> TrainingResult | None:
-    """Trains a model and keeps the one with the best validation mIoU.
-
-    Into `output_dir` go `best.keras` (no optimizer), `report.html`, `checkpoints/`,
-    `log.csv`, `tensorboard/`, `config.gin`, `run.json` and `versions.json`.
-
-    Args:
+    Attributes:
         model: Called as `model(num_classes=...)`.
         dataset: Called as `dataset(split=..., root=data_root)`; `root` only if given.
         transform: Called as `transform(ignore_label=...)`; returns the augmentation
@@ -339,52 +123,323 @@ def train(
         corrupt: `"fail"` or `"skip"` for images that cannot be read.
         operative_config: Returns the text of `config.gin`, once all is built.
         dry_run: Print what the training would be, and neither train nor write.
-
-    Returns:
-        What the training came to; `None` of a dry run.
-
-    Raises:
-        InputError: For bad data or configuration.
-        StorageError: If `output_dir` cannot be written or is in use.
-        DivergedError: If the loss is no longer finite.
     """
-    recipe = Recipe(
-        model=model,
-        dataset=dataset,
-        transform=transform,
-        loss=loss,
-        optimizer=optimizer,
-        schedule=schedule,
-        iterations=iterations,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        reference_batch=reference_batch,
-        precision=precision,
-        seed=seed,
-        ema_momentum=ema_momentum,
-        accumulation=accumulation,
-        frozen=frozen,
-        deterministic=deterministic,
-        devices=devices,
-        data_root=data_root,
-        corrupt=corrupt,
-    )
-    if patience is not None and patience < 1:
-        raise InputError(
-            f"train.patience is a number of evaluations from 1, not {patience}; "
-            f"correct it, or None to train to the end."
+
+    model: Callable[..., keras.Model]
+    dataset: Callable[..., Dataset]
+    transform: Callable[..., Callable]
+    loss: Callable[..., keras.losses.Loss]
+    optimizer: Callable[..., keras.optimizers.Optimizer]
+    schedule: Callable[..., keras.optimizers.schedules.LearningRateSchedule]
+    iterations: int
+    batch_size: int
+    learning_rate: float
+    reference_batch: int
+    eval_interval: int
+    save_interval: int
+    output_dir: str | Path
+    data_root: str | Path | None = None
+    resume: bool = False
+    precision: str = "float32"
+    keep: int = 3
+    log_interval: int = 10
+    eval_batch_size: int = 1
+    seed: int = 0
+    ema_momentum: float | None = None
+    accumulation: int = 1
+    frozen: tuple[str, ...] = ()
+    patience: int | None = None
+    deterministic: bool = False
+    devices: Sequence[str] | None = None
+    coordinator: str | None = None
+    processes: int | None = None
+    process: int | None = None
+    corrupt: str = "fail"
+    operative_config: Callable[[], str] | None = None
+    dry_run: bool = False
+
+    def __post_init__(self):
+        """Checks what no other place checks."""
+        if self.patience is not None and self.patience < 1:
+            raise InputError(
+                f"train.patience is a number of evaluations from 1, not "
+                f"{self.patience}; correct it, or None to train to the end."
+            )
+
+    def run(self) -> TrainingResult | None:
+        """Trains a model and keeps the one with the best validation mIoU.
+
+        Into `output_dir` go `best.keras` (no optimizer), `report.html`,
+        `checkpoints/`, `log.csv`, `tensorboard/`, `config.gin`, `run.json` and
+        `versions.json`.
+
+        Returns:
+            What the training came to; `None` of a dry run.
+
+        Raises:
+            InputError: For bad data or configuration.
+            StorageError: If `output_dir` cannot be written or is in use.
+            DivergedError: If the loss is no longer finite.
+        """
+        keep_freed_memory()
+        spec = resolve_process(self.coordinator, self.processes, self.process)
+        if self.dry_run:
+            print_plan(self, spec)
+            return None
+        folder = Path(self.output_dir)
+        with contextlib.ExitStack() as stack:
+            # --- Join the other processes; make and lock the output folder.
+            hosts = stack.enter_context(init_multihost(spec))
+            with hosts.raise_together():
+                checkpoints = CheckpointFolder(folder / "checkpoints", self.keep)
+                if hosts.is_main:
+                    locked = run_folder(folder, checkpoints, resume=self.resume)
+                    stack.enter_context(locked)
+
+            # --- Open and check the data.
+            with hosts.raise_together():
+                training_set, validation_set = self.open_data(progress=hosts.is_main)
+
+            # --- Build network, loss and optimizer; restore them.
+            devices = stack.enter_context(self.compute_scope())
+            network = self.build_network(training_set, devices)
+            averages = self.build_averages(network, training_set)
+            state = TrainingState()
+            if self.resume:
+                with hosts.raise_together():
+                    state = restore_checkpoint(network, checkpoints, hosts)
+            batches = self.open_batches(
+                network, training_set, devices, start_step=state.step, hosts=hosts
+            )
+
+            # --- Record what runs, which is the same on all processes.
+            batch_size = self.batch_size * devices
+            hosts.check_same(
+                images=len(training_set),
+                seed=self.seed,
+                iterations=self.iterations,
+                batch_size=batch_size,
+            )
+            record = record_run(
+                network,
+                training_set,
+                validation_set,
+                iterations=self.iterations,
+                batch_size=batch_size,
+                data_root=self.data_root,
+            )
+            with hosts.raise_together():
+                if hosts.is_main:
+                    self._write_record(folder, record)
+
+            # --- Callbacks, in the order that they are called in.
+            logger = MetricLogger(folder, state.step) if hosts.is_main else None
+            shutdown = GracefulShutdown(state.step, hosts)
+            stack.enter_context(shutdown)
+            divergence = StopOnDivergence(
+                start_step=state.step, checkpoints=checkpoints, hosts=hosts
+            )
+            progress = Progress(
+                logger,
+                iterations=self.iterations,
+                batch_size=batch_size,
+                log_interval=self.log_interval,
+                start_step=state.step,
+            )
+            validation = Validation(
+                network,
+                validation_set,
+                logger=logger,
+                batch_size=self.eval_batch_size,
+                shutdown=shutdown,
+                averages=averages,
+                hosts=hosts,
+            )
+            best = BestModel(folder / BEST, validation_set)
+            milestones = EvaluateAndCheckpoint(
+                Intervals(self.iterations, self.eval_interval, self.save_interval),
+                state,
+                checkpoints,
+                evaluate=validation,
+                save_best=best,
+                save_best_ema=BestModel(folder / BEST_EMA, validation_set),
+                averages=averages,
+                patience=self.patience,
+                stop=lambda: shutdown.received is not None,
+                paused=progress.paused,
+                hosts=hosts,
+            )
+            report = TrainingReport(
+                folder, network, milestones, best, paused=progress.paused, hosts=hosts
+            )
+            callbacks = [shutdown, divergence, progress, milestones, report]
+
+            # --- Fit and report.
+            try:
+                self._fit(network, batches, milestones, callbacks, hosts)
+            except DivergedError:
+                report.finish()  # its curves show when
+                raise
+            report.finish()
+
+        state = milestones.state
+        return TrainingResult(
+            step=state.step,
+            best_step=state.best_step,
+            best_miou=state.best_miou,
+            best_path=folder / BEST,
+            signal=shutdown.received,
+            is_main=hosts.is_main,
+            best_ema_step=state.best_ema_step,
+            best_ema_miou=state.best_ema_miou,
         )
-    course = Course(
-        eval_interval=eval_interval,
-        save_interval=save_interval,
-        log_interval=log_interval,
-        eval_batch_size=eval_batch_size,
-        patience=patience,
-    )
-    keep_freed_memory()
-    place = resolve_process(coordinator, processes, process)
-    if dry_run:
-        print_plan(recipe, course, keep, place)
-        return None
-    output = Output(Path(output_dir), resume, keep, operative_config)
-    return run_training(recipe, course, output, place)
+
+    def _write_record(self, folder: Path, record: RunRecord) -> None:
+        if self.operative_config is not None:
+            write_text(folder / "config.gin", self.operative_config())
+        write_versions(folder / "versions.json")
+        write_run_record(record, folder / RUN_RECORD, resumed=self.resume)
+
+    def open_data(self, *, progress: bool = True) -> tuple[Dataset, Dataset]:
+        """Lists and checks the training set and the validation set.
+
+        Args:
+            progress: Whether to show how far the check is.
+
+        Raises:
+            InputError: For bad data.
+        """
+        training_set, validation_set = (
+            check_dataset(
+                open_dataset(self.dataset, self.data_root, split),
+                corrupt=self.corrupt,
+                progress=progress,
+            )
+            for split in ("train", "val")
+        )
+        return training_set, validation_set
+
+    @contextlib.contextmanager
+    def compute_scope(self) -> Iterator[int]:
+        """Sets precision, devices and determinism, for use inside.
+
+        Yields:
+            The number of devices.
+
+        Raises:
+            InputError: For a bad configuration; from inside, for bad files.
+        """
+        if self.deterministic:
+            compute_deterministically()
+        with (
+            input_errors(),
+            precision_policy(self.precision),
+            all_devices(self.devices) as devices,
+        ):
+            yield devices
+
+    def build_network(self, training_set: Dataset, devices: int) -> keras.Model:
+        """Builds and compiles the network, inside of `compute_scope`."""
+        options = optimizer_options(self.ema_momentum, self.accumulation)
+        keras.utils.set_random_seed(self.seed)
+        network = self.model(num_classes=training_set.num_classes)
+        freeze(network, self.frozen)
+        schedule = self.build_schedule(devices)
+        optimizer = self.optimizer(learning_rate=schedule, **options)
+        check_devices(optimizer, devices)
+        loss = self.loss(ignore_label=training_set.ignore_label)
+        compile_network(network, loss, optimizer)
+        return network
+
+    def build_schedule(
+        self, devices: int
+    ) -> keras.optimizers.schedules.LearningRateSchedule:
+        """Builds the learning rate schedule, scaled to the images of an update."""
+        images = self.batch_size * devices * self.accumulation
+        return self.schedule(
+            learning_rate=self.learning_rate * images / self.reference_batch,
+            iterations=self.iterations,
+        )
+
+    def build_averages(
+        self, network: keras.Model, training_set: Dataset
+    ) -> WeightAverages | None:
+        """Makes the averages of the weights that the optimizer keeps, if it does."""
+        if self.ema_momentum is None:
+            return None
+        # Of one device: so each process can look at them by itself.
+        batches = training_batches(
+            training_set,
+            transform=self.transform(ignore_label=training_set.ignore_label),
+            batch_size=self.batch_size,
+            seed=self.seed,
+        )
+        images = batches.map(lambda images, _: images).take(BATCHES)
+        return WeightAverages(network, images.as_numpy_iterator)
+
+    def open_batches(
+        self,
+        network: keras.Model,
+        training_set: Dataset,
+        devices: int,
+        start_step: int = 0,
+        hosts: Hosts = SINGLE_HOST,
+    ) -> Iterable:
+        """Opens the training batches, see `training_batches`.
+
+        Raises:
+            InputError: If the crop is too small for the network, or the training set
+                is a part of one already.
+        """
+        if hosts.is_multi and getattr(training_set, "hosts", 1) > 1:
+            raise InputError(
+                "With --processes each process takes its part of every batch by "
+                "itself; leave out Shards.hosts and Shards.host."
+            )
+        batches = training_batches(
+            training_set,
+            transform=self.transform(ignore_label=training_set.ignore_label),
+            batch_size=self.batch_size * devices,
+            seed=self.seed,
+            start_step=start_step,
+            host=(hosts.index, hosts.count),
+        )
+        check_crop(network, *batches.element_spec[0].shape[1:3])
+        return batches
+
+    def _fit(
+        self,
+        network: keras.Model,
+        batches: Iterable,
+        milestones: EvaluateAndCheckpoint,
+        callbacks: Sequence[keras.callbacks.Callback],
+        hosts: Hosts,
+    ) -> None:
+        """Trains to the end; prints why it came early, if it did."""
+        milestones.set_model(network)
+        milestones.evaluate_if_missed()
+        steps = self.iterations - milestones.state.step
+        if steps <= 0 or milestones.stop():  # a finished run, or stopped once more
+            return
+        if milestones.out_of_patience():
+            text = milestones.describe_end()
+            hosts.print(f"{text}; raise train.patience to go on")
+            return
+        network.fit(
+            batches,
+            epochs=1,
+            steps_per_epoch=steps,
+            shuffle=False,  # the pipeline has its own order
+            verbose=0,
+            callbacks=callbacks,
+        )
+        if milestones.state.step < self.iterations and milestones.out_of_patience():
+            hosts.print(milestones.describe_end())
+
+
+def train(**parameters) -> TrainingResult | None:
+    """Trains; takes the fields of `Training`, and does what its `run` does."""
+    return Training(**parameters).run()
+
+
+train.__signature__ = inspect.signature(Training)  # for gin and `help`

@@ -1,113 +1,395 @@
-"""Validation during training: the score and the pictures."""
+"""Validation during training: scores, best model, checkpoints and report."""
 
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import takewhile
+from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
 
-from keras_lraspp.data import evaluation_batches
 from keras_lraspp.data.dataset import Dataset
+from keras_lraspp.data.pipeline import evaluation_batches
+from keras_lraspp.errors import DivergedError
 from keras_lraspp.evaluation.loop import evaluate_model
 from keras_lraspp.inference.functions import label_function
 from keras_lraspp.metrics import ImageConfusion
+from keras_lraspp.report.build import write_report
+from keras_lraspp.report.examples import Examples, find_examples
+from keras_lraspp.run_dir.best_model import BEST, BestModel, read_best
+from keras_lraspp.run_dir.folder import CheckpointFolder, TrainingState
 from keras_lraspp.run_dir.log import MetricLogger
-from keras_lraspp.training.callbacks import GracefulShutdown, Scores
+from keras_lraspp.training.callbacks import GracefulShutdown, StepCallback
 from keras_lraspp.training.ema import WeightAverages
+from keras_lraspp.training.multihost import SINGLE_HOST, Hosts
 from keras_lraspp.visualize import overlay
 
 
+class Intervals(NamedTuple):
+    """Steps of the whole training, and between two evaluations and two saves."""
+
+    iterations: int
+    evaluation: int
+    save: int
+
+
+class Scores(NamedTuple):
+    """The validation scores of the weights, and of their averages if there are any."""
+
+    miou: float  # in 0..1
+    miou_ema: float | None = None
+    confusion: ImageConfusion | None = None
+    confusion_ema: ImageConfusion | None = None
+
+
 class Validation:
-    """Scores the network on the validation set, given the step; see `Milestones`.
+    """Scores the network on the validation set, given the step.
+
+    Several processes divide the images: of n each predicts every n-th with a network
+    of its own, which gets the weights anew each time. (A network that spans the
+    processes would have all of them predict everything.) Their counts are added up.
 
     Args:
         network: The model in training.
         dataset: The validation set.
-        journal: Gets mIoU, pixel accuracy and pictures.
-        batch_size: Images per evaluation step.
-        stop: Breaks an evaluation off when a signal has come.
+        logger: Gets mIoU, pixel accuracy and pictures; `None` but on process 0.
+        batch_size: Images per evaluation step and process.
+        shutdown: Breaks an evaluation off when a signal has come.
         averages: The averaged weights, which are scored too; `None` if there are none.
+        hosts: The processes.
         pictures: How many images are shown (image, truth, prediction).
-
-    Attributes:
-        confusion: The counts of the newest whole evaluation.
-        confusion_ema: The same of the averaged weights, if they are scored.
     """
 
     def __init__(
         self,
         network: keras.Model,
         dataset: Dataset,
-        journal: MetricLogger,
+        *,
+        logger: MetricLogger | None,
         batch_size: int,
-        stop: GracefulShutdown,
+        shutdown: GracefulShutdown,
         averages: WeightAverages | None = None,
+        hosts: Hosts = SINGLE_HOST,
         pictures: int = 3,
     ):
+        self.network = self.worker = network
+        if hosts.is_multi:
+            with hosts.local_scope():
+                self.worker = type(network).from_config(network.get_config())
         self.dataset = dataset
-        self.journal = journal
-        self.stop = stop
+        self.logger = logger
+        self.shutdown = shutdown
         self.averages = averages
+        self.hosts = hosts
         self.pictures = pictures
-        self.confusion = self.confusion_ema = self._nothing_counted()
-        self.predict = label_function(network)
-        self.batches = evaluation_batches(dataset, batch_size=batch_size)
+        self.predict = label_function(self.worker)
+        self.batches = evaluation_batches(
+            dataset, batch_size=batch_size, host=(hosts.index, hosts.count)
+        )
 
     def __call__(self, step: int) -> Scores | None:
         """Returns the scores, or `None` if a signal broke it off."""
         started = time.perf_counter()
+        confusion_ema = None
         # First the averages: the pictures are of the weights themselves.
-        confusion_ema = self._nothing_counted()
         if self.averages:
             with self.averages.in_place(estimated=False):
-                self._estimate()
+                with self._local_weights():
+                    self.averages.estimate(self.worker)
+                self.averages.put_statistics()
                 confusion_ema = self._count()
-        confusion = self._count() if confusion_ema is not None else None
+            if confusion_ema is None:
+                return None
+        confusion = self._count()
         if confusion is None:
             return None
-        self.confusion, self.confusion_ema = confusion, confusion_ema
-        self._publish(step, time.perf_counter() - started)
-        miou_ema = confusion_ema.miou() if self.averages else None
-        return Scores(confusion.miou(), miou_ema)
+        miou_ema = None if confusion_ema is None else confusion_ema.miou()
+        scores = Scores(confusion.miou(), miou_ema, confusion, confusion_ema)
+        if self.logger is not None:
+            with self.hosts.local_scope():
+                self._publish(step, scores, time.perf_counter() - started)
+        return scores
 
-    def _estimate(self) -> None:
-        """Estimates the running statistics that go with the averaged weights."""
-        self.averages.estimate()
+    @contextmanager
+    def _local_weights(self) -> Iterator[None]:
+        """Gives this process's own network the weights, for use inside."""
+        values = self.network.get_weights() if self.hosts.is_multi else None
+        with self.hosts.raise_together(), self.hosts.local_scope():
+            if values is not None:
+                self.worker.set_weights(values)
+            yield
 
     def _count(self) -> ImageConfusion | None:
         """Counts over all images; `None` if a signal broke it off."""
-        confusion = self._nothing_counted()
-        batches = takewhile(lambda _: self.stop.received is None, self.batches)
-        evaluate_model(self.predict, batches, confusion)
-        return confusion if self.stop.received is None else None
+        confusion = self._empty_confusion()
+        with self._local_weights():
+            batches = takewhile(lambda _: self.shutdown.pending is None, self.batches)
+            evaluate_model(self.predict, batches, confusion)
+        self.shutdown.agree()
+        if self.shutdown.received is not None:
+            return None
+        return self._add_up(confusion)
 
-    def _publish(self, step: int, seconds: float) -> None:
-        """Writes down and prints the newest scores."""
-        scores = {
-            "miou": self.confusion.miou(),
-            "pixel_accuracy": self.confusion.pixel_accuracy(),
-        }
+    def _add_up(self, own: ImageConfusion) -> ImageConfusion:
+        """Returns the counts of all processes, and their areas in the images' order."""
+        if not self.hosts.is_multi:
+            return own
+        areas = np.array(own.areas, np.int64).reshape(-1, own.num_classes)
+        content = np.concatenate([own.counts, areas]).astype(np.int64).tobytes()
+        total = self._empty_confusion()
+        shares = []
+        for theirs in self.hosts.gather(content):
+            values = np.frombuffer(theirs, np.int64).reshape(-1, own.num_classes)
+            total.counts += values[: own.num_classes]
+            shares.append(values[own.num_classes :].reshape(-1, 2, own.num_classes))
+        total.areas = [
+            shares[index % len(shares)][index // len(shares)]
+            for index in range(sum(map(len, shares)))
+        ]
+        return total
+
+    def _publish(self, step: int, scores: Scores, seconds: float) -> None:
+        """Logs and prints scores."""
+        accuracy = scores.confusion.pixel_accuracy()
+        values = {"miou": scores.miou, "pixel_accuracy": accuracy}
         averages = ""
-        if self.averages:
-            scores["miou_ema"] = self.confusion_ema.miou()
-            averages = f"miou_ema {scores['miou_ema']:.4f}  "
-        self.journal.log_scalars(step, scores)
+        if scores.miou_ema is not None:
+            values["miou_ema"] = scores.miou_ema
+            averages = f"miou_ema {scores.miou_ema:.4f}  "
+        self.logger.log_scalars(step, values)
         for index, picture in enumerate(self._pictures()):
-            self.journal.log_image(step, f"validation_{index}", picture)
+            self.logger.log_image(step, f"validation_{index}", picture)
         print(
-            f"iteration {step}  validation mIoU {scores['miou']:.4f}  pixel accuracy "
-            f"{scores['pixel_accuracy']:.4f}  {averages}({seconds:.1f} s)"
+            f"iteration {step}  validation mIoU {scores.miou:.4f}  pixel accuracy "
+            f"{accuracy:.4f}  {averages}({seconds:.1f} s)"
         )
-
-    def _nothing_counted(self) -> ImageConfusion:
-        return ImageConfusion(self.dataset.num_classes, self.dataset.ignore_label)
 
     def _pictures(self) -> Iterator[np.ndarray]:
         """Yields image, truth and prediction side by side, uint8 RGB."""
         palette = self.dataset.classes.palette
         for images, labels in self.batches.unbatch().batch(1).take(self.pictures):
             image, truth = images.numpy()[0], labels.numpy()[0]
-            guess = self.predict(images.numpy())[0]
-            painted = [overlay(image, mask, palette) for mask in (truth, guess)]
+            prediction = self.predict(images.numpy())[0]
+            painted = [overlay(image, mask, palette) for mask in (truth, prediction)]
             yield np.concatenate([image, *painted], axis=1)
+
+    def _empty_confusion(self) -> ImageConfusion:
+        return ImageConfusion(self.dataset.num_classes, self.dataset.ignore_label)
+
+
+class EvaluateAndCheckpoint(StepCallback):
+    """Evaluates, keeps the best model, writes checkpoints, and stops when asked.
+
+    Args:
+        intervals: When to do what. The last step is always evaluated and saved.
+        state: Where training stands.
+        checkpoints: Where checkpoints go.
+        evaluate: Takes the step; returns the scores, or `None` if it was broken off
+            because training is to stop.
+        save_best: Takes the model, the step, the mIoU and the counts; called for
+            every new best.
+        save_best_ema: The same for the averaged weights.
+        averages: The averaged weights, if there are any.
+        patience: Number of evaluations in a row without a better mIoU, of the weights
+            or their average, that end the training; `None` for no end but the last
+            step.
+        stop: Says whether training is to stop after this step.
+        paused: A context manager around all of this, for clocks.
+        hosts: The processes that train together; process 0 writes.
+    """
+
+    def __init__(
+        self,
+        intervals: Intervals,
+        state: TrainingState,
+        checkpoints: CheckpointFolder,
+        *,
+        evaluate: Callable[[int], Scores | None],
+        save_best: Callable[[keras.Model, int, float, ImageConfusion], object],
+        save_best_ema: Callable[..., object] | None = None,
+        averages: WeightAverages | None = None,
+        patience: int | None = None,
+        stop: Callable[[], bool] = lambda: False,
+        paused: Callable[[], AbstractContextManager] = nullcontext,
+        hosts: Hosts = SINGLE_HOST,
+    ):
+        super().__init__(state.step)
+        self.intervals = intervals
+        self.state = state
+        self.checkpoints = checkpoints
+        self.evaluate = evaluate
+        self.save_best = save_best
+        self.save_best_ema = save_best_ema
+        self.averages = averages
+        self.patience = patience
+        self.stop = stop
+        self.paused = paused
+        self.hosts = hosts
+
+    def evaluate_if_missed(self) -> None:
+        """Makes up for an evaluation that a stop broke off; called before `fit`."""
+        step = self.state.step
+        if step and self._is_due(step, self.intervals.evaluation):
+            if self.state.evaluated_step != step:
+                self._evaluate(step)
+                self._save()
+
+    def on_step(self, step, logs):
+        """Does what is due after this step."""
+        evaluation = self._is_due(step, self.intervals.evaluation)
+        save = self._is_due(step, self.intervals.save)
+        if not (evaluation or save or self.stop()):
+            return
+        with self.paused():
+            self.sync_weights()
+            self._check_weights(step)
+            self.state = self.state._replace(step=step)
+            if evaluation and not self.stop():
+                self._evaluate(step)
+            ends = self.stop() or self.out_of_patience()
+            if save or ends:
+                self._save()
+            if ends:
+                self.model.stop_training = True
+
+    def out_of_patience(self) -> bool:
+        """Says whether too many evaluations in a row were no better.
+
+        It follows from the state, so that a resume knows it.
+        """
+        if self.patience is None:
+            return False
+        best = max(self.state.best_step, self.state.best_ema_step)
+        steps = self.patience * self.intervals.evaluation
+        return self.state.evaluated_step - best >= steps
+
+    def describe_end(self) -> str:
+        """Says why training came to an early end, when out of patience."""
+        state = self.state
+        return (
+            f"stopped after iteration {state.step}: no better mIoU in the last "
+            f"{self.patience} evaluations, the best after iteration "
+            f"{max(state.best_step, state.best_ema_step)} (train.patience)"
+        )
+
+    def _is_due(self, step: int, interval: int) -> bool:
+        return step % interval == 0 or step == self.intervals.iterations
+
+    def _check_weights(self, step: int) -> None:
+        """A step may break the weights after a loss that was still good."""
+        if not all(np.isfinite(value).all() for value in self.model.get_weights()):
+            raise DivergedError(
+                f"Training diverged: weights are not finite after iteration {step}. "
+                f"The last good checkpoint is kept; lower train.learning_rate and "
+                f"start again."
+            )
+
+    def _save(self) -> None:
+        self.hosts.run_on_main(self.checkpoints.save, self.model, self.state)
+
+    def _evaluate(self, step: int) -> None:
+        scores = self.evaluate(step)
+        if scores is None:
+            return
+        self.state = self.state._replace(evaluated_step=step)
+        if _is_better(scores.miou, self.state.best_miou):
+            new = step, scores.miou, scores.confusion
+            self.hosts.run_on_main(self.save_best, self.model, *new)
+            self.state = self.state._replace(best_step=step, best_miou=scores.miou)
+        if _is_better(scores.miou_ema, self.state.best_ema_miou):
+            new = step, scores.miou_ema, scores.confusion_ema
+            averages = self.averages.in_place() if self.averages else nullcontext()
+            with averages:  # on all processes
+                self.hosts.run_on_main(self.save_best_ema, self.model, *new)
+            self.state = self.state._replace(
+                best_ema_step=step, best_ema_miou=scores.miou_ema
+            )
+
+
+def _is_better(miou: float | None, best: float | None) -> bool:
+    """Says whether a score is the best so far, which a nan never is."""
+    return miou is not None and miou > (-1.0 if best is None else best)
+
+
+class TrainingReport(StepCallback):
+    """Writes `report.html` after evaluations, so that a killed run has one too.
+
+    Put it behind `EvaluateAndCheckpoint`: what matters is then saved already. A page
+    that cannot be written is a warning and nothing more.
+
+    Args:
+        folder: Of the run.
+        network: The model in training.
+        milestones: Says when an evaluation was.
+        best_model: Has the best weights, for the pictures.
+        paused: A context manager around the work, for clocks.
+        hosts: The processes that train together; process 0 writes.
+        pause: Seconds between two pages, so that frequent evaluations of a small data
+            set are not outweighed by them. `finish` does not wait.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        network: keras.Model,
+        milestones: EvaluateAndCheckpoint,
+        best_model: BestModel,
+        *,
+        paused: Callable[[], AbstractContextManager],
+        hosts: Hosts = SINGLE_HOST,
+        pause: float = 30.0,
+    ):
+        super().__init__(milestones.state.step)
+        self.folder = folder
+        self.network = network
+        self.milestones = milestones
+        self.best_model = best_model
+        self.paused = paused
+        self.hosts = hosts
+        self.pause = pause
+        self._evaluated = milestones.state.evaluated_step
+        self._written = time.monotonic()
+        self._examples: tuple[int, Examples] | None = None  # of the best step
+        self._predict = None
+
+    def on_step(self, step, logs):
+        """Writes the page if there was an evaluation, and the last page is old."""
+        evaluated = self.milestones.state.evaluated_step
+        due = time.monotonic() - self._written >= self.pause
+        if evaluated != self._evaluated and due:
+            self._evaluated = evaluated
+            with self.paused():
+                self.finish()
+
+    def finish(self) -> None:
+        """Writes the page as things stand."""
+        if not self.hosts.is_main:
+            return
+        try:
+            # Not a collective: each process has a clock of its own.
+            with self.hosts.local_scope():
+                write_report(self.folder, self._find_examples())
+        except Exception as error:  # whatever it is, the training matters more
+            warnings.warn(
+                f"Could not write the report of {self.folder}: {error}", stacklevel=2
+            )
+        self._written = time.monotonic()
+
+    def _find_examples(self) -> Examples:
+        """Draws the images once for each best model."""
+        best = read_best(self.folder / BEST)
+        step = 0 if best is None else best.step
+        if self._examples is None or self._examples[0] != step:
+            samples = self.best_model.dataset
+            found = find_examples(self.folder, self._load_predict, samples=samples)
+            self._examples = step, found
+        return self._examples[1]
+
+    def _load_predict(self) -> Callable:
+        network = self.best_model.network(like=self.network)
+        if self._predict is None:  # reads the weights anew at each call
+            self._predict = label_function(network)
+        return self._predict

@@ -19,7 +19,7 @@ def result(**changes):
 
 def test_the_place_is_passed_on_and_one_process_says_the_end(monkeypatch, capsys):
     given = {}
-    results = iter([result(), result(first=False)])
+    results = iter([result(), result(is_main=False)])
 
     def call(run, **flags):
         given.update(flags)

@@ -44,7 +44,7 @@ def test_the_command_is_one(words, environment, place):
         flags.coordinator, flags.processes, flags.process, environment
     )
     assert found == place
-    assert (flags[0] == AUTO) == (place.coordinator is None)
+    assert (flags.coordinator == AUTO) == (place.coordinator is None)
     variables = (EXAMPLES / "slurm" / "train.sbatch").read_text()
     assert "KERAS_BACKEND=jax" in variables
 

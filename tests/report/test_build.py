@@ -273,8 +273,8 @@ def test_the_command_builds_our_network_itself(pictures, tmp_path):
     network = tiny.SMALLEST(num_classes=3)
     confusion = ImageConfusion(3)
     evaluate_model(label_function(network), evaluation_batches(sets[1]), confusion)
-    best = BestModel(tmp_path / "best.keras", sets[1], lambda: confusion)
-    best(network, 5, confusion.miou())
+    best = BestModel(tmp_path / "best.keras", sets[1])
+    best(network, 5, confusion.miou(), confusion)
     notes = record_run(network, *sets, iterations=9, batch_size=2, data_root=pictures)
     write_run_record(notes, tmp_path / "run.json", resumed=False)
     assert main(["report", f"--run={tmp_path}"]) == 0

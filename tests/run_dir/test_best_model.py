@@ -25,7 +25,7 @@ def counted(seed, images=4):
 
 @pytest.fixture
 def saved(tmp_path):
-    """A best model of step 1; returns it, its network and what is counted next."""
+    """A best model of step 1, and its network."""
     data = Dataset(
         name="d",
         root=tmp_path,
@@ -34,10 +34,10 @@ def saved(tmp_path):
         labels=(),
         classes=generic_class_set(5),
     )
-    network, current = pixel_model(), [counted(1)]
-    best = BestModel(tmp_path / "best.keras", data, lambda: current[0])
-    best(network, 1, 0.25)
-    return best, network, current
+    network = pixel_model()
+    best = BestModel(tmp_path / "best.keras", data)
+    best(network, 1, 0.25, counted(1))
+    return best, network
 
 
 def check(path, step, miou, confusion):
@@ -50,11 +50,10 @@ def check(path, step, miou, confusion):
 
 
 def test_counts_come_back_with_the_model(saved):
-    best, network, current = saved
+    best, network = saved
     check(best.path, 1, 0.25, counted(1))
     set_weights(network, 7)
-    current[0] = counted(2, images=3)
-    best(network, 9, 0.5)
+    best(network, 9, 0.5, counted(2, images=3))
     check(best.path, 9, 0.5, counted(2, images=3))
     for one, other in zip(
         keras.saving.load_model(best.path).get_weights(),
@@ -65,17 +64,16 @@ def test_counts_come_back_with_the_model(saved):
 
 
 def test_a_write_that_fails_leaves_the_model_with_its_own_counts(saved, monkeypatch):
-    best, network, current = saved
+    best, network = saved
     before = [value.copy() for value in network.get_weights()]
     set_weights(network, 7)
-    current[0] = counted(2)
 
     def full(*paths):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(StorageError, match=f"Cannot write {best.path}: No space"):
-        best(network, 9, 0.5)
+        best(network, 9, 0.5, counted(2))
     monkeypatch.undo()
     check(best.path, 1, 0.25, counted(1))
     # What is shown is what is on the disk, not what should have got there.

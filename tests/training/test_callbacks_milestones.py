@@ -8,7 +8,7 @@ import pytest
 
 from keras_lraspp.errors import DivergedError
 from keras_lraspp.run_dir.folder import TrainingState
-from keras_lraspp.training.callbacks import EvaluateAndCheckpoint, Intervals, Scores
+from keras_lraspp.training.validation import EvaluateAndCheckpoint, Intervals, Scores
 
 pytestmark = pytest.mark.backends
 
@@ -23,8 +23,8 @@ class Run:
             state or TrainingState(),
             self,
             evaluate=self.evaluate,
-            save_best=lambda model, step, miou: self.events.append(("best", step)),
-            save_best_ema=lambda model, step, miou: self.events.append(("ema", step)),
+            save_best=lambda model, step, *_: self.events.append(("best", step)),
+            save_best_ema=lambda model, step, *_: self.events.append(("ema", step)),
             stop=self.stop,
             paused=contextlib.nullcontext,
             **more,
@@ -36,7 +36,7 @@ class Run:
             on_train_batch_begin=lambda batch, logs=None: self.begin(start + batch + 1)
         )
         self.milestones.set_model(model)
-        self.milestones.catch_up()
+        self.milestones.evaluate_if_missed()
         data = np.zeros((intervals[0] - start, 1))
         callbacks = [steps, self.milestones]
         model.fit(data, data, batch_size=1, verbose=0, callbacks=callbacks)

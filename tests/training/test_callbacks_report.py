@@ -7,7 +7,8 @@ import pytest
 from harness import tiny
 from keras_lraspp.errors import DivergedError
 from keras_lraspp.run_dir.best_model import read_best
-from keras_lraspp.training.callbacks import Progress, TrainingReport
+from keras_lraspp.training.callbacks import Progress
+from keras_lraspp.training.validation import TrainingReport
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +65,12 @@ def test_a_killed_run_has_a_page_and_its_resume_a_whole_one(
 def test_pages_are_not_written_too_often(pictures, tmp_path, monkeypatch):
     written = []
     monkeypatch.setattr(
-        "keras_lraspp.training.callbacks.write_report",
+        "keras_lraspp.training.validation.write_report",
         lambda folder, examples: written.append(len(examples.best)),
     )
     tiny.run(pictures, tmp_path / "a", eval_interval=1)
     assert written == [1]  # at the end, with the best of two images
-    monkeypatch.setattr("keras_lraspp.training.callbacks.time.monotonic", Clock(31))
+    monkeypatch.setattr("keras_lraspp.training.validation.time.monotonic", Clock(31))
     tiny.run(pictures, tmp_path / "b", eval_interval=5)
     assert len(written) == 4  # after both evaluations and at the end
 
@@ -89,7 +90,7 @@ def test_a_page_that_cannot_be_made_costs_a_warning(pictures, tmp_path, monkeypa
     def broken(*arguments):
         raise RuntimeError("no ink")
 
-    monkeypatch.setattr("keras_lraspp.training.callbacks.write_report", broken)
+    monkeypatch.setattr("keras_lraspp.training.validation.write_report", broken)
     with pytest.warns(UserWarning, match="Could not write the report of .*: no ink"):
         result = tiny.run(pictures, tmp_path)
     assert result.step == 10 and result.best_path.is_file()

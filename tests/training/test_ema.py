@@ -85,7 +85,8 @@ def test_an_estimate_does_not_hang_on_the_one_before():
     found = []
     for _ in range(3):
         with averages.in_place(estimated=False):
-            averages.estimate()
+            averages.estimate(model)
+            averages.put_statistics()
             found.append([array(v) for v in statistics_of(model)])
         with averages.in_place():
             for variable, value in zip(statistics_of(model), found[0], strict=True):

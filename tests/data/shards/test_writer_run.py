@@ -15,7 +15,7 @@ from keras_lraspp.models.keras_file import load_weights
 from keras_lraspp.report.build import report
 from keras_lraspp.run_dir.record import RUN_RECORD, read_run_record
 from keras_lraspp.training.multihost import Hosts
-from keras_lraspp.training.setup import Setup
+from keras_lraspp.training.train import Training
 
 TINY = partial(FileList, num_classes=3, name="tiny")
 write = partial(shards, progress=False)
@@ -125,17 +125,11 @@ def test_shards_may_be_written_anew(root, tmp_path):
 
 
 def test_parts_are_not_divided_again(root):
-    setup = Setup(
-        recipe=None,
-        network=None,
-        averages=None,
-        schedule=None,
-        batch_size=2,
-        training_set=Shards(root, hosts=2),
-        validation_set=None,
-    )
+    training = Training(**tiny.settings(root, root))
     with pytest.raises(InputError, match="leave out Shards.hosts"):
-        setup.batches(hosts=Hosts(count=2))
+        training.open_batches(
+            None, Shards(root, hosts=2), devices=1, hosts=Hosts(count=2)
+        )
 
 
 def test_a_url_to_write_to_is_refused(pictures):
