@@ -22,29 +22,26 @@ def kubernetes() -> list[str]:
     command = re.search(r"command:\n((?: +- .*\n)+)", text)[1]
     words = re.findall(r"- (.*)\n", command)
     assert words.pop(0) == "keras-lraspp"
-    return words
+    assert words.count("--process=$(JOB_COMPLETION_INDEX)") == 1
+    return [word.replace("$(JOB_COMPLETION_INDEX)", "1") for word in words]
 
 
 @pytest.mark.parametrize(
-    ("words", "environment", "place"),
+    ("words", "process"),
     [
-        (slurm(), {}, ProcessSpec(None, None, None)),
-        (
-            kubernetes(),
-            {"JOB_COMPLETION_INDEX": "1"},
-            ProcessSpec("lraspp-0.lraspp:1234", 2, 1),
-        ),
+        (slurm(), ProcessSpec(None, None, None)),
+        (kubernetes(), ProcessSpec("lraspp-0.lraspp:1234", 2, 1)),
     ],
     ids=["slurm", "kubernetes"],
 )
-def test_the_command_is_one(words, environment, place):
+def test_the_command_is_one(words, process):
     flags = _parser().parse_args(words)
     assert flags.resume and flags.data_root and flags.output_dir
     found = resolve_process(
-        flags.coordinator, flags.processes, flags.process, environment
+        flags.coordinator, flags.processes, flags.process, environment={}
     )
-    assert found == place
-    assert (flags.coordinator == AUTO) == (place.coordinator is None)
+    assert found == process
+    assert (flags.coordinator == AUTO) == (process.coordinator is None)
     variables = (EXAMPLES / "slurm" / "train.sbatch").read_text()
     assert "KERAS_BACKEND=jax" in variables
 
