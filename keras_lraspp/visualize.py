@@ -1,4 +1,4 @@
-"""Labels as colours."""
+"""Segmentation pictures: palettes, overlays, legends and confusion matrices."""
 
 import json
 import math
@@ -12,7 +12,17 @@ from keras_lraspp.errors import InputError
 
 Palette = Sequence[tuple[int, int, int]]
 
-BLACK = (0, 0, 0)
+_OPAQUE = 256  # weight of an opaque colour: blending shifts by 8 bits
+_PAPER, _INK = (255, 255, 255), (34, 34, 34)
+_LETTERS = (13, 40)  # smallest and largest height beside a picture, in pixels
+_LARGEST_MATRIX = 4000  # side in pixels, however many the classes
+_NAMED = 13  # smallest cell, in pixels, with its class beside it
+_GREY, _LINE, _EMPTY = "#6e6e6e", "#e1e1e1", "#f0f0f0"
+_LARGEST_FILE = 1 << 20  # bytes; a palette of 256 classes takes about 10 000
+_FORMS = (
+    'a JSON file is {"road": [128, 64, 128], ...} or a list of [red, green, blue]; '
+    "a .txt file has lines of `red green blue name`"
+)
 
 
 def colorize(labels: np.ndarray, palette: Palette) -> np.ndarray:
@@ -26,33 +36,7 @@ def colorize(labels: np.ndarray, palette: Palette) -> np.ndarray:
         uint8 RGB (..., H, W, 3). Pixels without a class, such as those with the
         ignore label, are black.
     """
-    return np.take(color_table(palette, BLACK), class_index(labels, palette), axis=0)
-
-
-def color_table(palette: Palette, rest: tuple[int, int, int]) -> np.ndarray:
-    """Returns uint8 (classes + 1, 3): the palette, then the colour of no class."""
-    return np.array([*palette, rest], np.uint8)
-
-
-def class_index(labels: np.ndarray, palette: Palette) -> np.ndarray:
-    """Returns `labels` with every value that is no class replaced by their number.
-
-    Args:
-        labels: Integers of any type; negative ones are no class.
-        palette: One colour per class.
-
-    Returns:
-        Array of `labels`' shape with values 0..len(palette), a row of `color_table`.
-    """
-    labels = np.asarray(labels)
-    # Seen as unsigned, negative values are large.
-    unsigned = labels.view(labels.dtype.str.replace("i", "u"))
-    if len(palette) > np.iinfo(unsigned.dtype).max:
-        return unsigned  # too narrow to hold anything but classes
-    return np.minimum(unsigned, unsigned.dtype.type(len(palette)))
-
-
-_FULL = 256  # weight of an opaque colour: blending shifts by 8 bits
+    return np.take(_color_table(palette), _class_index(labels, palette), axis=0)
 
 
 def overlay(
@@ -85,12 +69,12 @@ def overlay(
         raise ValueError(
             f"An image {image.shape} does not go with labels {labels.shape}."
         )
-    index = class_index(labels, palette)
-    weight = round(_FULL * opacity)
-    colors = color_table(palette, (0, 0, 0)).astype(np.uint16) * weight
-    colors += _FULL // 2  # rounds
-    keep = np.full((len(colors), 1), _FULL - weight, np.uint16)
-    keep[-1] = _FULL
+    index = _class_index(labels, palette)
+    weight = round(_OPAQUE * opacity)
+    colors = _color_table(palette).astype(np.uint16) * weight
+    colors += _OPAQUE // 2  # rounds
+    keep = np.full((len(colors), 1), _OPAQUE - weight, np.uint16)
+    keep[-1] = _OPAQUE
     blended = image * np.take(keep, index, axis=0)
     blended += np.take(colors, index, axis=0)
     blended >>= 8
@@ -119,14 +103,24 @@ def region_borders(labels: np.ndarray, width: int = 1) -> np.ndarray:
 
 
 def _line_colors(palette: Palette) -> np.ndarray:
-    """Returns a light tint of each class's colour, which stands out from all."""
-    colors = color_table(palette, (0, 0, 0)).astype(np.uint16)
+    """A light tint of each class's colour, which stands out from all."""
+    colors = _color_table(palette).astype(np.uint16)
     return ((colors + 2 * 255) // 3).astype(np.uint8)
 
 
-_INK = (34, 34, 34)
-_PAPER = (255, 255, 255)
-_LETTERS = (13, 40)  # smallest and largest height beside a picture, in pixels
+def _color_table(palette: Palette) -> np.ndarray:
+    """Returns uint8 (classes + 1, 3): the palette, then black."""
+    return np.array([*palette, (0, 0, 0)], np.uint8)
+
+
+def _class_index(labels: np.ndarray, palette: Palette) -> np.ndarray:
+    """Returns rows of `_color_table`; whatever is no class has the last one."""
+    labels = np.asarray(labels)
+    # Seen as unsigned, negative values are large.
+    unsigned = labels.view(labels.dtype.str.replace("i", "u"))
+    if len(palette) > np.iinfo(unsigned.dtype).max:
+        return unsigned  # too narrow to hold anything but classes
+    return np.minimum(unsigned, unsigned.dtype.type(len(palette)))
 
 
 def with_legend(
@@ -148,7 +142,7 @@ def with_legend(
         the width of the longest name.
     """
     font_size = int(np.clip(picture.shape[1] // 64, *_LETTERS))
-    width = max(picture.shape[1], _longest(labels, names, font_size))
+    width = max(picture.shape[1], _longest_name(labels, names, font_size))
     strip = legend(labels, names, palette, width=width, font_size=font_size)
     beside = np.full((len(picture), width - picture.shape[1], 3), 255, np.uint8)
     return np.concatenate([np.concatenate([picture, beside], axis=1), strip])
@@ -175,20 +169,20 @@ def legend(
         uint8 RGB (h, width, 3); as many rows as the names need. h is 0 where there
         is no class.
     """
-    present = _present(labels, names)
+    present = _present_classes(labels, names)
     font = ImageFont.load_default(font_size)
     row_height, gap = round(font_size * 1.75), font_size // 2
-    places, x, row = [], gap, 0
+    positions, x, row = [], gap, 0
     for label in present:
-        needed = _width(names[label], font)
+        needed = _entry_width(names[label], font)
         if x > gap and x + needed + gap > width:
             x, row = gap, row + 1
-        places.append((label, x, row * row_height))
+        positions.append((label, x, row * row_height))
         x += needed + 2 * gap
     height = (row + 1) * row_height if present else 0
     strip = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(strip)
-    for label, left, top in places:
+    for label, left, top in positions:
         middle = top + row_height // 2
         upper = middle - font_size // 2
         swatch = (left, upper, left + font_size - 1, upper + font_size - 1)
@@ -198,27 +192,20 @@ def legend(
     return np.array(strip)
 
 
-def _present(labels: np.ndarray, names: Sequence[str]) -> list[int]:
+def _present_classes(labels: np.ndarray, names: Sequence[str]) -> list[int]:
     return [int(label) for label in np.unique(labels) if 0 <= label < len(names)]
 
 
-def _width(name: str, font: ImageFont.FreeTypeFont) -> int:
-    """Pixels of a colour and its name."""
+def _entry_width(name: str, font: ImageFont.FreeTypeFont) -> int:
     return int(font.size) + int(font.size) // 4 + math.ceil(font.getlength(name))
 
 
-def _longest(labels: np.ndarray, names: Sequence[str], font_size: int) -> int:
+def _longest_name(labels: np.ndarray, names: Sequence[str], font_size: int) -> int:
     font = ImageFont.load_default(font_size)
-    widths = [_width(names[label], font) for label in _present(labels, names)]
+    widths = [
+        _entry_width(names[label], font) for label in _present_classes(labels, names)
+    ]
     return max(widths, default=0) + 2 * (font_size // 2)
-
-
-_FAINT = (110, 110, 110)
-_LINE = (225, 225, 225)
-_EMPTY = (240, 240, 240)  # rows without a pixel
-_FULL_SHARE = (8, 64, 129)  # cells with all of a row's pixels
-_MARGIN = 24
-_LARGEST = 4000  # of the matrix's side in pixels, however many the classes
 
 
 def confusion_picture(counts: np.ndarray, names: Sequence[str]) -> np.ndarray:
@@ -234,26 +221,70 @@ def confusion_picture(counts: np.ndarray, names: Sequence[str]) -> np.ndarray:
     Returns:
         uint8 RGB (h, w, 3).
     """
-    classes = len(names)
-    cell = min(46, max(1, _LARGEST // classes))
-    font = ImageFont.load_default(max(9, min(16, round(0.8 * cell))))
-    named = cell >= 13
-    side = max(font.getlength(name) for name in names) if named else 0
-    label = round(side) + 14
-    left, top = _MARGIN + 30 + label, _MARGIN + 90 + label
-    width = max(left + classes * cell, _MARGIN + 560) + _MARGIN
-    height = top + max(classes * cell, 90) + _MARGIN
-    picture = Image.new("RGB", (width, height), _PAPER)
-    draw = ImageDraw.Draw(picture)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     shares = row_shares(counts)
-    _heading(draw, grey=bool(np.isnan(shares).any()))
-    _axes(picture, left, top)
-    if named:
-        _names(picture, names, left, top, cell, font)
-    picture.paste(_paint_cells(shares, cell), (left, top))
+    note = "Percent of each true class's pixels, by predicted class; rows add to 100."
+    if np.isnan(shares).any():
+        note += "\nGrey rows: the class is not in the labels."
+    cell = min(46, max(1, _LARGEST_MATRIX // len(names)))
+    letters = max(9, min(15, round(0.8 * cell)))
+    longest = 0.65 * letters * max(map(len, names)) if cell >= _NAMED else 0
+    side, left, top = len(names) * cell, longest + 50, longest + 110
+    width, height = max(left + side, 620) + 24, top + side + 24
+
+    figure = Figure((width / 72, height / 72), dpi=72)  # a point is a pixel
+    corner = left / width, 24 / height
+    axes = figure.add_axes((*corner, side / width, side / height))
+    _draw_matrix(axes, shares, names, cell, letters)
+    for x, y, size, text, style in (
+        (24, 24, 20, "Confusion matrix", {}),
+        (24, 50, 14, note, {"color": _GREY}),
+        (left, 92, 16, "predicted class", {}),
+        (24, top, 16, "true class", {"rotation": 90}),
+    ):
+        figure.text(x / width, 1 - y / height, text, size=size, va="top", **style)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.array(canvas.buffer_rgba())[..., :3]
+
+
+def _draw_matrix(axes, shares: np.ndarray, names, cell: int, letters: int) -> None:
+    """Colours the cells and writes names beside them, where there is room."""
+    from matplotlib.colors import LinearSegmentedColormap, PowerNorm
+
+    classes = len(names)
+    axes.set_facecolor(_EMPTY)
+    axes.imshow(
+        shares,
+        cmap=LinearSegmentedColormap.from_list("shares", ["white", "#084081"]),
+        norm=PowerNorm(0.5, 0, 1),  # so that small confusions show
+        interpolation="none",
+        extent=(0, classes, classes, 0),
+    )
+    named = cell >= _NAMED
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_ticks(np.arange(classes) + 0.5 if named else [])
+        axis.set_ticklabels(names if named else [], size=letters)
+    axes.xaxis.tick_top()
+    axes.tick_params("x", rotation=90)
+    axes.tick_params(length=0)
+    axes.spines[:].set_color(_LINE)
+    if cell >= 6:
+        axes.hlines(range(classes), 0, classes, _LINE, linewidth=1)
+        axes.vlines(range(classes), 0, classes, _LINE, linewidth=1)
     if cell >= 40:
-        _percentages(draw, shares, left, top, cell)
-    return np.array(picture)
+        _write_percentages(axes, shares)
+
+
+def _write_percentages(axes, shares: np.ndarray) -> None:
+    style = {"size": 15, "ha": "center", "va": "center"}
+    for row, column in np.argwhere(shares > 0):
+        share = shares[row, column]
+        text = "<1" if share < 0.005 else f"{100 * share:.0f}"
+        color = "white" if share > 0.2 else _GREY if share < 0.005 else "#222222"
+        axes.text(column + 0.5, row + 0.5, text, color=color, **style)
 
 
 def row_shares(counts: np.ndarray) -> np.ndarray:
@@ -261,85 +292,6 @@ def row_shares(counts: np.ndarray) -> np.ndarray:
     rows = counts.sum(1, keepdims=True)
     shares = np.full(counts.shape, np.nan)
     return np.divide(counts, rows, out=shares, where=rows > 0)
-
-
-def _heading(draw: ImageDraw.ImageDraw, grey: bool) -> None:
-    """Says what the numbers and, if there are any, the grey rows are."""
-    font = ImageFont.load_default(20)
-    draw.text((_MARGIN, _MARGIN), "Confusion matrix", fill=_INK, font=font)
-    note = "Percent of each true class's pixels, by predicted class; rows add to 100."
-    if grey:
-        note += "\nGrey rows: the class is not in the labels."
-    place, font = (_MARGIN, _MARGIN + 28), ImageFont.load_default(14)
-    draw.text(place, note, fill=_FAINT, font=font)
-
-
-def _axes(picture: Image.Image, left: int, top: int) -> None:
-    """Says what rows and columns are."""
-    font = ImageFont.load_default(16)
-    draw = ImageDraw.Draw(picture)
-    middle = _MARGIN + 78
-    draw.text((left, middle), "predicted class", fill=_INK, font=font, anchor="lm")
-    picture.paste(_sideways("true class", font), (_MARGIN, top))
-
-
-def _names(picture, names, left, top, cell, font) -> None:
-    """Writes the classes to the left of the rows and, sideways, above the columns."""
-    draw = ImageDraw.Draw(picture)
-    for index, name in enumerate(names):
-        middle = index * cell + cell // 2
-        place = (left - 8, top + middle)
-        draw.text(place, name, fill=_INK, font=font, anchor="rm")
-        words = _sideways(name, font)
-        start = (left + middle - words.width // 2, top - 8 - words.height)
-        picture.paste(words, start)
-
-
-def _sideways(text: str, font: ImageFont.FreeTypeFont) -> Image.Image:
-    """Draws text that reads from below."""
-    ascent, descent = font.getmetrics()
-    words = Image.new(
-        "RGB", (round(font.getlength(text)) + 1, ascent + descent), _PAPER
-    )
-    ImageDraw.Draw(words).text((0, 0), text, fill=_INK, font=font)
-    return words.transpose(Image.Transpose.ROTATE_90)
-
-
-def _paint_cells(shares: np.ndarray, cell: int) -> Image.Image:
-    """Colours the cells, with thin lines between them where there is room.
-
-    The colour goes from white to dark blue by the root, so that small confusions show.
-    """
-    weight = np.sqrt(np.nan_to_num(shares))[..., None]
-    colors = (1 - weight) * np.array(_PAPER) + weight * np.array(_FULL_SHARE)
-    colors[np.isnan(shares)] = _EMPTY
-    grid = colors.round().astype(np.uint8).repeat(cell, 0).repeat(cell, 1)
-    if cell >= 6:
-        grid[::cell] = grid[-1] = _LINE
-        grid[:, ::cell] = grid[:, -1] = _LINE
-    return Image.fromarray(grid)
-
-
-def _percentages(draw, shares: np.ndarray, left: int, top: int, cell: int) -> None:
-    """Writes what is not zero into the cells."""
-    font = ImageFont.load_default(15)
-    for row, column in np.argwhere(shares > 0):
-        share = shares[row, column]
-        text = "<1" if share < 0.005 else f"{100 * share:.0f}"
-        ink = _PAPER if share > 0.2 else _FAINT if share < 0.005 else _INK
-        place = (left + (column + 0.5) * cell, top + (row + 0.5) * cell)
-        draw.text(place, text, fill=ink, font=font, anchor="mm")
-
-
-_LARGEST_FILE = 1 << 20  # bytes; 256 classes take about 10 000
-_FORMS = (
-    'a JSON file is {"road": [128, 64, 128], ...} or a list of [red, green, blue]; '
-    "a .txt file has lines of `red green blue name`"
-)
-
-
-class _Pairs(list):
-    """A JSON object as its pairs: a dictionary would hide a name given twice."""
 
 
 def read_palette(
@@ -364,15 +316,15 @@ def read_palette(
             name, or something that is no colour.
     """
     path = Path(path)
-    text = _text(path)
+    text = _read_text(path)
     if path.suffix.lower() != ".json":
-        return _by_name(path, _rows(path, text), names)
+        return _colors_by_name(path, _parse_rows(path, text), names)
     try:
         content = json.loads(text, object_pairs_hook=_Pairs)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not JSON ({error}); {_FORMS}.") from error
     if isinstance(content, _Pairs):
-        return _by_name(path, content, names)
+        return _colors_by_name(path, content, names)
     if not isinstance(content, list) or len(content) != len(names):
         given = f"{len(content)} colours" if isinstance(content, list) else "no list"
         raise InputError(
@@ -380,14 +332,18 @@ def read_palette(
             f"{_FORMS}."
         )
     pairs = zip(names, content, strict=True)
-    return tuple(_color(path, name, color) for name, color in pairs)
+    return tuple(_check_color(path, name, color) for name, color in pairs)
 
 
-def _text(path: Path) -> str:
+class _Pairs(list):
+    """A JSON object as its pairs: a dictionary would hide a name given twice."""
+
+
+def _read_text(path: Path) -> str:
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise InputError(
-                f"{path} has more than {_LARGEST} bytes, too many for a palette; "
+                f"{path} has more than {_LARGEST_FILE} bytes, too many for a palette; "
                 f"{_FORMS}."
             )
         return path.read_text("utf-8-sig")
@@ -399,7 +355,7 @@ def _text(path: Path) -> str:
         raise InputError(f"The palette {path} is not text; {_FORMS}.") from error
 
 
-def _rows(path: Path, text: str) -> list[tuple[str, list]]:
+def _parse_rows(path: Path, text: str) -> list[tuple[str, list]]:
     rows = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -414,14 +370,14 @@ def _rows(path: Path, text: str) -> list[tuple[str, list]]:
     return rows
 
 
-def _by_name(path: Path, rows: list[tuple[str, object]], names: Sequence[str]):
+def _colors_by_name(path: Path, rows: list[tuple[str, object]], names: Sequence[str]):
     colors = {}
     for name, color in rows:
         if name in colors:
             raise InputError(
                 f"The palette {path} has two colours for {name!r}; leave one of them."
             )
-        colors[name] = _color(path, name, color)
+        colors[name] = _check_color(path, name, color)
     missing = [name for name in names if name not in colors]
     if missing:
         raise InputError(
@@ -431,7 +387,7 @@ def _by_name(path: Path, rows: list[tuple[str, object]], names: Sequence[str]):
     return tuple(colors[name] for name in names)
 
 
-def _color(path: Path, name: str, color: object) -> tuple[int, int, int]:
+def _check_color(path: Path, name: str, color: object) -> tuple[int, int, int]:
     whole = isinstance(color, list) and all(type(part) is int for part in color)
     if not whole or len(color) != 3 or not all(0 <= part <= 255 for part in color):
         raise InputError(
