@@ -1,28 +1,30 @@
-"""One sample looked at: what is wrong with it, and what is in it."""
+"""Checks of a data set's images and labels before training."""
 
+import contextlib
 import dataclasses
 import hashlib
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import tqdm
+from tqdm import tqdm
 
 from keras_lraspp.data.dataset import Dataset, SegmentationDataset
 from keras_lraspp.data.label_spec import explain_illegal, illegal_values, read_label
 from keras_lraspp.data.pairing import keep_labelled
 from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.images import DamagedFileError, check_image_file, size_mismatch
-from keras_lraspp.parallel import processors
+from keras_lraspp.parallel import map_threads, processors
 
+MOST_SKIPPED = 0.01  # share of the data set
 _PATIENCE = 2.0  # seconds before a progress bar appears
 
 
 class SampleStats(NamedTuple):
-    """What is in a sample that can be used."""
+    """Size, digests and class counts of a sample that can be used."""
 
     size: tuple[int, int]  # height, width
     digest: bytes  # of the image's pixels; equal only for equal pictures
@@ -31,133 +33,18 @@ class SampleStats(NamedTuple):
 
 
 class SampleReport(NamedTuple):
-    """What is wrong with one sample, and what is in it."""
+    """Faults of one sample, and its statistics."""
 
     index: int
     damage: str | None = None  # the file may be left out
     fault: str | None = None  # the data set is not what it should be
     illegal: tuple[int, ...] = ()  # label values
-    content: SampleStats | None = None
+    stats: SampleStats | None = None
 
     @property
     def healthy(self) -> bool:
         """Whether nothing is wrong."""
         return not (self.damage or self.fault or self.illegal)
-
-
-def check_samples(
-    samples: SegmentationDataset,
-    look: Callable[[SegmentationDataset, int], SampleReport],
-    *,
-    progress: bool = True,
-    workers: int | None = None,
-) -> list[SampleReport]:
-    """Looks at every sample, several at a time.
-
-    Args:
-        samples: The data set.
-        look: `quick_check` or `full_check`.
-        progress: Whether to show a bar with the time left when it takes long.
-        workers: Samples looked at a time; `None` for one per processor.
-
-    Returns:
-        What was found, in the order of the samples.
-    """
-    bar = tqdm.tqdm(
-        total=len(samples),
-        desc=f"checking {samples.name} {samples.split}",
-        unit="image",
-        delay=_PATIENCE,
-        disable=not progress,
-        leave=False,
-    )
-    findings = []
-    with bar, ThreadPoolExecutor(workers or processors()) as pool:
-        # Decoders do not hold Python's lock.
-        for finding in pool.map(lambda i: look(samples, i), range(len(samples))):
-            bar.update()
-            findings.append(finding)
-    return findings
-
-
-def quick_check(samples: SegmentationDataset, index: int) -> SampleReport:
-    """Looks at a sample as closely as a training needs.
-
-    Labels are read whole; of image files the header and the end.
-    """
-    if not isinstance(samples, Dataset):
-        return full_check(samples, index)._replace(content=None)
-
-    def read() -> SampleReport:
-        size = check_image_file(samples.images[index])
-        return _read_label(samples, index, size)[0]
-
-    return _guarded(index, read)
-
-
-def full_check(samples: SegmentationDataset, index: int) -> SampleReport:
-    """Reads all of a sample and says what is in it."""
-    from keras_lraspp.data.decode import load_image
-
-    def read() -> SampleReport:
-        if not isinstance(samples, Dataset):
-            image, label = (np.asarray(part) for part in samples.load(index))
-            return SampleReport(index, content=_content(samples, image, label))
-        image = np.asarray(load_image(samples.images[index]))
-        finding, label = _read_label(samples, index, image.shape[:2])
-        if not finding.healthy:
-            return finding
-        return finding._replace(content=_content(samples, image, label))
-
-    return _guarded(index, read)
-
-
-def _guarded(index: int, read: Callable[[], SampleReport]) -> SampleReport:
-    try:
-        return read()
-    except DamagedFileError as error:
-        return SampleReport(index, damage=str(error))
-    except InputError as error:
-        return SampleReport(index, fault=str(error))
-
-
-def _read_label(dataset: Dataset, index: int, size: tuple[int, int]):
-    """What is wrong with a label, and the label."""
-    if not dataset.labels:
-        return SampleReport(index), None
-    image_path, label_path = dataset.images[index], dataset.labels[index]
-    label = read_label(label_path, dataset)
-    fault = size_mismatch(image_path, size, label_path, label.shape)
-    illegal = tuple(illegal_values(label, dataset))
-    return SampleReport(index, fault=fault, illegal=illegal), label
-
-
-def _content(
-    samples: SegmentationDataset, image: np.ndarray, label: np.ndarray | None
-) -> SampleStats:
-    size = image.shape[:2]
-    if label is None:
-        return SampleStats(size, _digest(image), b"", None)
-    counted = label < samples.num_classes
-    pixels = np.bincount(label[counted], minlength=samples.num_classes + 1)
-    pixels[-1] = label.size - np.count_nonzero(counted)
-    return SampleStats(size, _digest(image), _digest(label), pixels.astype(np.int64))
-
-
-def _digest(pixels: np.ndarray) -> bytes:
-    hasher = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
-    hasher.update(np.ascontiguousarray(pixels))
-    return hasher.digest()
-
-
-def label_file(samples: SegmentationDataset, index: int) -> Path | str:
-    """Where a sample's label is."""
-    if isinstance(samples, Dataset) and samples.labels:
-        return samples.labels[index]
-    return samples.source(index)
-
-
-MOST_SKIPPED = 0.01  # share of the data set
 
 
 def check_dataset(
@@ -168,7 +55,7 @@ def check_dataset(
     progress: bool = True,
     workers: int | None = None,
 ) -> SegmentationDataset:
-    """Looks at every file: pairs, damage, sizes and label values.
+    """Checks every file of a data set: pairs, damage, sizes and label values.
 
     Labels are read whole; of images the header and the end (that finds truncated files;
     damage in the middle shows when the file is decoded).
@@ -196,38 +83,158 @@ def check_dataset(
             dataset.images, dataset.labels, missing_label=missing_label
         )
         dataset = dataclasses.replace(dataset, images=images, labels=labels)
-    findings = check_samples(dataset, quick_check, progress=progress, workers=workers)
-    findings = [finding for finding in findings if not finding.healthy]
-    faults = [finding.fault for finding in findings if finding.fault]
+    reports = check_samples(dataset, quick_check, progress=progress, workers=workers)
+    reports = [report for report in reports if not report.healthy]
+    faults = [report.fault for report in reports if report.fault]
     if faults:
-        raise InputError(_counted(faults, dataset))
-    wrong = [finding for finding in findings if finding.illegal]
+        raise InputError(_summary(faults, dataset))
+    wrong = [report for report in reports if report.illegal]
     if wrong:
-        values = {value for finding in wrong for value in finding.illegal}
-        files = [label_file(dataset, finding.index) for finding in wrong]
-        raise InputError(explain_illegal(values, files, dataset))
-    return _without_damaged(findings, dataset, corrupt)
+        raise InputError(explain_illegal_labels(wrong, dataset))
+    return _without_damaged(reports, dataset, corrupt)
+
+
+def explain_illegal_labels(
+    reports: list[SampleReport], dataset: SegmentationDataset
+) -> str:
+    """Says in one sentence which label values are wrong, and in which files."""
+    values = {value for report in reports for value in report.illegal}
+    files = [label_source(dataset, report.index) for report in reports]
+    return explain_illegal(values, files, dataset)
 
 
 def _without_damaged(
-    findings: list[SampleReport], dataset: SegmentationDataset, corrupt: str
-):
-    if not findings:
+    reports: list[SampleReport], dataset: SegmentationDataset, corrupt: str
+) -> SegmentationDataset:
+    if not reports:
         return dataset
-    message = _counted([finding.damage for finding in findings], dataset)
+    message = _summary([report.damage for report in reports], dataset)
     if corrupt == "fail":
         raise InputError(f'{message} Or set corrupt="skip" to leave out such files.')
-    if len(findings) > MOST_SKIPPED * len(dataset):
+    if len(reports) > MOST_SKIPPED * len(dataset):
         raise InputError(
             f"{message} That is more than {MOST_SKIPPED:.0%}, the most that is skipped."
         )
     warnings.warn(f"{message} They are left out.", stacklevel=3)
-    damaged = {finding.index for finding in findings}
+    damaged = {report.index for report in reports}
     return dataset.select([k for k in range(len(dataset)) if k not in damaged])
 
 
-def _counted(sentences: list[str], dataset: SegmentationDataset) -> str:
+def _summary(sentences: list[str], dataset: SegmentationDataset) -> str:
     if len(sentences) == 1:
         return sentences[0]
     count = f"{len(sentences)} of {len(dataset)}"
     return f"{count} samples are faulty: {abbreviate(sentences)}"
+
+
+def check_samples(
+    dataset: SegmentationDataset,
+    check_sample: Callable[[SegmentationDataset, int], SampleReport],
+    *,
+    progress: bool = True,
+    workers: int | None = None,
+) -> list[SampleReport]:
+    """Checks every sample, several at a time.
+
+    Args:
+        dataset: The data set.
+        check_sample: `quick_check` or `full_check`.
+        progress: Whether to show a bar with the time left when it takes long.
+        workers: Samples checked at a time; `None` for one per processor.
+
+    Returns:
+        A report for each sample, in order.
+    """
+    bar = tqdm(
+        total=len(dataset),
+        desc=f"checking {dataset.name} {dataset.split}",
+        unit="image",
+        delay=_PATIENCE,
+        disable=not progress,
+        leave=False,
+    )
+    # Decoders do not hold Python's lock.
+    results = map_threads(
+        partial(check_sample, dataset), range(len(dataset)), workers or processors()
+    )
+    reports = []
+    with bar, contextlib.closing(results):
+        for _, report in results:
+            reports.append(report.result())
+            bar.update()
+    return reports
+
+
+def quick_check(dataset: SegmentationDataset, index: int) -> SampleReport:
+    """Checks a label, and of an image file the header and the end."""
+    if not isinstance(dataset, Dataset):
+        return full_check(dataset, index)._replace(stats=None)
+
+    def read() -> SampleReport:
+        size = check_image_file(dataset.images[index])
+        return _check_label(dataset, index, size)[0]
+
+    return _report_errors(index, read)
+
+
+def full_check(dataset: SegmentationDataset, index: int) -> SampleReport:
+    """Reads all of a sample, checks it and counts what is in it."""
+    from keras_lraspp.data.decode import load_image
+
+    def read() -> SampleReport:
+        if isinstance(dataset, Dataset):
+            image = np.asarray(load_image(dataset.images[index]))
+            report, label = _check_label(dataset, index, image.shape[:2])
+        else:
+            report = SampleReport(index)
+            image, label = map(np.asarray, dataset.load(index))
+        if not report.healthy:
+            return report
+        return report._replace(stats=_stats(dataset, image, label))
+
+    return _report_errors(index, read)
+
+
+def _report_errors(index: int, read: Callable[[], SampleReport]) -> SampleReport:
+    try:
+        return read()
+    except DamagedFileError as error:
+        return SampleReport(index, damage=str(error))
+    except InputError as error:
+        return SampleReport(index, fault=str(error))
+
+
+def _check_label(dataset: Dataset, index: int, size: tuple[int, int]):
+    """Reads a label; returns the report and the label, `None` if there is none."""
+    if not dataset.labels:
+        return SampleReport(index), None
+    image_path, label_path = dataset.images[index], dataset.labels[index]
+    label = read_label(label_path, dataset)
+    fault = size_mismatch(image_path, size, label_path, label.shape)
+    illegal = tuple(illegal_values(label, dataset))
+    return SampleReport(index, fault=fault, illegal=illegal), label
+
+
+def _stats(
+    dataset: SegmentationDataset, image: np.ndarray, label: np.ndarray | None
+) -> SampleStats:
+    size = image.shape[:2]
+    if label is None:
+        return SampleStats(size, _digest(image), b"", None)
+    counted = label < dataset.num_classes
+    pixels = np.bincount(label[counted], minlength=dataset.num_classes + 1)
+    pixels[-1] = label.size - np.count_nonzero(counted)
+    return SampleStats(size, _digest(image), _digest(label), pixels.astype(np.int64))
+
+
+def _digest(pixels: np.ndarray) -> bytes:
+    hasher = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
+    hasher.update(np.ascontiguousarray(pixels))
+    return hasher.digest()
+
+
+def label_source(dataset: SegmentationDataset, index: int) -> Path | str:
+    """Where a sample's label is."""
+    if isinstance(dataset, Dataset) and dataset.labels:
+        return dataset.labels[index]
+    return dataset.source(index)

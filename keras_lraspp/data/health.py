@@ -1,4 +1,4 @@
-"""What the data doctor finds: every file read, all that is wrong, all that is there."""
+"""Full check of a split: problems, statistics, duplicates and class weights."""
 
 import inspect
 import warnings
@@ -8,14 +8,26 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_lraspp.data.check import SampleReport, check_samples, full_check, label_file
+from keras_lraspp.data.check import (
+    SampleReport,
+    SampleStats,
+    check_samples,
+    explain_illegal_labels,
+    full_check,
+    label_source,
+)
 from keras_lraspp.data.dataset import SegmentationDataset
-from keras_lraspp.data.label_spec import explain_illegal
 from keras_lraspp.errors import InputError
+
+FORMULA = (
+    "median frequency balancing (Eigen and Fergus, 2015): median of the classes' "
+    "frequencies / frequency, the frequency being the share of a class among the "
+    "pixels that count in images where it occurs"
+)
 
 
 class Problem(NamedTuple):
-    """Something that is wrong, or looks so.
+    """A problem of a data set, or what looks like one.
 
     Attributes:
         kind: `"listing"`, `"damaged"`, `"unusable"`, `"illegal labels"`,
@@ -32,45 +44,45 @@ class Problem(NamedTuple):
 
 
 class SplitHealth(NamedTuple):
-    """One split looked at.
+    """Problems and statistics of one split.
 
     Attributes:
         split: Its name.
         samples: The data set; `None` if it could not be listed.
         problems: What is wrong with it.
-        findings: One for each sample.
+        reports: One for each sample.
     """
 
     split: str
     samples: SegmentationDataset | None
     problems: tuple[Problem, ...]
-    findings: tuple[SampleReport, ...]
+    reports: tuple[SampleReport, ...]
 
     @property
-    def contents(self):
-        """Contents of the samples that can be used."""
-        return [found.content for found in self.findings if found.content]
+    def stats(self) -> list[SampleStats]:
+        """Statistics of the samples that can be used."""
+        return [report.stats for report in self.reports if report.stats]
 
     @property
     def sizes(self) -> Counter:
-        """How many images have which height and width."""
-        return Counter(content.size for content in self.contents)
+        """Number of images of each height and width."""
+        return Counter(row.size for row in self.stats)
 
     @property
     def mean_size(self) -> tuple[float, float] | None:
         """Mean height and width; `None` without images."""
-        sizes = [content.size for content in self.contents]
+        sizes = [row.size for row in self.stats]
         return tuple(np.mean(sizes, axis=0).tolist()) if sizes else None
 
     @property
     def pixels(self) -> np.ndarray | None:
         """Labelled pixels, int64 (images, classes + 1); ignored ones come last."""
-        rows = [row.pixels for row in self.contents if row.pixels is not None]
+        rows = [row.pixels for row in self.stats if row.pixels is not None]
         return np.stack(rows) if rows else None
 
 
-def examine_split(
-    listing: Callable[..., SegmentationDataset],
+def check_split(
+    factory: Callable[..., SegmentationDataset],
     split: str,
     *,
     progress: bool = True,
@@ -79,40 +91,39 @@ def examine_split(
     """Reads every file of a split.
 
     Args:
-        listing: Reads the list of files: called as `listing(split=...)`, and again with
+        factory: Lists the data set: called as `factory(split=...)`, and again with
             `missing_label="skip"` where it takes that and the first time failed.
         split: Name of the split.
         progress: Whether to show a bar with the time left.
         workers: Samples read at a time; `None` for one per processor.
-
-    Returns:
-        What was found.
     """
-    samples, problems = _list(listing, split)
+    samples, problems = _list_samples(factory, split)
     if samples is None:
         return SplitHealth(split, None, tuple(problems), ())
-    findings = check_samples(samples, full_check, progress=progress, workers=workers)
-    problems += _problems_of(samples, findings)
-    return SplitHealth(split, samples, tuple(problems), tuple(findings))
+    reports = check_samples(samples, full_check, progress=progress, workers=workers)
+    problems += _problems_of(samples, reports)
+    return SplitHealth(split, samples, tuple(problems), tuple(reports))
 
 
-def _list(listing, split: str) -> tuple[SegmentationDataset | None, list[Problem]]:
+def _list_samples(
+    factory, split: str
+) -> tuple[SegmentationDataset | None, list[Problem]]:
     problems: list[Problem] = []
-    ways = [{}]
-    if "missing_label" in inspect.signature(listing).parameters:
-        ways.append({"missing_label": "skip"})
-    for way in ways:
+    attempts = [{}]
+    if "missing_label" in inspect.signature(factory).parameters:
+        attempts.append({"missing_label": "skip"})
+    for options in attempts:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                samples = listing(split=split, **way)
+                samples = factory(split=split, **options)
             except InputError as error:
                 # Whatever wraps the reader may have added lines.
                 message = str(error).partition("\n")[0]
                 if message not in [problem.message for problem in problems]:
                     problems.append(Problem("listing", message))
                 continue
-        if not way:  # skipping warns of what is a problem already
+        if not options:  # skipping warns of what is a problem already
             texts = [str(one.message) for one in caught if one.category is UserWarning]
             problems += [Problem("listing", text, serious=False) for text in texts]
         return samples, problems
@@ -120,52 +131,25 @@ def _list(listing, split: str) -> tuple[SegmentationDataset | None, list[Problem
 
 
 def _problems_of(
-    samples: SegmentationDataset, findings: Sequence[SampleReport]
+    samples: SegmentationDataset, reports: Sequence[SampleReport]
 ) -> list[Problem]:
     problems = []
-    for kind, sentence in (
-        ("damaged", lambda found: found.damage),
-        ("unusable", lambda found: found.fault),
-    ):
-        wrong = [found for found in findings if sentence(found)]
+    for kind, field in (("damaged", "damage"), ("unusable", "fault")):
+        wrong = [report for report in reports if getattr(report, field)]
         if wrong:
-            message = "\n".join(sentence(found) for found in wrong)
-            files = tuple(samples.source(found.index) for found in wrong)
+            message = "\n".join(getattr(report, field) for report in wrong)
+            files = tuple(samples.source(report.index) for report in wrong)
             problems.append(Problem(kind, message, files))
-    wrong = [found for found in findings if found.illegal]
+    wrong = [report for report in reports if report.illegal]
     if wrong:
-        values = {value for found in wrong for value in found.illegal}
-        files = [str(label_file(samples, found.index)) for found in wrong]
-        message = explain_illegal(values, files, samples)
-        problems.append(Problem("illegal labels", message, tuple(files)))
+        files = tuple(str(label_source(samples, report.index)) for report in wrong)
+        message = explain_illegal_labels(wrong, samples)
+        problems.append(Problem("illegal labels", message, files))
     return problems
 
 
-def duplicates(splits: Iterable[SplitHealth]) -> list[Problem]:
-    """Finds pictures that are there twice, pixel by pixel.
-
-    Twice in one split is a waste, and a fault if their labels differ; in two splits it
-    spoils what the second is for.
-    """
-    places = defaultdict(list)
-    for health in splits:
-        for found in health.findings:
-            if found.content:
-                place = (health.split, health.samples.source(found.index))
-                places[found.content.digest].append(
-                    (*place, found.content.label_digest)
-                )
-    kinds = defaultdict(list)
-    for same in places.values():
-        if len(same) > 1:
-            leak = len({split for split, _, _ in same}) > 1
-            differ = len({label for _, _, label in same}) > 1
-            kind = "leak" if leak else "other labels" if differ else "same labels"
-            kinds[kind].append(same)
-    return [_duplicate_problem(kind, kinds[kind]) for kind in _WORDS if kind in kinds]
-
-
-_WORDS = {
+# Sentence, kind of problem, and whether it is serious.
+_DUPLICATES = {
     "leak": (
         "in two splits, which makes scores on the second too good; leave it out of one",
         "leak",
@@ -180,20 +164,36 @@ _WORDS = {
 }
 
 
+def find_duplicates(splits: Iterable[SplitHealth]) -> list[Problem]:
+    """Finds images that occur twice, pixel by pixel.
+
+    Twice in one split is a waste, and a fault if their labels differ; in two splits it
+    spoils what the second is for.
+    """
+    entries = defaultdict(list)
+    for health in splits:
+        for report in health.reports:
+            if report.stats:
+                source = health.samples.source(report.index)
+                entry = health.split, source, report.stats.label_digest
+                entries[report.stats.digest].append(entry)
+    kinds = defaultdict(list)
+    for same in entries.values():
+        if len(same) > 1:
+            leak = len({split for split, _, _ in same}) > 1
+            differ = len({label for _, _, label in same}) > 1
+            kind = "leak" if leak else "other labels" if differ else "same labels"
+            kinds[kind].append(same)
+    found = [kind for kind in _DUPLICATES if kind in kinds]
+    return [_duplicate_problem(kind, kinds[kind]) for kind in found]
+
+
 def _duplicate_problem(kind: str, groups: list) -> Problem:
-    words, name, serious = _WORDS[kind]
-    rows = [" = ".join(where for _, where, _ in same) for same in groups]
+    words, name, serious = _DUPLICATES[kind]
+    rows = [" = ".join(source for _, source, _ in same) for same in groups]
     message = "\n".join([f"the same picture is {words} ({len(groups)} times):", *rows])
-    files = tuple(where for same in groups for _, where, _ in same)
+    files = tuple(source for same in groups for _, source, _ in same)
     return Problem(name, message, files, serious)
-
-
-# In a few words, for who reads the numbers.
-FORMULA = (
-    "median frequency balancing (Eigen and Fergus, 2015): median of the classes' "
-    "frequencies / frequency, the frequency being the share of a class among the "
-    "pixels that count in images where it occurs"
-)
 
 
 def class_weights(pixels: np.ndarray) -> np.ndarray:

@@ -1,9 +1,9 @@
-"""A data set examined: a table, a JSON file and a sheet of samples."""
+"""The `check` command: a data set's problems and statistics as table and JSON."""
 
 import functools
 import inspect
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,35 +14,118 @@ from keras_lraspp.data.health import (
     FORMULA,
     Problem,
     SplitHealth,
+    check_split,
     class_weights,
-    duplicates,
-    examine_split,
+    find_duplicates,
 )
 from keras_lraspp.data.preview import contact_sheet
 from keras_lraspp.errors import InputError
 from keras_lraspp.files import write_text
 
 
-def table_lines(splits: Sequence[SplitHealth], weights: np.ndarray | None) -> list[str]:
-    """Writes what is in a data set as lines of text.
+class Health(NamedTuple):
+    """Problems and statistics of a data set."""
+
+    splits: tuple[SplitHealth, ...]
+    shared: tuple[Problem, ...]  # of several splits
+    weights: np.ndarray | None  # suggested, of each class; nan where there is none
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """All problems."""
+        return tuple(problem for _, problem in self.problems_by_split())
+
+    def problems_by_split(self) -> Iterator[tuple[str | None, Problem]]:
+        """Yields all problems with the name of their split."""
+        for split in self.splits:
+            yield from ((split.split, problem) for problem in split.problems)
+        yield from ((None, problem) for problem in self.shared)
+
+    @property
+    def listed(self) -> SegmentationDataset | None:
+        """The first split that could be listed."""
+        listed = (split.samples for split in self.splits)
+        return next((samples for samples in listed if samples is not None), None)
+
+
+def check(
+    *,
+    dataset: Callable[..., SegmentationDataset],
+    data_root: str | Path | None = None,
+    splits: Sequence[str] = ("train", "val"),
+    json_path: str | Path | None = None,
+    sheet_path: str | Path | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Health:
+    """Checks every file of a data set, and reports all that is wrong with it.
 
     Args:
-        splits: What was found.
-        weights: Suggested weight of each class, nan where there is none; or `None`.
+        dataset: Called as `dataset(split=..., root=data_root)`; `root` only if given.
+        data_root: Folder of the data set, if not the data set's default.
+        splits: The splits to look at; class weights come from the first.
+        json_path: Where to write all of it.
+        sheet_path: Where to write a PNG of some samples with their labels.
+        workers: Files read at a time; `None` for one per processor.
+        progress: Whether to show bars with the time left.
 
     Returns:
-        A line for each split, and one for each class.
+        What was found, if nothing serious is wrong.
+
+    Raises:
+        InputError: If something is wrong that would stop or spoil a training; all of it
+            is printed and written before.
+        StorageError: If a file cannot be written.
     """
-    first = next((one.samples for one in splits if one.samples is not None), None)
+    factory = dataset if data_root is None else _with_root(dataset, data_root)
+    checked = tuple(
+        check_split(factory, split, progress=progress, workers=workers)
+        for split in splits
+    )
+    pixels = next((one.pixels for one in checked if one.pixels is not None), None)
+    weights = None if pixels is None else class_weights(pixels)
+    health = Health(checked, tuple(find_duplicates(checked)), weights)
+    print("\n".join(_table(health)))
+    for split, problem in health.problems_by_split():
+        where = "" if split is None else f"{split}: "
+        severity = "error" if problem.serious else "warning"
+        message = problem.message.replace("\n", "\n    ")
+        print(f"{severity}: {where}{problem.kind}: {message}")
+    if json_path is not None:
+        write_text(Path(json_path), json.dumps(_as_json(health), indent=1) + "\n")
+        print(f"all of it is in {json_path}")
+    if sheet_path is not None and contact_sheet(health.splits, Path(sheet_path)):
+        print(f"samples with their labels are in {sheet_path}")
+    serious = [problem for problem in health.problems if problem.serious]
+    if serious:
+        kinds = ", ".join(dict.fromkeys(problem.kind for problem in serious))
+        raise InputError(
+            f"{len(serious)} things are wrong with this data set ({kinds}); correct "
+            "them as said above, or leave the files out."
+        )
+    print("nothing is wrong with it")
+    return health
+
+
+def _with_root(dataset: Callable[..., SegmentationDataset], root: str | Path):
+    """Binds the folder, still showing which arguments the factory takes."""
+    factory = functools.partial(dataset, root=root)
+    factory.__signature__ = inspect.signature(dataset)
+    return factory
+
+
+def _table(health: Health) -> list[str]:
+    """Returns a line for each split, and one for each class."""
+    first = health.listed
     if first is None:
         return ["no split could be listed"]
     ignored = "none" if first.ignore_label is None else first.ignore_label
     lines = [f"{first.name}: {first.num_classes} classes, ignore label {ignored}", ""]
-    lines += _columns([_SPLIT_TITLES, *map(_split_row, splits)])
-    labelled = [one for one in splits if one.pixels is not None]
+    lines += _columns([_SPLIT_TITLES, *map(_split_row, health.splits)])
+    labelled = [one for one in health.splits if one.pixels is not None]
     if labelled:
-        lines += ["", *_columns(_class_rows(labelled, weights))]
-        if weights is not None:
+        lines += ["", *_columns(_class_rows(labelled, health.weights))]
+        if health.weights is not None:
             lines += ["", f"weight: {FORMULA}"]
     return [*lines, ""]
 
@@ -57,14 +140,14 @@ def _split_row(split: SplitHealth) -> tuple[str, ...]:
     return (
         split.split,
         str(len(split.samples)),
-        str(len(split.contents)),
+        str(len(split.stats)),
         "-" if mean is None else f"{mean[0]:.0f}x{mean[1]:.0f}",
-        _sizes(sizes),
+        _size_range(sizes),
         "-" if pixels is None else f"{_share(pixels[:, -1].sum(), pixels.sum())} %",
     )
 
 
-def _sizes(sizes) -> str:
+def _size_range(sizes) -> str:
     if not sizes:
         return "-"
     smallest, largest = (
@@ -93,7 +176,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The first column to the left, the others to the right."""
+    """Aligns the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
@@ -104,129 +187,38 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-class Health(NamedTuple):
-    """What an examination came to."""
-
-    splits: tuple[SplitHealth, ...]
-    shared: tuple[Problem, ...]  # that concern several splits or none alone
-    weights: np.ndarray | None  # suggested, of each class; nan where there is none
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        """All problems."""
-        return tuple(p for split in self.splits for p in split.problems) + self.shared
-
-
-def check(
-    *,
-    dataset: Callable[..., SegmentationDataset],
-    data_root: str | Path | None = None,
-    splits: Sequence[str] = ("train", "val"),
-    json_path: str | Path | None = None,
-    sheet_path: str | Path | None = None,
-    workers: int | None = None,
-    progress: bool = True,
-) -> Health:
-    """Reads every file of a data set once, and says all that is wrong.
-
-    Args:
-        dataset: Called as `dataset(split=..., root=data_root)`; `root` only if given.
-        data_root: Folder of the data set, if not the data set's default.
-        splits: The splits to look at; class weights come from the first.
-        json_path: Where to write all of it.
-        sheet_path: Where to write a PNG of some samples with their labels.
-        workers: Files read at a time; `None` for one per processor.
-        progress: Whether to show bars with the time left.
-
-    Returns:
-        What was found, if nothing serious is wrong.
-
-    Raises:
-        InputError: If something is wrong that would stop or spoil a training; all of it
-            is printed and written before.
-        StorageError: If a file cannot be written.
-    """
-    listing = dataset if data_root is None else _with_root(dataset, data_root)
-    looked_at = tuple(
-        examine_split(listing, split, progress=progress, workers=workers)
-        for split in splits
-    )
-    health = Health(looked_at, tuple(duplicates(looked_at)), _weights(looked_at))
-    print("\n".join(table_lines(health.splits, health.weights)))
-    _print_problems(health)
-    if json_path is not None:
-        write_text(Path(json_path), json.dumps(as_json(health), indent=1) + "\n")
-        print(f"all of it is in {json_path}")
-    if sheet_path is not None and contact_sheet(health.splits, Path(sheet_path)):
-        print(f"samples with their labels are in {sheet_path}")
-    serious = [problem for problem in health.problems if problem.serious]
-    if serious:
-        kinds = ", ".join(dict.fromkeys(problem.kind for problem in serious))
-        raise InputError(
-            f"{len(serious)} things are wrong with this data set ({kinds}); correct "
-            "them as said above, or leave the files out."
-        )
-    print("nothing is wrong with it")
-    return health
-
-
-def as_json(health: Health) -> dict:
-    """All that was found, as JSON has it."""
-    first = next((split.samples for split in health.splits if split.samples), None)
-    weights = health.weights
+def _as_json(health: Health) -> dict:
+    first, weights = health.listed, health.weights
+    if weights is not None:
+        weights = [None if np.isnan(weight) else float(weight) for weight in weights]
     return {
         "dataset": None if first is None else first.name,
         "root": None if first is None else str(first.root),
         "classes": [] if first is None else list(first.classes.names),
         "ignore_label": None if first is None else first.ignore_label,
-        "class_weights": None
-        if weights is None
-        else [None if np.isnan(weight) else float(weight) for weight in weights],
+        "class_weights": weights,
         "class_weights_formula": FORMULA,
         "splits": {split.split: _split_as_json(split) for split in health.splits},
         "problems": [
             {"split": split, **problem._asdict()}
-            for split, problems in (
-                *((one.split, one.problems) for one in health.splits),
-                (None, health.shared),
-            )
-            for problem in problems
+            for split, problem in health.problems_by_split()
         ],
     }
 
 
 def _split_as_json(split: SplitHealth) -> dict:
-    pixels = split.pixels
-    return {
+    found = {
         "images": 0 if split.samples is None else len(split.samples),
-        "usable": len(split.contents),
+        "usable": len(split.stats),
         "mean_size": split.mean_size,
         "sizes": [[*size, count] for size, count in split.sizes.most_common()],
-        "pixels": None if pixels is None else pixels[:, :-1].sum(axis=0).tolist(),
-        "ignored_pixels": None if pixels is None else int(pixels[:, -1].sum()),
-        "images_with_class": None
-        if pixels is None
-        else np.count_nonzero(pixels[:, :-1], axis=0).tolist(),
+        "pixels": None,
+        "ignored_pixels": None,
+        "images_with_class": None,
     }
-
-
-def _weights(splits: Sequence[SplitHealth]) -> np.ndarray | None:
-    pixels = next((one.pixels for one in splits if one.pixels is not None), None)
-    return None if pixels is None else class_weights(pixels)
-
-
-def _print_problems(health: Health) -> None:
-    parts = [(one.split, one.problems) for one in health.splits]
-    for split, problems in (*parts, (None, health.shared)):
-        for problem in problems:
-            place = "" if split is None else f"{split}: "
-            word = "error" if problem.serious else "warning"
-            message = problem.message.replace("\n", "\n    ")
-            print(f"{word}: {place}{problem.kind}: {message}")
-
-
-def _with_root(dataset: Callable[..., SegmentationDataset], root: str | Path):
-    """The listing with a folder, still showing which arguments it takes."""
-    listing = functools.partial(dataset, root=root)
-    listing.__signature__ = inspect.signature(dataset)
-    return listing
+    if split.pixels is not None:
+        counts = split.pixels[:, :-1]
+        found["pixels"] = counts.sum(axis=0).tolist()
+        found["ignored_pixels"] = int(split.pixels[:, -1].sum())
+        found["images_with_class"] = np.count_nonzero(counts, axis=0).tolist()
+    return found
