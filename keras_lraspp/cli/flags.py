@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from keras_lraspp.config.gin_files import find_config
 from keras_lraspp.errors import InputError
 
 
@@ -69,8 +68,6 @@ def load_flags(flags: argparse.Namespace) -> None:
     Raises:
         InputError: For a faulty configuration.
     """
-    for name in flags.gin_file:
-        find_config(name)  # a wrong name is said at once, not after a long import
     from keras_lraspp.config import load_config
 
     load_config(flags.gin_file, flags.gin_bindings)

@@ -1,7 +1,7 @@
-"""Gin at the edge: the only file that imports gin.
+"""Gin configurations: load files and bindings, call the commands that they configure.
 
-What gin may configure is in `CONFIGURABLES`; library code knows nothing of it.
-A `.gin` file can import and call anything: treat one from a stranger as code.
+The only file that imports gin; library code knows nothing of it. A `.gin` file can
+import and call anything: treat one from a stranger as code.
 """
 
 import importlib
@@ -17,59 +17,10 @@ from typing import NamedTuple
 
 import gin
 
+from keras_lraspp import data, training
 from keras_lraspp.config.gin_errors import error_line, explain, undefined
 from keras_lraspp.config.gin_files import Fragment, find_config, read_fragments
 from keras_lraspp.errors import InputError, UserError
-
-# What a literal in a configuration can be; references are checked by what they call.
-_LITERALS = (bool, int, float, str, list, tuple, dict, type(None))
-
-
-def check_arguments(
-    run: Callable, flags: Iterable[str], bindings: Mapping[str, object]
-) -> None:
-    """Checks what a run is called with.
-
-    Args:
-        run: A function with typed keyword arguments.
-        flags: Names of the arguments that flags give.
-        bindings: Arguments that the configuration gives.
-
-    Raises:
-        InputError: If an argument without default is given by neither, or the
-            configuration gives a value of another type than the annotated one.
-    """
-    parameters = inspect.signature(run, eval_str=True).parameters
-    given = {*flags, *bindings}
-    missing = [
-        f"{run.__name__}.{name}"
-        for name, parameter in parameters.items()
-        if parameter.default is parameter.empty and name not in given
-    ]
-    if missing:
-        raise InputError(
-            f"The configuration gives no {', '.join(missing)}; add `{missing[0]} = "
-            f'...` to the .gin file, or --gin_bindings="{missing[0]}=...".'
-        )
-    for name, value in bindings.items():
-        if not _fits(value, parameters[name].annotation):
-            wanted = inspect.formatannotation(parameters[name].annotation)
-            raise InputError(
-                f"{run.__name__}.{name} is {wanted}, not {value!r}; correct it."
-            )
-
-
-def _fits(value: object, annotation: object) -> bool:
-    kinds = typing.get_args(annotation) or (annotation,)
-    if not isinstance(value, _LITERALS) or not all(
-        isinstance(kind, type) for kind in kinds
-    ):
-        return True
-    if isinstance(value, bool):
-        return bool in kinds
-    if isinstance(value, int) and float in kinds:
-        return True
-    return isinstance(value, kinds)
 
 
 class Configurable(NamedTuple):
@@ -81,32 +32,18 @@ class Configurable(NamedTuple):
     is_run: bool = False
 
 
+# Data sets, transforms, losses, optimizers and schedules are rows of their own tables.
+_COMPONENTS = {
+    **data.DATASETS,
+    **data.TRANSFORMS,
+    **training.LOSSES,
+    **training.OPTIMIZERS,
+    **training.SCHEDULES,
+}
 CONFIGURABLES = (
     Configurable("LRASPP", "keras_lraspp.models"),
     Configurable("from_preset", "keras_lraspp.models", "LRASPP.from_preset"),
-    Configurable("ADE20K", "keras_lraspp.data"),
-    Configurable("CamVid", "keras_lraspp.data"),
-    Configurable("Cityscapes", "keras_lraspp.data"),
-    Configurable("FileList", "keras_lraspp.data"),
-    Configurable("FolderPair", "keras_lraspp.data"),
-    Configurable("Scenes", "keras_lraspp.data"),
-    Configurable("Shards", "keras_lraspp.data"),
-    Configurable("TFDS", "keras_lraspp.data"),
-    Configurable("VOC2012", "keras_lraspp.data"),
-    Configurable("recipe_transform", "keras_lraspp.data"),
-    Configurable("transforms_in_order", "keras_lraspp.data"),
-    Configurable("blur_transform", "keras_lraspp.data"),
-    Configurable("keras_cv_transform", "keras_lraspp.data"),
-    Configurable("rotation_transform", "keras_lraspp.data"),
-    Configurable("scale_aspect_transform", "keras_lraspp.data"),
-    Configurable("CrossEntropy", "keras_lraspp.training.losses"),
-    Configurable("OhemCrossEntropy", "keras_lraspp.training.losses"),
-    Configurable("FocalLoss", "keras_lraspp.training.losses"),
-    Configurable("DiceLoss", "keras_lraspp.training.region_losses"),
-    Configurable("LovaszSoftmax", "keras_lraspp.training.region_losses"),
-    Configurable("CombinedLoss", "keras_lraspp.training.losses"),
-    Configurable("SGD", "keras_lraspp.training.optimizer"),
-    Configurable("WarmupPolynomial", "keras_lraspp.training.schedule"),
+    *(Configurable(name, module) for name, module in _COMPONENTS.items()),
     Configurable("check", "keras_lraspp.data.health_report", is_run=True),
     Configurable("shards", "keras_lraspp.data.shards.writer", is_run=True),
     Configurable("show", "keras_lraspp.data.preview", is_run=True),
@@ -115,6 +52,9 @@ CONFIGURABLES = (
     Configurable("predict", "keras_lraspp.prediction.predict", is_run=True),
     Configurable("export", "keras_lraspp.export.export", is_run=True),
 )
+
+# What a literal in a configuration can be; references are checked by what they call.
+_LITERALS = (bool, int, float, str, list, tuple, dict, type(None))
 
 # Gin adds this to the message of whatever passes through a configured function.
 _GIN_TRACE = "\n  In call to configurable"
@@ -155,14 +95,11 @@ def load_config(
 
 
 def call(run: str, **flags) -> object:
-    """Calls a run; gin gives what the flags do not.
+    """Calls a run, as `"train"`; gin gives what the flags do not.
 
     Args:
-        run: `"train"`, `"evaluate"`, `"predict"` or `"export"`.
+        run: Name of a row of `CONFIGURABLES` that is a run.
         **flags: Arguments of the run; those that are `None` are left to gin.
-
-    Returns:
-        What the run returns.
 
     Raises:
         InputError: If an argument is missing, or a configured value is refused.
@@ -178,15 +115,7 @@ def call(run: str, **flags) -> object:
 
 
 def bound(run: str, *names: str) -> dict[str, object]:
-    """Returns arguments that the configuration gives a run, for another run to share.
-
-    Args:
-        run: As in `call`.
-        *names: Names of the arguments.
-
-    Returns:
-        Those of them that are bound.
-    """
+    """Returns those of the named arguments that the configuration gives a run."""
     bindings = gin.get_bindings(run)
     return {name: bindings[name] for name in names if name in bindings}
 
@@ -200,6 +129,53 @@ def operative_config() -> str:
     bound, used = _sections(gin.config_str()), _sections(gin.operative_config_str())
     macros = {title: text for title, text in bound.items() if "Macros" in title}
     return "\n\n".join({**bound, **used, **macros}.values()) + "\n"
+
+
+def check_arguments(
+    run: Callable, flags: Iterable[str], bindings: Mapping[str, object]
+) -> None:
+    """Checks what a run, a function with typed keyword arguments, is called with.
+
+    Args:
+        run: The function.
+        flags: Names of the arguments that flags give.
+        bindings: Arguments that the configuration gives.
+
+    Raises:
+        InputError: If an argument without default is given by neither, or the
+            configuration gives a value of another type than the annotated one.
+    """
+    parameters = inspect.signature(run, eval_str=True).parameters
+    given = {*flags, *bindings}
+    missing = [
+        f"{run.__name__}.{name}"
+        for name, parameter in parameters.items()
+        if parameter.default is parameter.empty and name not in given
+    ]
+    if missing:
+        raise InputError(
+            f"The configuration gives no {', '.join(missing)}; add `{missing[0]} = "
+            f'...` to the .gin file, or --gin_bindings="{missing[0]}=...".'
+        )
+    for name, value in bindings.items():
+        if not _fits(value, parameters[name].annotation):
+            wanted = inspect.formatannotation(parameters[name].annotation)
+            raise InputError(
+                f"{run.__name__}.{name} is {wanted}, not {value!r}; correct it."
+            )
+
+
+def _fits(value: object, annotation: object) -> bool:
+    kinds = typing.get_args(annotation) or (annotation,)
+    if not isinstance(value, _LITERALS) or not all(
+        isinstance(kind, type) for kind in kinds
+    ):
+        return True
+    if isinstance(value, bool):
+        return bool in kinds
+    if isinstance(value, int) and float in kinds:
+        return True
+    return isinstance(value, kinds)
 
 
 @cache

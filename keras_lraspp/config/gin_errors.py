@@ -1,4 +1,4 @@
-"""What gin says about a faulty configuration, in one sentence with its place."""
+"""Error messages of gin, rewritten as one sentence that says what to do."""
 
 import difflib
 import re
@@ -24,14 +24,11 @@ def error_line(error: Exception) -> int | None:
 
 
 def explain(error: Exception, parameters: Mapping[str, Iterable[str]]) -> str:
-    """Says in one sentence what is wrong and what to do.
+    """Says in one sentence what is wrong and what to do, without the place.
 
     Args:
         error: What gin raised while it parsed or checked.
         parameters: The parameters of everything that can be configured, by name.
-
-    Returns:
-        The sentence, without the place of the error.
     """
     text = _LOCATION.sub("", str(error)).strip()
     if found := _UNKNOWN.match(text):

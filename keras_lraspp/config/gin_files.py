@@ -1,4 +1,4 @@
-"""Where configuration files are, and what they include."""
+"""Configuration files: where they are, and what they include."""
 
 import re
 from collections.abc import Iterator
@@ -18,19 +18,17 @@ CONFIGS = next(
     _PACKAGE / "gin_configs",
 )
 
+# Gin's own includes do not do, also with `gin.add_config_file_search_path`: they look
+# in the working folder first and never beside the file that includes, and a fault in an
+# included file is reported with all the files around it.
 _INCLUDE = re.compile(r"""include\s+(["'])(?P<name>.+?)\1\s*(#.*)?""")
 
 
 class Fragment(NamedTuple):
-    """Lines of a configuration file without its includes, or a `--gin_bindings`.
+    """Lines of a configuration file without its includes, or a `--gin_bindings`."""
 
-    Attributes:
-        path: The file; `None` for a flag.
-        text: Its lines; those before the fragment are empty, so that they count.
-    """
-
-    path: Path | None
-    text: str
+    path: Path | None  # the file; `None` for a flag
+    text: str  # those lines before the fragment are empty, so that they count
 
     def place(self, line: int | None) -> str:
         """Says where a line is; lines count from 1."""
@@ -53,10 +51,9 @@ def find_config(name: str | Path, beside: Path = Path()) -> Path:
     Raises:
         InputError: If there is none.
     """
-    places = [beside, CONFIGS, CONFIGS.parent]
-    for place in places:
-        if (place / name).is_file():
-            return place / name
+    for folder in (beside, CONFIGS, CONFIGS.parent):
+        if (folder / name).is_file():
+            return folder / name
     shipped = sorted(path.name for path in CONFIGS.glob("*.gin"))
     raise InputError(
         f"There is no configuration {name} in {beside.absolute()} or {CONFIGS}; give "
@@ -69,7 +66,6 @@ def read_fragments(path: Path, parents: tuple[Path, ...] = ()) -> Iterator[Fragm
 
     A file is included relative to the one that includes it, else from the
     configurations that come with the package, wherever the command is run.
-    (Gin itself looks in the working folder first.)
 
     Args:
         path: The file.
@@ -92,12 +88,11 @@ def read_fragments(path: Path, parents: tuple[Path, ...] = ()) -> Iterator[Fragm
         try:
             included = find_config(include["name"], path.parent)
         except InputError as error:
-            raise InputError(f"{path} line {number + 1}: {error}") from error
+            raise InputError(f"{path} line {start}: {error}") from error
         chain = (*parents, path)
         if included.resolve() in [parent.resolve() for parent in chain]:
             raise InputError(
-                f"{path} line {number + 1}: {included} includes itself; remove the "
-                f"include."
+                f"{path} line {start}: {included} includes itself; remove the include."
             )
         yield from read_fragments(included, chain)
     yield _fragment(path, lines, start, len(lines))

@@ -1,1 +1,32 @@
-"""Loss, optimizer, schedule, metrics, checkpoints and what watches over a run."""
+"""Training: losses, optimizers, schedules, callbacks, and the run that uses them.
+
+Names are loaded when first asked for, so that importing this package does not bring
+TensorFlow.
+"""
+
+import importlib
+
+# A loss, an optimizer or a schedule is added by its row here: the `.gin` files and
+# `keras_lraspp.training.NAME` then know it.
+LOSSES = {
+    "CrossEntropy": "keras_lraspp.training.losses",
+    "OhemCrossEntropy": "keras_lraspp.training.losses",
+    "FocalLoss": "keras_lraspp.training.losses",
+    "CombinedLoss": "keras_lraspp.training.losses",
+    "DiceLoss": "keras_lraspp.training.region_losses",
+    "LovaszSoftmax": "keras_lraspp.training.region_losses",
+}
+OPTIMIZERS = {"SGD": "keras_lraspp.training.optimizer"}
+SCHEDULES = {"WarmupPolynomial": "keras_lraspp.training.schedule"}
+_HOME = {**LOSSES, **OPTIMIZERS, **SCHEDULES}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
