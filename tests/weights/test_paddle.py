@@ -106,7 +106,7 @@ def test_a_malicious_file_is_refused_and_nothing_ran(tmp_path):
 
 
 def test_sizes_are_bounded(file, tmp_path, monkeypatch):
-    monkeypatch.setattr(pdparams, "LARGEST_FILE", 1 << 20)
+    monkeypatch.setattr(pdparams, "_LARGEST_FILE", 1 << 20)
     big = tmp_path / "big.pdparams"
     big.write_bytes(bytes((1 << 20) + 1))
     with pytest.raises(InputError, match="larger than 1 MiB"):
@@ -123,7 +123,7 @@ def test_sizes_are_bounded(file, tmp_path, monkeypatch):
     assert path.stat().st_size < 1 << 19
     with pytest.raises(InputError, match="more than its own size"):
         read_pdparams(path)
-    monkeypatch.setattr(pdparams, "MOST_TENSORS", 1)
+    monkeypatch.setattr(pdparams, "_MOST_TENSORS", 1)
     with pytest.raises(InputError, match="holds 2 tensors"):
         read_pdparams(file)
 

@@ -1,6 +1,7 @@
 """Pickles: arrays come out, everything else is refused and does not run."""
 
 import collections
+import contextlib
 import functools
 import io
 import os
@@ -12,6 +13,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from harness.mutations import mutate
+from keras_lraspp.weights import paddle
 from keras_lraspp.weights.paddle import PickleError, read_pickle
 
 RNG = np.random.default_rng(0)
@@ -101,6 +104,27 @@ def malice(path):
     yield function + b"}\x8c\x08__call__K\x01sb."
     yield function + b"N}\x8c\x08stand_inK\x01s\x86b."
     yield function + b")\x81."
+    for state in (b"}\x8c\x0c__defaults__N\x85sb.", b"N}\x8c\x08__code__Ns\x86b."):
+        yield b"\x80\x04c_codecs\nencode\n" + state
+        yield b"\x80\x04cnumpy\ndtype\n" + state
+        yield b"\x80\x04}" + state
+        yield b"\x80\x04]" + state
+    command = f"touch {path}".encode()
+    short = b"\x8c" + bytes([len(command)]) + command
+    for name in (b"cos\nsystem\n", b"cbuiltins\neval\n", b"cposix\nsystem\n"):
+        yield b"\x80\x04" + name + short + b"\x85R."
+        yield b"\x80\x04" + name + short + b"\x85\x81."  # NEWOBJ
+        yield b"\x80\x04" + name + short + b"\x85}\x92."  # NEWOBJ_EX
+        yield b"\x80\x04(" + name + short + b"o."  # OBJ
+    yield b"\x80\x04\x8c\x02os\x8c\x06system\x93" + short + b"\x85R."
+    yield b"\x80\x04P" + command + b"\n."  # PERSID
+    yield b"\x80\x04" + short + b"Q."  # BINPERSID
+    yield from (
+        b"\x80\x04\x82\x01.",
+        b"\x80\x04\x83\x01\0.",
+        b"\x80\x04\x84\x01\0\0\0.",
+    )
+    yield b"\x80\x05\x97."  # NEXT_BUFFER
     yield b"cos\nsystem\n(S'touch " + str(path).encode() + b"'\ntR."
     yield b"(S'touch " + str(path).encode() + b"'\nios\nsystem\n."
 
@@ -197,6 +221,27 @@ def test_claimed_sizes_are_not_allocated(size):
     assert peak < 1 << 20
 
 
+def test_tuples_of_tuples_take_no_memory_and_are_no_keys():
+    laughs = b"\x80\x04)q\x00" + b"h\x00h\x00\x86q\x00" * 5000
+    tracemalloc.start()
+    assert isinstance(read_pickle(laughs + b"."), tuple)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 << 20
+    with pytest.raises(PickleError, match="key that is a tuple"):
+        read_pickle(laughs + b"}h\x00Ns.")
+    with pytest.raises(PickleError, match="key that is a tuple"):
+        read_pickle(laughs + b"}(h\x00Nu.")
+
+
+def test_a_reading_leaves_the_stand_ins_as_they_were():
+    before = {name: dict(vars(call)) for name, call in paddle._STAND_INS.items()}
+    for data in malice("/nowhere"):
+        with pytest.raises(PickleError):
+            read_pickle(data)
+    assert before == {name: dict(vars(c)) for name, c in paddle._STAND_INS.items()}
+
+
 def test_one_text_does_not_become_bytes_again_and_again():
     text = "x" * 100_000
     encode = b"c_codecs\nencode\nh\x00X\x06\x00\x00\x00latin1\x86R"
@@ -228,6 +273,10 @@ def test_mutated_pickles_give_errors_only():
         except PickleError:
             refused += 1
     assert refused > 100
+    donor = pickle.dumps(ARRAYS, protocol=2)
+    for _ in range(2000):
+        with contextlib.suppress(PickleError):
+            read_pickle(mutate(data, donor, rng))
     for length in range(0, len(data), 7):
         with pytest.raises(PickleError):
             read_pickle(data[:length])
