@@ -16,7 +16,7 @@ from keras_lraspp.export.metadata import describe
 from keras_lraspp.export.parity import ParityReport, certify, find_samples, pictures
 from keras_lraspp.files import put_in_place, sha256, staging
 from keras_lraspp.inference.functions import label_function
-from keras_lraspp.models.keras_file import find_file_classes, load_weights
+from keras_lraspp.models.keras_file import find_classes, load_weights, open_weights
 from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.models.variants import variant_of
 
@@ -301,9 +301,10 @@ def export(
     _check_counts(parity_images, calibration_images, certificate_images)
     if not overwrite:
         check_absent(folder, rows)
-    class_set = find_file_classes(classes, weights, "export")
+    opened = open_weights(weights)
+    class_set = find_classes(classes, opened, "export")
     network = model(num_classes=len(class_set.names))
-    load_weights(network, weights)
+    load_weights(network, opened)
     images = Images(
         *_samples(dataset, data_root, rows, len(class_set.names)),
         parity_images,

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.export.metadata import INPUT, KEY, OUTPUTS, Metadata, NamedClasses
+from keras_lraspp.inference.tta import DEFAULT
 
 Run = Callable[[str, np.ndarray], np.ndarray]
 
@@ -28,7 +29,10 @@ class ExportedModel:
         outputs: Names of the outputs.
         sides: As above.
         metadata: As above.
+        options: One pass over the image, as for every `Predictor`.
     """
+
+    options = DEFAULT
 
     def __init__(
         self,

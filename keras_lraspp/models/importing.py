@@ -1,4 +1,4 @@
-"""Weights of the reference into our models, with an account of every tensor."""
+"""Import of PaddleSeg's weights, with an account of every tensor."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from keras_lraspp.errors import InputError
+from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.models.mobilenet_v3 import MobileNetV3
 from keras_lraspp.models.variants import BACKBONE_WEIGHTS
 from keras_lraspp.weights import read_pdparams
@@ -46,8 +46,194 @@ _BATCH_NORM = {
     "moving_mean": "_mean",
     "moving_variance": "_variance",
 }
+CLASS_LAYER = "lraspp_head.conv_out.weight"
+_BACKBONE_NAME = ("backbone.conv.", "backbone.blocks.")
+_HEAD_NAME = "lraspp_head."
 _CONV_AXES = (2, 3, 1, 0)  # to (height, width, in, out)
 _DEPTHWISE_AXES = (2, 3, 0, 1)  # to (height, width, channels, 1)
+
+
+class ImportReport(NamedTuple):
+    """What became of every tensor, by the reference's names.
+
+    Attributes:
+        loaded: Tensors that are now in the model.
+        unused: Tensors that the file has beyond the model.
+        missing: Tensors that the model has beyond the file; they stay as they were.
+        mismatched: Tensors of another shape, with both shapes; not loaded either.
+    """
+
+    loaded: tuple[str, ...]
+    unused: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    mismatched: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Returns a line for each kind that there is."""
+        lines = [f"{len(self.loaded)} tensors loaded"]
+        for names, text in (
+            (self.unused, "in the file, not used by the model"),
+            (self.missing, "of the model, not in the file"),
+            (self.mismatched, "of another shape, not loaded"),
+        ):
+            if names:
+                lines.append(
+                    f"{len(names)} {text}: {abbreviate(name[:200] for name in names)}"
+                )
+        return "\n".join(lines)
+
+
+def import_weights(
+    model: keras.Model, path: str | Path, strict: bool = True
+) -> ImportReport:
+    """Fills a model with weights that PaddleSeg trained.
+
+    A file of a backbone fills the backbone of an `LRASPP`, whose head then stays as it
+    was; a file of a whole network fills a `MobileNetV3` too. The classifier behind a
+    published backbone is left out.
+
+    Args:
+        model: An `LRASPP` or a `MobileNetV3`.
+        path: A `.pdparams` file, a folder or `.tar.gz` that holds `model.pdparams`, or
+            `"imagenet_ssld"` for the published backbone, which is downloaded.
+        strict: Whether tensors that should be there and are not, or that nobody
+            asked for, are an error. Otherwise what fits is loaded.
+
+    Returns:
+        What was loaded, and what was not.
+
+    Raises:
+        InputError: If the file is damaged, or with `strict` if it belongs to another
+            network; the model is then as it was.
+        StorageError: If the file cannot be read or downloaded.
+
+    Example:
+        ```python
+        model = keras_lraspp.LRASPP(num_classes=19, output_stride=8)
+        print(keras_lraspp.import_weights(model, "model.pdparams"))
+        ```
+    """
+    published = BACKBONE_WEIGHTS.get(str(path))
+    if published is None:
+        tensors = read_pdparams(path)
+    else:
+        tensors = fetch(
+            published,
+            lambda tensors: check_compatible(
+                MobileNetV3("large"), tensors, published.address
+            ),
+        )
+    return fill(model, tensors, str(path), strict=strict)
+
+
+def fill(
+    model: keras.Model,
+    tensors: Mapping[str, np.ndarray],
+    source: str,
+    *,
+    strict: bool = True,
+    skip: Collection[str] = (),
+) -> ImportReport:
+    """Puts the reference's tensors into a model; see `import_weights`.
+
+    Args:
+        model: An `LRASPP` or a `MobileNetV3`.
+        tensors: Float arrays by the reference's names, or those of a backbone alone.
+        source: Where they are from, for the message.
+        strict: As for `import_weights`.
+        skip: Tensors of the reference that stay as they are in the model.
+
+    Returns:
+        What was loaded, and what was not.
+
+    Raises:
+        InputError: As `import_weights` does.
+    """
+    report = check_compatible(model, tensors, source, strict=strict, skip=skip)
+    tensors = {canonical_name(name): value for name, value in tensors.items()}
+    fitting = {name: tensors[name] for name in report.loaded}
+    for row in reference_tensors(model):
+        if row.name in fitting:
+            row.variable.assign(row.value(fitting))
+    return report
+
+
+def check_compatible(
+    model: keras.Model,
+    tensors: Mapping[str, np.ndarray],
+    source: str,
+    *,
+    strict: bool = True,
+    skip: Collection[str] = (),
+) -> ImportReport:
+    """Returns the report of `fill` or raises its errors, and changes nothing."""
+    ours = _reference_shapes(model)
+    theirs = {canonical_name(name): value.shape for name, value in tensors.items()}
+    if len(theirs) < len(tensors):
+        raise InputError(f"{source} has several tensors for one place in the model.")
+    both = [name for name in ours if name in theirs and name not in skip]
+    mismatched = tuple(
+        f"{name} {theirs[name]} in the file, {ours[name]} here"
+        for name in both
+        if theirs[name] != ours[name]
+    )
+    report = ImportReport(
+        loaded=tuple(name for name in both if theirs[name] == ours[name]),
+        unused=tuple(name for name in theirs if name not in ours or name in skip),
+        missing=tuple(name for name in ours if name not in theirs),
+        mismatched=mismatched,
+    )
+    wrong = _unexpected(report, model, theirs, skip)
+    if strict and any(wrong):
+        raise InputError(
+            f"{source} does not hold the weights of this {type(model).__name__}: "
+            f"{_describe(wrong)}. Choose the variant and number of classes of the "
+            f"file; strict=False would load what fits."
+        )
+    return report
+
+
+def _reference_shapes(model: keras.Model) -> dict[str, tuple[int, ...]]:
+    """Returns the reference's shapes, with the biases that we fold into a mean."""
+    shapes = {}
+    for row in reference_tensors(model):
+        shapes[row.name] = row.shape
+        if row.minus is not None:
+            shapes[row.minus] = row.shape
+    return shapes
+
+
+def _unexpected(report: ImportReport, model, theirs, skip) -> ImportReport:
+    """Keeps of a report what should not be in it."""
+    whole_file = any(name.startswith(_HEAD_NAME) for name in theirs)
+    whole_model = hasattr(model, "backbone")
+    # A backbone's file may have a classifier, a whole network's a head for a backbone.
+    return report._replace(
+        loaded=(),
+        unused=tuple(
+            name
+            for name in report.unused
+            if (whole_file and whole_model or name.startswith(_BACKBONE_NAME))
+            and name not in skip
+        ),
+        missing=tuple(
+            name
+            for name in report.missing
+            if whole_file or not name.startswith(_HEAD_NAME)
+        ),
+    )
+
+
+def _describe(wrong: ImportReport) -> str:
+    return "; ".join(
+        f"{text} {abbreviate(name[:200] for name in names)}"
+        for text, names in (
+            ("tensors that differ:", wrong.mismatched),
+            ("it lacks", wrong.missing),
+            ("it also has", wrong.unused),
+        )
+        if names
+    )
 
 
 class ReferenceTensor(NamedTuple):
@@ -136,205 +322,3 @@ def _layer_tensors(layer, name: str) -> Iterator[ReferenceTensor]:
         yield ReferenceTensor(layer.kernel, f"{name}.weight", _CONV_AXES)
         if layer.use_bias:
             yield ReferenceTensor(layer.bias, f"{name}.bias")
-
-
-_BACKBONE_NAME = ("backbone.conv.", "backbone.blocks.")
-_HEAD_NAME = "lraspp_head."
-
-
-class ImportReport(NamedTuple):
-    """What became of every tensor, by the reference's names.
-
-    Attributes:
-        loaded: Tensors that are now in the model.
-        unused: Tensors that the file has beyond the model.
-        missing: Tensors that the model has beyond the file; they stay as they were.
-        mismatched: Tensors of another shape, with both shapes; not loaded either.
-    """
-
-    loaded: tuple[str, ...]
-    unused: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    mismatched: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """Returns a line for each kind that there is."""
-        lines = [f"{len(self.loaded)} tensors loaded"]
-        for names, text in (
-            (self.unused, "in the file, not used by the model"),
-            (self.missing, "of the model, not in the file"),
-            (self.mismatched, "of another shape, not loaded"),
-        ):
-            if names:
-                lines.append(f"{len(names)} {text}: {_some(names)}")
-        return "\n".join(lines)
-
-
-def compare(
-    model: keras.Model,
-    tensors: Mapping[str, np.ndarray],
-    source: str,
-    *,
-    strict: bool = True,
-    keep: Collection[str] = (),
-) -> ImportReport:
-    """Says what `fill` would do; raises the same errors, and changes nothing."""
-    ours = _shapes(model)
-    theirs = {canonical_name(name): value.shape for name, value in tensors.items()}
-    if len(theirs) < len(tensors):
-        raise InputError(f"{source} has several tensors for one place in the model.")
-    both = [name for name in ours if name in theirs and name not in keep]
-    mismatched = tuple(
-        f"{name} {theirs[name]} in the file, {ours[name]} here"
-        for name in both
-        if theirs[name] != ours[name]
-    )
-    report = ImportReport(
-        loaded=tuple(name for name in both if theirs[name] == ours[name]),
-        unused=tuple(name for name in theirs if name not in ours or name in keep),
-        missing=tuple(name for name in ours if name not in theirs),
-        mismatched=mismatched,
-    )
-    wrong = _unexpected(report, model, theirs, keep)
-    if strict and any(wrong):
-        raise InputError(
-            f"{source} does not hold the weights of this {type(model).__name__}: "
-            f"{_complaint(wrong)}. Choose the variant and number of classes of the "
-            f"file; strict=False would load what fits."
-        )
-    return report
-
-
-def _shapes(model: keras.Model) -> dict[str, tuple[int, ...]]:
-    """The reference's shapes, with the biases that we fold into a mean."""
-    shapes = {}
-    for row in reference_tensors(model):
-        shapes[row.name] = row.shape
-        if row.minus is not None:
-            shapes[row.minus] = row.shape
-    return shapes
-
-
-def _unexpected(report: ImportReport, model, theirs, keep) -> ImportReport:
-    """Leaves of a report what should not be in it."""
-    whole_file = any(name.startswith(_HEAD_NAME) for name in theirs)
-    whole_model = hasattr(model, "backbone")
-    # A backbone's file may have a classifier, a whole network's a head for a backbone.
-    return report._replace(
-        loaded=(),
-        unused=tuple(
-            name
-            for name in report.unused
-            if (whole_file and whole_model or name.startswith(_BACKBONE_NAME))
-            and name not in keep
-        ),
-        missing=tuple(
-            name
-            for name in report.missing
-            if whole_file or not name.startswith(_HEAD_NAME)
-        ),
-    )
-
-
-def _complaint(wrong: ImportReport) -> str:
-    return "; ".join(
-        f"{text} {_some(names)}"
-        for text, names in (
-            ("tensors that differ:", wrong.mismatched),
-            ("it lacks", wrong.missing),
-            ("it also has", wrong.unused),
-        )
-        if names
-    )
-
-
-def _some(names: tuple[str, ...], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(name[:200] for name in names[:most]) + more
-
-
-CLASS_LAYER = "lraspp_head.conv_out.weight"
-
-
-def import_weights(
-    model: keras.Model, path: str | Path, strict: bool = True
-) -> ImportReport:
-    """Fills a model with weights that PaddleSeg trained.
-
-    A file of a backbone fills the backbone of an `LRASPP`, whose head then stays as it
-    was; a file of a whole network fills a `MobileNetV3` too. The classifier behind a
-    published backbone is left out.
-
-    Args:
-        model: An `LRASPP` or a `MobileNetV3`.
-        path: A `.pdparams` file, a folder or `.tar.gz` that holds `model.pdparams`, or
-            `"imagenet_ssld"` for the published backbone, which is downloaded.
-        strict: Whether tensors that should be there and are not, or that nobody
-            asked for, are an error. Otherwise what fits is loaded.
-
-    Returns:
-        What was loaded, and what was not.
-
-    Raises:
-        InputError: If the file is damaged, or with `strict` if it belongs to another
-            network; the model is then as it was.
-        StorageError: If the file cannot be read or downloaded.
-
-    Example:
-        ```python
-        model = keras_lraspp.LRASPP(num_classes=19, output_stride=8)
-        print(keras_lraspp.import_weights(model, "model.pdparams"))
-        ```
-    """
-    if str(path) in BACKBONE_WEIGHTS:
-        tensors = fetch_backbone(str(path))
-    else:
-        tensors = read_pdparams(path)
-    return fill(model, tensors, str(path), strict=strict)
-
-
-def fetch_backbone(name: str) -> dict[str, np.ndarray]:
-    """Downloads a published backbone, a row of `BACKBONE_WEIGHTS`.
-
-    Raises:
-        InputError: If what is served are other weights.
-        StorageError: If it cannot be downloaded.
-    """
-    published = BACKBONE_WEIGHTS[name]
-
-    def check(tensors):
-        compare(MobileNetV3("large"), tensors, published.address)
-
-    return fetch(published, check)
-
-
-def fill(
-    model: keras.Model,
-    tensors: Mapping[str, np.ndarray],
-    source: str,
-    *,
-    strict: bool = True,
-    keep: Collection[str] = (),
-) -> ImportReport:
-    """Puts the reference's tensors into a model; see `import_weights`.
-
-    Args:
-        model: An `LRASPP` or a `MobileNetV3`.
-        tensors: Float arrays by the reference's names, or those of a backbone alone.
-        source: Where they are from, for the message.
-        strict: As for `import_weights`.
-        keep: Tensors of the reference that stay as they are in the model.
-
-    Returns:
-        What was loaded, and what was not.
-
-    Raises:
-        InputError: As `import_weights` does.
-    """
-    report = compare(model, tensors, source, strict=strict, keep=keep)
-    tensors = {canonical_name(name): value for name, value in tensors.items()}
-    fitting = {name: tensors[name] for name in report.loaded}
-    for row in reference_tensors(model):
-        if row.name in fitting:
-            row.variable.assign(row.value(fitting))
-    return report

@@ -1,6 +1,6 @@
-"""Weights of a saved file into our own architecture, and nothing else.
+"""Networks in `.keras` files: load weights, save, class names and palette.
 
-Nothing in the file is executed: its tensors go into a model that we built, and the
+Nothing in a file is executed: its tensors go into a model that we built, and the
 architecture it names is only read to explain a difference.
 """
 
@@ -13,14 +13,19 @@ from typing import NamedTuple
 import keras
 
 from keras_lraspp.classes import CLASS_SETS, ClassSet, resolve_classes
-from keras_lraspp.errors import InputError
+from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.files import replacing
 from keras_lraspp.models.variants import variant_of
 from keras_lraspp.weights.keras_archive import (
+    KerasArchive,
     check_hdf5,
-    check_keras_archive,
-    read_config,
+    read_keras_archive,
 )
+
+# Member of a `.keras` file, written by training, with "classes" and "palette".
+CARD_MEMBER = "keras_lraspp.json"
+
+Weights = str | Path | KerasArchive
 
 
 class Argument(NamedTuple):
@@ -46,23 +51,65 @@ ARGUMENTS = (
 )
 
 
-def read_arguments(path: Path) -> dict:
-    """Returns the arguments of the LRASPP in a checked `.keras` file.
-
-    Nothing of the file is executed: its class is compared by name, and its arguments
-    are numbers and words from `ARGUMENTS`. Its input shape is not among them; the
-    network is the same for any.
+def open_weights(path: str | Path) -> Path | KerasArchive:
+    """Reads a `.keras` file once, for `find_classes` and `load_weights`.
 
     Args:
-        path: The file.
+        path: A weights file.
 
     Returns:
-        Arguments of `LRASPP`.
+        The archive; the path of a file of another kind.
+
+    Raises:
+        InputError: If there is no such file, or it is damaged.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"There is no weights file {path}; check --weights.")
+    return read_keras_archive(path) if path.name.endswith(".keras") else path
+
+
+def load_weights(model: keras.Model, weights: Weights) -> None:
+    """Fills `model` with the weights of a `.keras` or `.weights.h5` file.
+
+    If the model is compiled and its optimizer built, the optimizer's slots in the
+    file are loaded too.
+
+    Args:
+        model: A built model.
+        weights: The file, or what `open_weights` returned for it.
+
+    Raises:
+        InputError: If the file is missing or damaged, or belongs to another
+            variant or number of classes; the sentence lists what differs.
+    """
+    if not isinstance(weights, KerasArchive):
+        weights = open_weights(weights)
+    if isinstance(weights, KerasArchive):
+        _check_architecture(model, weights)
+        path = weights.path
+    elif weights.name.endswith(".weights.h5"):
+        path = weights
+        check_hdf5(path)
+    else:
+        raise InputError(f"{weights} is neither a .keras nor a .weights.h5 file.")
+    try:
+        model.load_weights(path)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"{path} does not fit the model: {reason}") from error
+
+
+def read_arguments(archive: KerasArchive) -> dict:
+    """Returns the arguments of the LRASPP in a `.keras` file.
+
+    Its class is compared by name, and its arguments are numbers and words from
+    `ARGUMENTS`. Its input shape is not among them; the network is the same for any.
 
     Raises:
         InputError: If it holds another class, or arguments out of range.
     """
-    saved = read_config(path)
+    path, saved = archive.path, archive.config()
     if saved.get("class_name") != "LRASPP":
         raise InputError(
             f"{path} holds a {str(saved.get('class_name'))[:100]}, not an LRASPP; only "
@@ -73,50 +120,19 @@ def read_arguments(path: Path) -> dict:
         value = saved["config"].get(argument.name, argument.default)
         if not argument.is_valid(value):
             raise InputError(
-                f"{path} asks for an LRASPP with {argument.name}={str(value)[:100]}, "
-                f"which there is not; get the file again."
+                f"{path} has the invalid LRASPP argument "
+                f"{argument.name}={str(value)[:100]}; get the file again."
             )
         arguments[argument.name] = value
     return arguments
 
 
-def load_weights(model: keras.Model, path: str | Path) -> None:
-    """Fills `model` with the weights of a `.keras` or `.weights.h5` file.
-
-    If the model is compiled and its optimizer built, the optimizer's slots in the
-    file are loaded too.
-
-    Args:
-        model: A built model.
-        path: The file.
-
-    Raises:
-        InputError: If the file is missing or damaged, or belongs to another
-            variant or number of classes; the sentence lists what differs.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"There is no weights file {path}; check --weights.")
-    if path.name.endswith(".keras"):
-        check_keras_archive(path)
-        _check_architecture(model, path)
-    elif path.name.endswith(".weights.h5"):
-        check_hdf5(path)
-    else:
-        raise InputError(f"{path} is neither a .keras nor a .weights.h5 file.")
-    try:
-        model.load_weights(path)
-    except Exception as error:
-        reason = " ".join(str(error).split())[:300]
-        raise InputError(f"{path} does not fit the model: {reason}") from error
-
-
-def _check_architecture(model: keras.Model, path: Path) -> None:
+def _check_architecture(model: keras.Model, archive: KerasArchive) -> None:
     """Compares the file's LRASPP arguments and, where they differ, the tensors."""
     config = model.get_config()
     if not {argument.name for argument in ARGUMENTS} <= config.keys():
         return  # no LRASPP
-    theirs = read_arguments(path)
+    theirs = read_arguments(archive)
     differing = [key for key in theirs if theirs[key] != config[key]]
     if not differing:
         return
@@ -124,71 +140,77 @@ def _check_architecture(model: keras.Model, path: Path) -> None:
         f"{key}={theirs[key]!r} in the file, {config[key]!r} here" for key in differing
     )
     raise InputError(
-        f"{path} is another variant: {arguments}. {_tensor_differences(theirs, model)}"
+        f"{archive.path} is another variant: {arguments}. "
+        f"{_tensor_differences(theirs, model)}"
     )
 
 
-def _tensor_differences(arguments: dict, model: keras.Model, most: int = 5) -> str:
-    theirs = _shapes(type(model)(**arguments))
-    ours = _shapes(model)
-    names = sorted(theirs.keys() | ours.keys())
+def _tensor_differences(arguments: dict, model: keras.Model) -> str:
+    theirs, ours = _shapes(type(model)(**arguments)), _shapes(model)
     rows = [
         f"{name} {theirs.get(name, 'missing')} in the file, "
         f"{ours.get(name, 'missing')} here"
-        for name in names
+        for name in sorted(theirs.keys() | ours.keys())
         if theirs.get(name) != ours.get(name)
     ]
     if not rows:
         return "All tensors have the same shapes, but the network is another."
-    more = f" and {len(rows) - most} more" if len(rows) > most else ""
-    return f"Tensors that differ: {'; '.join(rows[:most])}{more}."
+    return f"Tensors that differ: {abbreviate(rows)}."
 
 
 def _shapes(model: keras.Model) -> dict[str, tuple[int, ...]]:
     return {weight.path: tuple(weight.shape) for weight in model.weights}
 
 
-# Member of a `.keras` file, written by training, with "classes" and "palette".
-CARD = "keras_lraspp.json"
-_LARGEST_CARD = 1 << 20  # bytes; 256 classes take about 10 000
-
-
-def has_card(path: Path) -> bool:
-    """Says whether a file is an archive that notes its classes."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return CARD in archive.namelist()
-    except (OSError, zipfile.BadZipFile):
-        return False
-
-
-def noted_classes(path: Path) -> ClassSet:
-    """Reads the classes that training noted in a `.keras` file.
+def find_classes(
+    classes: ClassSet | str | int | Sequence[str] | None,
+    weights: Weights,
+    run: str = "predict",
+) -> ClassSet:
+    """Finds names and colours of the classes of a model.
 
     Args:
-        path: The file.
+        classes: `"cityscapes"`, `"camvid"` or another name of `CLASS_SETS`, a list of
+            names, or a number of classes; `None` for those that are in `weights`.
+        weights: The model's weights file, or what `open_weights` returned for it.
+        run: The run that takes the classes, for the message.
 
-    Returns:
-        Names and colours.
+    Raises:
+        InputError: For an unknown name, or if the file has none.
+    """
+    if classes is not None:
+        return resolve_classes(classes)
+    if not isinstance(weights, KerasArchive):
+        weights = open_weights(weights)
+    if isinstance(weights, KerasArchive):
+        if CARD_MEMBER in weights.texts:
+            return read_classes(weights)
+        weights = weights.path
+    raise InputError(
+        f"{weights} does not say what its classes are; name them with "
+        f"--gin_bindings=\"{run}.classes = 'cityscapes'\", or another of "
+        f"{sorted(CLASS_SETS)}, a list of names, or a number of classes."
+    )
+
+
+def read_classes(archive: KerasArchive) -> ClassSet:
+    """Returns the classes that training wrote into a `.keras` file.
 
     Raises:
         InputError: If the file does not say them.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.getinfo(CARD).file_size > _LARGEST_CARD:
-                raise ValueError(f"{CARD} is larger than {_LARGEST_CARD} bytes")
-            card = json.loads(archive.read(CARD))
+        card = archive.read_json(CARD_MEMBER)
         names = tuple(str(name) for name in card["classes"])
         palette = tuple(
             (int(red), int(green), int(blue)) for red, green, blue in card["palette"]
         )
         if not names or len(names) != len(palette):
             raise ValueError(f"{len(names)} names, {len(palette)} colours")
-    except Exception as error:  # a damaged archive raises many kinds
+    except Exception as error:  # a damaged card raises many kinds
         raise InputError(
-            f"{path} does not say what its classes are ({error}); take the file that "
-            "a training wrote, or say which classes it has."
+            f"{archive.path} does not say what its classes are ({error}); take the "
+            f"file that a training wrote, or say which classes it has."
         ) from error
     return ClassSet(names, palette)
 
@@ -203,7 +225,7 @@ def save_network(
     """Writes a network without its optimizer, crash-safely.
 
     `LRASPP.from_preset` and `load_weights` read the file; beside what Keras writes it
-    has a card, `CARD`, with the classes, the variant and the notes.
+    has a card, `CARD_MEMBER`, with the classes, the variant and the notes.
 
     Args:
         network: A model that is not compiled.
@@ -228,48 +250,7 @@ def save_network(
     with replacing(path) as temporary:
         network.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
-            for name, content in {CARD: json.dumps(card), **(members or {})}.items():
+            archive.writestr(CARD_MEMBER, json.dumps(card))
+            for name, content in (members or {}).items():
                 archive.writestr(name, content)
     return path
-
-
-def find_file_classes(
-    classes: str | int | Sequence[str] | None,
-    weights: str | Path,
-    run: str = "predict",
-) -> ClassSet:
-    """Finds names and colours of classes.
-
-    Args:
-        classes: `"cityscapes"`, `"camvid"` or another name of `CLASS_SETS`, a list of
-            names, or a number of classes; `None` for what training noted in `weights`.
-        weights: The model's weights file.
-        run: The run that takes the classes, for the message.
-
-    Returns:
-        Names and colours.
-
-    Raises:
-        InputError: For an unknown name, or if nothing is noted.
-    """
-    if classes is not None:
-        return resolve_classes(classes)
-    if not Path(weights).is_file():
-        raise InputError(f"There is no weights file {weights}; check --weights.")
-    if _is_whole(weights) and not has_card(Path(weights)):
-        raise InputError(say_classes(weights, run))
-    return noted_classes(Path(weights))
-
-
-def _is_whole(weights: str | Path) -> bool:
-    """Whether a file may be whole although there is no card in it."""
-    return str(weights).endswith(".h5") or zipfile.is_zipfile(weights)
-
-
-def say_classes(weights: str | Path, run: str) -> str:
-    """Sentence that asks for the classes that a file does not name."""
-    return (
-        f"{weights} does not say what its classes are; name them with "
-        f"--gin_bindings=\"{run}.classes = 'cityscapes'\", or another of "
-        f"{sorted(CLASS_SETS)}, a list of names, or a number of classes."
-    )

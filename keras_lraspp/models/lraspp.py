@@ -8,6 +8,7 @@ from keras_lraspp.layers import BatchNorm, LargeKernelPool, ResizeLike
 from keras_lraspp.models.importing import import_weights
 from keras_lraspp.models.mobilenet_v3 import MobileNetV3, conv
 from keras_lraspp.models.presets import load_preset
+from keras_lraspp.weights.keras_archive import KerasArchive
 
 # Filters of the 1x1 convolutions on the two skip connections, deepest first.
 _SKIP_FILTERS = (64, 32)
@@ -181,7 +182,7 @@ class LRASPP(keras.Model):
     @classmethod
     def from_preset(
         cls,
-        preset: str | Path,
+        preset: str | Path | KerasArchive,
         load_weights: bool = True,
         num_classes: int | None = None,
         strict: bool = True,
@@ -193,10 +194,10 @@ class LRASPP(keras.Model):
         Args:
             preset: `"os8_global_cityscapes"`, `"os8_large_kernel_cityscapes"` or
                 `"os32_global_cityscapes"`, whose weights are downloaded once; or a
-                file: a `.keras` file of an `LRASPP`, or PaddleSeg's `.pdparams` (or a
-                folder or `.tar.gz` with `model.pdparams`). With `load_weights=False`
-                also the name of any row of the table of variants, such as
-                `"small_os32_global"`.
+                file: a `.keras` file of an `LRASPP` (or its `KerasArchive`), or
+                PaddleSeg's `.pdparams` (or a folder or `.tar.gz` with
+                `model.pdparams`). With `load_weights=False` also the name of any row
+                of the table of variants, such as `"small_os32_global"`.
             load_weights: Whether to load the weights; otherwise they are random.
             num_classes: Number of classes, if not the file's. If it is another number,
                 the last layer keeps its random weights and everything else is loaded:

@@ -6,14 +6,19 @@ import keras
 import numpy as np
 
 from keras_lraspp.errors import InputError
-from keras_lraspp.models.importing import CLASS_LAYER, canonical_name, compare, fill
+from keras_lraspp.models.importing import (
+    CLASS_LAYER,
+    canonical_name,
+    check_compatible,
+    fill,
+)
 from keras_lraspp.models.keras_file import load_weights as load_keras_weights
 from keras_lraspp.models.keras_file import read_arguments
 from keras_lraspp.models.mobilenet_v3 import BACKBONES, scale_width
 from keras_lraspp.models.variants import VARIANTS, Variant, find_variant
 from keras_lraspp.weights import read_pdparams
 from keras_lraspp.weights.download import fetch
-from keras_lraspp.weights.keras_archive import check_keras_archive
+from keras_lraspp.weights.keras_archive import KerasArchive, read_keras_archive
 
 _PUBLISHED_CLASSES = 19
 _ARCHIVES = (".pdparams", ".tar.gz", ".tgz", ".tar")
@@ -21,7 +26,7 @@ _ARCHIVES = (".pdparams", ".tar.gz", ".tgz", ".tar")
 
 def load_preset(
     cls: type[keras.Model],
-    preset: str | Path,
+    preset: str | Path | KerasArchive,
     load_weights: bool,
     num_classes: int | None,
     strict: bool,
@@ -29,6 +34,8 @@ def load_preset(
     **overrides,
 ):
     """Builds a `cls` from a preset or file; see `LRASPP.from_preset`."""
+    if isinstance(preset, KerasArchive):
+        return _from_keras_file(cls, preset, load_weights, num_classes, overrides)
     row = find_variant(str(preset))
     if row is not None:
         return _from_table(cls, row, load_weights, num_classes, strict, overrides)
@@ -41,7 +48,8 @@ def load_preset(
             f".pdparams file, or, with load_weights=False, one of {others}."
         )
     if path.name.endswith(".keras"):
-        return _from_keras_file(cls, path, load_weights, num_classes, overrides)
+        file = read_keras_archive(path)
+        return _from_keras_file(cls, file, load_weights, num_classes, overrides)
     if path.is_dir() or path.name.endswith(_ARCHIVES):
         return _from_reference_file(
             cls, path, load_weights, num_classes, strict, variant, overrides
@@ -63,7 +71,7 @@ def _from_table(cls, row: Variant, load_weights, num_classes, strict, overrides)
         return model
 
     def check(tensors):
-        compare(cls(_PUBLISHED_CLASSES, **row.arguments), tensors, "The file")
+        check_compatible(cls(_PUBLISHED_CLASSES, **row.arguments), tensors, "The file")
 
     tensors = fetch(row.published, check)
     return _filled(model, tensors, row.published.address, strict)
@@ -85,19 +93,18 @@ def _from_reference_file(
     return _filled(model, tensors, str(path), strict) if load_weights else model
 
 
-def _from_keras_file(cls, path: Path, load_weights, num_classes, overrides):
-    check_keras_archive(path)
-    noted = read_arguments(path)
-    arguments = {**noted, **overrides}
-    if num_classes in (None, noted["num_classes"]):
+def _from_keras_file(cls, file: KerasArchive, load_weights, num_classes, overrides):
+    saved = read_arguments(file)
+    arguments = {**saved, **overrides}
+    if num_classes in (None, saved["num_classes"]):
         model = cls(**arguments)
         if load_weights:
-            load_keras_weights(model, path)
+            load_keras_weights(model, file)
         return model
     model = cls(**{**arguments, "num_classes": num_classes})
     if load_weights:
-        theirs = cls(**noted)
-        load_keras_weights(theirs, path)
+        theirs = cls(**saved)
+        load_keras_weights(theirs, file)
         for ours, value in zip(model.weights, theirs.get_weights(), strict=True):
             if ours is not model.get_layer("head_classes_conv").kernel:
                 ours.assign(value)
@@ -107,7 +114,7 @@ def _from_keras_file(cls, path: Path, load_weights, num_classes, overrides):
 def _filled(model, tensors, source: str, strict: bool):
     """Fills a network, but for its last layer if that has other classes."""
     other = _classes(tensors) not in (None, model.num_classes)
-    fill(model, tensors, source, strict=strict, keep=(CLASS_LAYER,) if other else ())
+    fill(model, tensors, source, strict=strict, skip=(CLASS_LAYER,) if other else ())
     return model
 
 

@@ -16,7 +16,7 @@ from keras_lraspp.devices import precision_policy
 from keras_lraspp.errors import InputError
 from keras_lraspp.images import read_image
 from keras_lraspp.inference.tta import InferenceOptions
-from keras_lraspp.models.keras_file import load_weights
+from keras_lraspp.models.keras_file import find_classes, load_weights, open_weights
 from keras_lraspp.parallel import BackgroundWriter, map_threads
 from keras_lraspp.prediction.inputs import find_images, is_video
 from keras_lraspp.prediction.outputs import (
@@ -31,7 +31,7 @@ from keras_lraspp.prediction.outputs import (
     wants_probabilities,
     write_results,
 )
-from keras_lraspp.prediction.predictors import find_classes, is_exported
+from keras_lraspp.prediction.predictors import is_exported, open_predictor
 from keras_lraspp.prediction.segmenter import Segmenter
 from keras_lraspp.prediction.video import predict_video, read_video
 from keras_lraspp.visualize import read_palette
@@ -155,7 +155,13 @@ def predict(
     source, target = Path(input_path).expanduser(), Path(output_dir).expanduser()
     video = read_video(source) if is_video(source) and source.is_file() else None
     kinds = check_outputs(outputs or (VIDEO_OUTPUTS if video else IMAGE_OUTPUTS))
-    class_set = find_classes(classes, weights)
+    network = None
+    if is_exported(weights):
+        network, known = open_predictor(weights, options)
+        classes = known if classes is None else classes
+    else:
+        weights = open_weights(weights)
+    class_set = find_classes(classes, weights, "predict")
     if palette is not None:
         class_set = ClassSet(class_set.names, read_palette(palette, class_set.names))
     style = Style(
@@ -170,8 +176,7 @@ def predict(
         jobs = image_jobs(find_images(source, target), target, kinds)
     check_writable(target)
 
-    network = weights
-    if not is_exported(weights):
+    if network is None:
         with precision_policy(precision):
             network = model(num_classes=len(class_set.names))
         load_weights(network, weights)

@@ -1,7 +1,6 @@
-"""A ready network from whatever names it: a model, a preset, a file or an export."""
+"""Predictors: a model, a preset, a weights file or an export, ready to be used."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -12,13 +11,9 @@ from keras_lraspp.classes import CLASS_SETS, ClassSet
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference.functions import label_function, probability_function
 from keras_lraspp.inference.tta import DEFAULT, InferenceOptions
-from keras_lraspp.models.keras_file import (
-    find_file_classes,
-    has_card,
-    noted_classes,
-    say_classes,
-)
+from keras_lraspp.models.keras_file import CARD_MEMBER, read_classes
 from keras_lraspp.models.lraspp import LRASPP
+from keras_lraspp.weights.keras_archive import read_keras_archive
 
 
 class Predictor(Protocol):
@@ -83,7 +78,7 @@ Source = keras.Model | Predictor | str | os.PathLike
 
 
 class Opened(NamedTuple):
-    """A network and what is known of its classes; `None` if nothing is."""
+    """A predictor, and its classes if they are known."""
 
     predictor: Predictor
     classes: ClassSet | None
@@ -92,9 +87,9 @@ class Opened(NamedTuple):
 def open_predictor(
     source: Source, options: InferenceOptions = DEFAULT, variant: str | None = None
 ) -> Opened:
-    """Makes a network ready.
+    """Opens a model, a preset or a file as a `Predictor`.
 
-    A `.keras` file notes its classes if training wrote it; PaddleSeg's weights of 19
+    A `.keras` file has its classes if training wrote it; PaddleSeg's weights of 19
     classes are taken for those of Cityscapes.
 
     Args:
@@ -116,15 +111,23 @@ def open_predictor(
     if isinstance(source, keras.Model):
         return Opened(KerasPredictor(source, options), None)
     if not isinstance(source, (str, os.PathLike)):
-        return Opened(_as_it_is(source, options), None)
+        return Opened(_check_predictor(source, options), None)
     if is_exported(source):
-        return _opened_export(source, options)
-    model = LRASPP.from_preset(source, variant=variant)
-    return Opened(KerasPredictor(model, options), _classes(source, model))
+        return _open_export(source, options)
+    path = Path(source).expanduser()
+    if path.name.endswith(".keras") and path.is_file():
+        archive = read_keras_archive(path)
+        model = LRASPP.from_preset(archive)
+        classes = read_classes(archive) if CARD_MEMBER in archive.texts else None
+    else:
+        model = LRASPP.from_preset(source, variant=variant)
+        cityscapes = CLASS_SETS["cityscapes"]
+        classes = cityscapes if model.num_classes == len(cityscapes.names) else None
+    return Opened(KerasPredictor(model, options), classes)
 
 
 def is_exported(source: str | os.PathLike) -> bool:
-    """Says whether a path is that of an exported file: ONNX, LiteRT or SavedModel.
+    """Whether a path is that of an exported file: ONNX, LiteRT or SavedModel.
 
     A `.onnx` or `.tflite` file need not be there; a SavedModel's folder has to.
     """
@@ -132,56 +135,24 @@ def is_exported(source: str | os.PathLike) -> bool:
     return path.suffix in (".onnx", ".tflite") or (path / "saved_model.pb").is_file()
 
 
-class ExportedPredictor:
-    """An exported file as a `Predictor`, in its own runtime.
+def _open_export(path: str | os.PathLike, options: InferenceOptions) -> Opened:
+    # Not before it is asked for: it brings TensorFlow.
+    from keras_lraspp.export.runtimes import open_exported
 
-    Args:
-        path: The file, or the folder of a SavedModel's version.
-
-    Attributes:
-        num_classes: Number of classes.
-        smallest_side: Smallest height and width of an image, in pixels.
-        options: One pass over the image.
-        classes: Names and colours of the classes, `None` if the file says none.
-        variant: Name of the network, `None` if the file says none.
-        labels: See `Predictor`.
-        probabilities: See `Predictor`; not every file has them.
-
-    Raises:
-        InputError: If it is damaged, of another interface, or its runtime is missing.
-    """
-
-    options = DEFAULT
-
-    def __init__(self, path: str | os.PathLike):
-        # Not before it is asked for: it brings TensorFlow.
-        from keras_lraspp.export.runtimes import open_exported
-
-        opened = open_exported(Path(path).expanduser())
-        if not opened.num_classes:
-            raise InputError(
-                f"{path} does not say how many classes it has; export it with "
-                f"export.py."
-            )
-        self.num_classes = opened.num_classes
-        self.smallest_side = opened.smallest_side
-        self.classes = opened.classes and ClassSet(*opened.classes)
-        self.variant = opened.variant
-        self.labels = opened.labels
-        self.probabilities = opened.probabilities
-
-
-def _opened_export(path: str | os.PathLike, options: InferenceOptions) -> Opened:
     if options != DEFAULT:
         raise InputError(
             f"{path} is an exported file, which sees the image once; leave out flip, "
             f"scales and sliding_window, or give the .keras file."
         )
-    predictor = ExportedPredictor(path)
-    return Opened(predictor, predictor.classes)
+    exported = open_exported(Path(path).expanduser())
+    if not exported.num_classes:
+        raise InputError(
+            f"{path} does not say how many classes it has; export it with export.py."
+        )
+    return Opened(exported, exported.classes)
 
 
-def _as_it_is(source: Predictor, options: InferenceOptions) -> Predictor:
+def _check_predictor(source: Predictor, options: InferenceOptions) -> Predictor:
     if not callable(getattr(source, "labels", None)):
         raise InputError(
             f"A Segmenter takes a keras.Model, the name of a preset, or the path of a "
@@ -194,34 +165,3 @@ def _as_it_is(source: Predictor, options: InferenceOptions) -> Predictor:
             f"them where it is made."
         )
     return source
-
-
-def _classes(source: str | os.PathLike, model: LRASPP) -> ClassSet | None:
-    path = Path(source).expanduser()
-    if path.name.endswith(".keras"):
-        return noted_classes(path) if has_card(path) else None
-    cityscapes = CLASS_SETS["cityscapes"]
-    return cityscapes if model.num_classes == len(cityscapes.names) else None
-
-
-def find_classes(
-    classes: str | int | Sequence[str] | None, weights: str | Path
-) -> ClassSet:
-    """Finds names and colours of classes, also those that an exported file notes.
-
-    Args:
-        classes: As for `find_file_classes`.
-        weights: The model's weights file, or an exported file.
-
-    Returns:
-        Names and colours.
-
-    Raises:
-        InputError: For an unknown name, or if nothing is noted.
-    """
-    if classes is not None or not is_exported(weights):
-        return find_file_classes(classes, weights, "predict")
-    noted = ExportedPredictor(weights).classes
-    if noted is None:
-        raise InputError(say_classes(weights, "predict"))
-    return noted

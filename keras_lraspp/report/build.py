@@ -37,6 +37,7 @@ from keras_lraspp.run_dir.best_model import BEST, BestScores, read_best
 from keras_lraspp.run_dir.log import EMPTY, Series, read_log, smoothed, training_seconds
 from keras_lraspp.run_dir.record import RUN_RECORD, RunRecord, read_run_record
 from keras_lraspp.visualize import confusion_picture, row_shares
+from keras_lraspp.weights.keras_archive import read_keras_archive
 
 _MOST_CELLS = 40  # classes of a matrix that is a table; a picture above
 _FEW = 40  # points that are marked one by one
@@ -327,7 +328,7 @@ def _load(path: Path, model: Callable[..., keras.Model] | None) -> keras.Model:
 def _subtitle(folder: Path, notes: RunRecord | None, best: BestScores | None) -> str:
     parts = []
     try:
-        arguments = read_arguments(folder / BEST)
+        arguments = read_arguments(read_keras_archive(folder / BEST))
         parts.append(
             f"LR-ASPP on MobileNetV3 {arguments['backbone']}, width "
             f"{arguments['width']:g}, output stride {arguments['output_stride']}, "

@@ -5,7 +5,6 @@ rename as the weights, and belong to them however a run ends.
 """
 
 import io
-import json
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
@@ -19,11 +18,12 @@ from keras_lraspp.devices import precision_policy
 from keras_lraspp.errors import InputError
 from keras_lraspp.metrics import ImageConfusion
 from keras_lraspp.models.keras_file import (
-    CARD,
+    CARD_MEMBER,
     load_weights,
-    noted_classes,
+    read_classes,
     save_network,
 )
+from keras_lraspp.weights.keras_archive import read_keras_archive
 
 BEST = "best.keras"  # in the folder of a run
 BEST_EMA = "best_ema.keras"  # the same of the averaged weights
@@ -111,12 +111,13 @@ def read_best(path: Path) -> BestScores | None:
     """
     if not path.is_file():
         return None
-    classes = noted_classes(path)
+    file = read_keras_archive(path)
+    classes = read_classes(file)
     try:
+        card = file.read_json(CARD_MEMBER)
+        step, miou = int(card["step"]), float(card["miou"])
+        confusion = None
         with zipfile.ZipFile(path) as archive:
-            card = json.loads(archive.read(CARD))
-            step, miou = int(card["step"]), float(card["miou"])
-            confusion = None
             if SCORES in archive.namelist():
                 _check_size(archive, SCORES)
                 confusion = _unpack(archive.read(SCORES), len(classes.names))

@@ -13,8 +13,7 @@ from keras_lraspp import LRASPP
 from keras_lraspp.__main__ import main
 from keras_lraspp.cli.tools import convert
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.models.keras_file import CARD, save_network
-from keras_lraspp.prediction.predictors import find_classes
+from keras_lraspp.models.keras_file import CARD_MEMBER, find_classes, save_network
 
 VARIANT = "small_x0_35_os32_global"
 
@@ -26,7 +25,7 @@ def checkpoint(tmp_path):
 
 def card(path):
     with zipfile.ZipFile(path) as archive:
-        return json.loads(archive.read(CARD))
+        return json.loads(archive.read(CARD_MEMBER))
 
 
 def test_the_command_writes_a_file_that_comes_back(checkpoint, tmp_path, capsys):

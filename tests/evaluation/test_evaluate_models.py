@@ -11,8 +11,9 @@ from keras_lraspp.errors import InputError
 from keras_lraspp.evaluation.evaluate import evaluate
 from keras_lraspp.export.onnx import export_onnx
 from keras_lraspp.export.saved_model import export_saved_model
+from keras_lraspp.models.keras_file import find_classes
 from keras_lraspp.prediction.predict import predict
-from keras_lraspp.prediction.predictors import find_classes
+from keras_lraspp.prediction.predictors import open_predictor
 
 CLASSES = ClassSet(("road", "sky", "car", "tree"), generic_class_set(4).palette)
 
@@ -93,8 +94,8 @@ def test_other_classes_are_refused(toy, tmp_path):
 
 def test_the_classes_are_those_of_the_file(toy, tmp_path):
     root, _ = toy
-    assert find_classes(None, root / "model.onnx") == CLASSES
-    assert find_classes(None, root / "served" / "1") == CLASSES
+    assert open_predictor(root / "model.onnx").classes == CLASSES
+    assert open_predictor(root / "served" / "1").classes == CLASSES
     assert find_classes(3, root / "model.onnx") == generic_class_set(3)
     export_onnx(pixel_model(5), tmp_path / "nameless.onnx")
     with pytest.raises(

@@ -1,29 +1,80 @@
-"""Which classes a run takes."""
+"""Classes of a `.keras` file, and how a person names them."""
 
+import io
 import json
 import re
 import shlex
 import zipfile
 
+import h5py
 import pytest
 
 from keras_lraspp import config
 from keras_lraspp.__main__ import main
+from keras_lraspp.classes import CLASS_SETS, resolve_classes
 from keras_lraspp.errors import InputError
-from keras_lraspp.models.keras_file import CARD
-from keras_lraspp.prediction.predictors import find_classes
+from keras_lraspp.models.keras_file import CARD_MEMBER, find_classes, read_classes
+from keras_lraspp.weights.keras_archive import read_keras_archive
 
 
-def archive(path, *members):
+def archive(path, card):
+    weights = io.BytesIO()
+    h5py.File(weights, "w").close()
     with zipfile.ZipFile(path, "w") as file:
-        for name, text in members:
-            file.writestr(name, text)
+        file.writestr("config.json", "{}")
+        file.writestr("model.weights.h5", weights.getvalue())
+        if card is not None:
+            file.writestr(CARD_MEMBER, card)
     return path
 
 
+def test_a_data_set_a_number_or_names():
+    assert resolve_classes("camvid").names[3] == "road"
+    assert resolve_classes("cityscapes").palette[0] == (128, 64, 128)
+    assert len(resolve_classes(7).names) == 7
+    named = resolve_classes(["cat", "dog"])
+    assert named.names == ("cat", "dog")
+    assert len(named.palette) == 2
+    assert resolve_classes(CLASS_SETS["camvid"]) is CLASS_SETS["camvid"]
+    with pytest.raises(InputError, match="camvid.*cityscapes"):
+        resolve_classes("kitti")
+
+
+def test_training_noted_them(tmp_path):
+    card = json.dumps({"classes": ["cat", "dog"], "palette": [[1, 2, 3], [4, 5, 6]]})
+    path = archive(tmp_path / "best.keras", card)
+    assert read_classes(read_keras_archive(path)) == (
+        ("cat", "dog"),
+        ((1, 2, 3), (4, 5, 6)),
+    )
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        None,
+        "{",
+        "[]",
+        '{"classes": ["a"]}',
+        '{"classes": ["a"], "palette": []}',
+        '{"classes": ["a"], "palette": [[1, 2]]}',
+        '{"classes": [], "palette": []}',
+        " " * (1 << 20) + "{}",
+    ],
+)
+def test_a_file_that_does_not_say(tmp_path, card):
+    path = archive(tmp_path / "best.keras", card)
+    for read in (
+        lambda: read_classes(read_keras_archive(path)),
+        lambda: find_classes(None, path),
+    ):
+        with pytest.raises(InputError, match="best.keras does not say"):
+            read()
+
+
 def test_the_configuration_comes_before_the_file(tmp_path):
-    card = {"classes": ["cat", "dog"], "palette": [[1, 2, 3], [4, 5, 6]]}
-    path = archive(tmp_path / "best.keras", (CARD, json.dumps(card)))
+    card = json.dumps({"classes": ["cat", "dog"], "palette": [[1, 2, 3], [4, 5, 6]]})
+    path = archive(tmp_path / "best.keras", card)
     assert find_classes(None, path) == (("cat", "dog"), ((1, 2, 3), (4, 5, 6)))
     assert find_classes("camvid", path).names[3] == "road"
     assert len(find_classes(7, path).names) == 7
@@ -33,7 +84,7 @@ def test_a_file_that_is_missing_or_damaged(tmp_path):
     with pytest.raises(InputError, match="no weights file .*check --weights"):
         find_classes(None, tmp_path / "best.keras")
     (tmp_path / "best.keras").write_bytes(b"PK\3\4 cut")
-    with pytest.raises(InputError, match="File is not a zip file.*a training wrote"):
+    with pytest.raises(InputError, match="damaged .*File is not a zip file"):
         find_classes(None, tmp_path / "best.keras")
 
 
@@ -43,7 +94,7 @@ def nameless(request, tmp_path):
     if path.suffix == ".h5":
         path.write_bytes(b"\x89HDF")
     else:
-        archive(path, ("config.json", "{}"))
+        archive(path, None)
     return path
 
 

@@ -1,14 +1,17 @@
 """What a .keras file may ask for: an LRASPP of plain arguments."""
 
+import io
 import json
 import zipfile
 
+import h5py
 import keras
 import pytest
 
 from keras_lraspp import LRASPP
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.keras_file import ARGUMENTS, read_arguments
+from keras_lraspp.weights.keras_archive import read_keras_archive
 
 ARCHITECTURE = {
     "num_classes": 5,
@@ -20,16 +23,25 @@ ARCHITECTURE = {
 }
 
 
-def write(path, config):
+def write(path, config, weights=None):
+    if weights is None:
+        weights = io.BytesIO()
+        h5py.File(weights, "w").close()
+        weights = weights.getvalue()
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("config.json", json.dumps(config))
+        archive.writestr("model.weights.h5", weights)
     return path
+
+
+def arguments(path):
+    return read_arguments(read_keras_archive(path))
 
 
 def test_the_arguments_of_a_saved_network(tmp_path):
     model = LRASPP(**ARCHITECTURE, input_shape=(800, 900, 3))
     model.save(tmp_path / "a.keras")
-    assert read_arguments(tmp_path / "a.keras") == ARCHITECTURE
+    assert arguments(tmp_path / "a.keras") == ARCHITECTURE
 
 
 def test_every_argument_that_makes_the_network_is_read():
@@ -40,7 +52,7 @@ def test_every_argument_that_makes_the_network_is_read():
 
 def test_a_file_of_before_an_argument_was_added(tmp_path):
     path = write(tmp_path / "a.keras", {"class_name": "LRASPP", "config": {}})
-    assert read_arguments(path) == {row.name: row.default for row in ARGUMENTS}
+    assert arguments(path) == {row.name: row.default for row in ARGUMENTS}
 
 
 @pytest.mark.parametrize(
@@ -61,8 +73,10 @@ def test_a_file_of_before_an_argument_was_added(tmp_path):
 )
 def test_arguments_out_of_range(tmp_path, name, value):
     config = {"class_name": "LRASPP", "config": {**ARCHITECTURE, name: value}}
-    with pytest.raises(InputError, match=f"a.keras asks for an LRASPP with {name}="):
-        read_arguments(write(tmp_path / "a.keras", config))
+    with pytest.raises(
+        InputError, match=f"a.keras has the invalid LRASPP argument {name}="
+    ):
+        arguments(write(tmp_path / "a.keras", config))
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container")
@@ -79,9 +93,8 @@ def test_a_lambda_is_refused_and_does_not_run(tmp_path):
     with zipfile.ZipFile(tmp_path / "evil.keras") as archive:
         config = json.loads(archive.read("config.json"))
         weights = archive.read("model.weights.h5")
-    path = write(tmp_path / "posing.keras", {**config, "class_name": "LRASPP"})
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("model.weights.h5", weights)
+    config = {**config, "class_name": "LRASPP"}
+    path = write(tmp_path / "posing.keras", config, weights)
     with pytest.raises(InputError, match="does not fit the model"):
         LRASPP.from_preset(path)
     assert not flag.exists()

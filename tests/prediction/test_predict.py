@@ -1,15 +1,19 @@
 """The prediction run: which files come out, and what is in them."""
 
 import json
+import sys
+from functools import partial
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from harness.pixel_model import expected_labels, pixel_model, random_images
-from keras_lraspp.classes import CITYSCAPES, CLASS_SETS
+from keras_lraspp import LRASPP
+from keras_lraspp.classes import CITYSCAPES, CLASS_SETS, ClassSet
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.inference import with_legend
+from keras_lraspp.models.keras_file import save_network
 from keras_lraspp.prediction.predict import predict
 from keras_lraspp.prediction.segmenter import Segmenter
 from keras_lraspp.visualize import overlay
@@ -68,6 +72,29 @@ def test_three_pictures_of_one_image(trained, tmp_path):
         np.testing.assert_array_equal(
             np.array(picture), overlay(image, labels, PALETTE, 0.3)
         )
+
+
+def test_the_weights_file_is_opened_twice_at_most(tmp_path):
+    model, path = LRASPP(2, "small", 0.35, 32), tmp_path / "best.keras"
+    save_network(model, path, ClassSet(("cat", "dog"), ((1, 2, 3), (4, 5, 6))))
+    put(tmp_path / "street.png")
+    openings = []
+
+    def count(event, arguments):
+        if event == "open" and str(arguments[0]) == str(path):
+            openings.append(arguments)
+
+    sys.addaudithook(count)  # cannot be taken away again, but sees no other file
+    predict(
+        model=partial(LRASPP, backbone="small", width=0.35, output_stride=32),
+        weights=path,
+        input_path=tmp_path / "street.png",
+        output_dir=tmp_path / "out",
+    )
+    assert 1 <= len(openings) <= 2
+    openings.clear()
+    Segmenter(path)(tmp_path / "street.png")
+    assert 1 <= len(openings) <= 2
 
 
 def test_a_folder_is_mirrored(trained, tmp_path):

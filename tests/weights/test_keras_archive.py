@@ -10,11 +10,7 @@ import pytest
 
 from keras_lraspp.errors import InputError
 from keras_lraspp.weights import keras_archive
-from keras_lraspp.weights.keras_archive import (
-    check_hdf5,
-    check_keras_archive,
-    read_config,
-)
+from keras_lraspp.weights.keras_archive import check_hdf5, read_keras_archive
 
 
 def hdf5(fill):
@@ -37,8 +33,9 @@ def archive(path, weights=None, config="{}", **members):
 
 def test_a_sound_file_passes(tmp_path):
     path = archive(tmp_path / "a.keras", config='{"config": {"b": 1}}')
-    check_keras_archive(path)
-    assert read_config(path) == {"config": {"b": 1}}
+    read = read_keras_archive(path)
+    assert read.path == path and [*read.texts] == ["config.json"]
+    assert read.config() == {"config": {"b": 1}}
 
 
 def absurd(file):
@@ -94,21 +91,21 @@ def test_tensors_that_are_no_weights_are_refused(tmp_path, fill, says):
     content = hdf5(fill)
     assert len(content) < 1 << 20
     with pytest.raises(InputError, match=f"a.keras is refused.*{says}"):
-        check_keras_archive(archive(tmp_path / "a.keras", content))
+        read_keras_archive(archive(tmp_path / "a.keras", content))
     (tmp_path / "a.weights.h5").write_bytes(content)
     with pytest.raises(InputError, match=says):
         check_hdf5(tmp_path / "a.weights.h5")
 
 
 def test_zip_bombs_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(keras_archive, "LARGEST_WEIGHTS", 1 << 20)
+    monkeypatch.setattr(keras_archive, "_LARGEST_WEIGHTS", 1 << 20)
     path = archive(tmp_path / "bomb.keras", rest=bytes(2 << 20))
     assert path.stat().st_size < 1 << 16
     with pytest.raises(InputError, match="unpacks to 3 files of 20"):
-        check_keras_archive(path)
+        read_keras_archive(path)
     path = archive(tmp_path / "many.keras", **{f"m{i}": "" for i in range(70)})
     with pytest.raises(InputError, match="unpacks to 72 files"):
-        check_keras_archive(path)
+        read_keras_archive(path)
 
 
 def test_an_understated_size_is_no_way_around(tmp_path):
@@ -119,7 +116,7 @@ def test_an_understated_size_is_no_way_around(tmp_path):
     assert content.count(size) == 2
     path.write_bytes(content.replace(size, (10).to_bytes(4, "little")))
     with pytest.raises(InputError, match="damaged"):
-        check_keras_archive(path)
+        read_keras_archive(path)
 
 
 def test_damage_is_found(tmp_path):
@@ -127,12 +124,12 @@ def test_damage_is_found(tmp_path):
     content[len(content) // 3] ^= 1
     (tmp_path / "a.keras").write_bytes(content)
     with pytest.raises(InputError, match="a.keras is damaged"):
-        check_keras_archive(tmp_path / "a.keras")
+        read_keras_archive(tmp_path / "a.keras")
     (tmp_path / "b.keras").write_bytes(b"<html>")
     with pytest.raises(InputError, match="damaged or no .keras file"):
-        check_keras_archive(tmp_path / "b.keras")
+        read_keras_archive(tmp_path / "b.keras")
     with pytest.raises(InputError, match="no readable weights"):
-        check_keras_archive(archive(tmp_path / "c.keras", b"text"))
+        read_keras_archive(archive(tmp_path / "c.keras", b"text"))
 
 
 @pytest.mark.parametrize(
@@ -140,5 +137,5 @@ def test_damage_is_found(tmp_path):
 )
 def test_a_config_that_is_none(tmp_path, config):
     with pytest.raises(InputError, match="no .keras file of a model"):
-        read_config(archive(tmp_path / "a.keras", config=config))
+        read_keras_archive(archive(tmp_path / "a.keras", config=config)).config()
     assert isinstance(json.dumps(config), str)
