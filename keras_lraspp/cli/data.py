@@ -96,10 +96,10 @@ def _add_voc_flags(parser: argparse.ArgumentParser) -> None:
 def _voc(flags: argparse.Namespace) -> int:
     from keras_lraspp.data.prepare.voc2012_aug import prepare_voc
 
-    done = prepare_voc(flags.root, flags.sbd, workers=_workers(flags))
+    done, images = prepare_voc(flags.root, flags.sbd, workers=_workers(flags))
     print(
         f"{done.written} masks were converted, {done.kept} were there; with "
-        f"VOC2012.augmented = True there are {done.training_images} images to train on"
+        f"VOC2012.augmented = True there are {images} images to train on"
     )
     return 0
 

@@ -1,8 +1,7 @@
-"""Zip files as they were downloaded, unpacked where something is missing."""
+"""Zip archives of data sets: unpack what is missing, refuse what is harmful."""
 
 import functools
 import importlib
-import importlib.util
 import shutil
 import stat
 import zipfile
@@ -10,17 +9,28 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import ModuleType
+from typing import NamedTuple
 
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.files import replacing
 from keras_lraspp.parallel import map_processes
 
 _KINDS = (".png", ".json", ".txt", ".jpg")
-LARGEST_FILE = 2**26  # bytes; the largest official one has a twentieth
-LARGEST_RATIO = 100  # of all files to their archive
+_LARGEST_FILE = 2**26  # bytes; the largest official one has a twentieth
+_LARGEST_RATIO = 100  # of all files to their archive
+# What zipfile raises for broken, cut, encrypted and oddly compressed archives.
+_DAMAGE = (zipfile.BadZipFile, EOFError, RuntimeError, ValueError, KeyError)
 
 
-def unpack(
+class PrepareResult(NamedTuple):
+    """Counts of what a preparation did."""
+
+    written: int  # labels
+    kept: int  # labels that were there
+    unpacked: int = 0  # files
+
+
+def unpack_archives(
     archives: Sequence[Path],
     root: Path,
     folders: Sequence[str],
@@ -28,7 +38,7 @@ def unpack(
     workers: int | None = None,
     progress: bool = True,
 ) -> int:
-    """Unpacks the files of some zip files that are not there yet.
+    """Unpacks those files of zip archives that are not there yet.
 
     Files that are there with the size that the archive says are kept, so that it goes
     on where it was interrupted. Each is checked by its CRC and appears whole.
@@ -50,14 +60,14 @@ def unpack(
     """
     jobs, needed = [], 0
     for archive in archives:
-        for member in _members(archive, folders):
+        for member in _list_members(archive, folders):
             target = root / member.filename
             if not (target.is_file() and target.stat().st_size == member.file_size):
                 jobs.append((str(archive), member.filename))
                 needed += member.file_size
     _check_space(root, needed)
     map_processes(
-        partial(unpack_file, root),
+        partial(_unpack_file, root),
         jobs,
         description="unpacking",
         unit="file",
@@ -68,27 +78,22 @@ def unpack(
     return len(jobs)
 
 
-def unpack_file(root: Path, job: tuple[str, str]) -> None:
-    """Unpacks one file: the archive's path and the member's name."""
+def _unpack_file(root: Path, job: tuple[str, str]) -> None:
     archive, name = job
     try:
-        content = _opened(archive).read(name)
+        content = _open_archive(archive).read(name)
     except _DAMAGE as error:
         raise InputError(_damaged(archive, error)) from error
     with replacing(root / name, sync=False) as path:
         path.write_bytes(content)
 
 
-# What zipfile raises for broken, cut, encrypted and oddly compressed archives.
-_DAMAGE = (zipfile.BadZipFile, EOFError, RuntimeError, ValueError, KeyError)
-
-
 @functools.lru_cache(maxsize=8)  # the table of contents of a large one takes a while
-def _opened(archive: str) -> zipfile.ZipFile:
+def _open_archive(archive: str) -> zipfile.ZipFile:
     return zipfile.ZipFile(archive)
 
 
-def _members(archive: Path, folders: Sequence[str]) -> list[zipfile.ZipInfo]:
+def _list_members(archive: Path, folders: Sequence[str]) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(archive) as opened:
             members = [one for one in opened.infolist() if not one.is_dir()]
@@ -102,9 +107,9 @@ def _members(archive: Path, folders: Sequence[str]) -> list[zipfile.ZipInfo]:
     for member in members:
         _check_member(archive, member)
     claimed = sum(member.file_size for member in members)
-    if claimed > LARGEST_RATIO * archive.stat().st_size:
+    if claimed > _LARGEST_RATIO * archive.stat().st_size:
         raise InputError(
-            f"{archive} claims to hold {claimed} bytes, more than {LARGEST_RATIO} "
+            f"{archive} claims to hold {claimed} bytes, more than {_LARGEST_RATIO} "
             "times its own size, as archives made to fill disks do; download it again."
         )
     return [
@@ -127,10 +132,10 @@ def _check_member(archive: Path, member: zipfile.ZipInfo) -> None:
             f"{archive} holds {name!r}, which would be written outside of the folder; "
             "this is not the official file: download it again."
         )
-    if member.file_size > LARGEST_FILE:
+    if member.file_size > _LARGEST_FILE:
         raise InputError(
             f"{archive} claims that {name} has {member.file_size} bytes, more than the "
-            f"limit of {LARGEST_FILE}; download it again."
+            f"limit of {_LARGEST_FILE}; download it again."
         )
 
 
@@ -150,7 +155,7 @@ def _damaged(archive: str | Path, error: Exception) -> str:
     return f"{archive} is damaged ({error}); download it again."
 
 
-def need(module: str, install: str) -> ModuleType:
+def import_optional(module: str, install: str) -> ModuleType:
     """Imports a module of an optional package.
 
     Args:

@@ -1,9 +1,8 @@
-"""PASCAL VOC 2012: the masks that SBD adds, as PNG files and a list."""
+"""Prepare augmented PASCAL VOC 2012: masks of SBD as PNG files, and their list."""
 
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -11,7 +10,7 @@ from PIL import Image
 from keras_lraspp.classes import CLASS_SETS
 from keras_lraspp.data.datasets.voc2012 import ADDED_MASKS, LISTS, voc_tree
 from keras_lraspp.data.pairing import read_names
-from keras_lraspp.data.prepare.archives import need
+from keras_lraspp.data.prepare.archives import PrepareResult, import_optional
 from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.files import is_whole, remove_leftovers, replacing
 from keras_lraspp.images import open_image
@@ -20,21 +19,13 @@ from keras_lraspp.parallel import map_processes
 _INSTALL = "pip install scipy"
 
 
-class Prepared(NamedTuple):
-    """What a preparation did."""
-
-    written: int  # masks
-    kept: int  # masks that were there
-    training_images: int  # of the augmented split
-
-
 def prepare_voc(
     root: str | Path,
     sbd: str | Path,
     *,
     workers: int | None = None,
     progress: bool = True,
-) -> Prepared:
+) -> tuple[PrepareResult, int]:
     """Converts the masks of SBD that VOC 2012's own train and val do not have.
 
     Writes `SegmentationClassAug/*.png`, palette images, and when all of them are there
@@ -49,15 +40,16 @@ def prepare_voc(
         progress: Whether to show a bar with the time left.
 
     Returns:
-        What was done.
+        How many masks were written and were there before, and how many images the
+        augmented training split has.
 
     Raises:
         InputError: If a folder is not what it should be, SciPy is not installed, or
             masks cannot be used; the others are written.
         StorageError: If a file cannot be written or a process dies.
     """
-    need("scipy.io", _INSTALL)
-    tree, masks = voc_tree(Path(root)), _mask_folder(Path(sbd))
+    import_optional("scipy.io", _INSTALL)
+    tree, masks = voc_tree(Path(root)), _find_masks(Path(sbd))
     train, val = (
         read_names(tree / LISTS / f"{split}.txt") for split in ("train", "val")
     )
@@ -71,7 +63,7 @@ def prepare_voc(
         (masks / f"{path.stem}.mat", path) for path in targets if not is_whole(path)
     ]
     faults = map_processes(
-        partial(write_mask, tree / "JPEGImages"),
+        partial(_write_mask, tree / "JPEGImages"),
         jobs,
         description="converting masks",
         unit="mask",
@@ -86,19 +78,12 @@ def prepare_voc(
     for name, names in lists.items():
         with replacing(tree / LISTS / name, sync=False) as path:
             path.write_text("\n".join(names) + "\n")
-    return Prepared(len(jobs), len(added) - len(jobs), len(train) + len(added))
+    result = PrepareResult(len(jobs), len(added) - len(jobs))
+    return result, len(train) + len(added)
 
 
-def write_mask(images: Path, job: tuple[Path, Path]) -> str | None:
-    """Converts one mask.
-
-    Args:
-        images: Folder of the images.
-        job: Paths of the `.mat` file and of the PNG to write.
-
-    Returns:
-        What is wrong with the mask; `None` if it was written.
-    """
+def _write_mask(images: Path, job: tuple[Path, Path]) -> str | None:
+    """Converts a mask, from a `.mat` file to a PNG; says what is wrong with it."""
     source, target = job
     image_path = images / f"{target.stem}.jpg"
     try:
@@ -117,7 +102,9 @@ def write_mask(images: Path, job: tuple[Path, Path]) -> str | None:
 
 def _read_mask(path: Path) -> np.ndarray:
     try:
-        found = need("scipy.io", _INSTALL).loadmat(path, variable_names=["GTcls"])
+        found = import_optional("scipy.io", _INSTALL).loadmat(
+            path, variable_names=["GTcls"]
+        )
         mask = np.asarray(found["GTcls"]["Segmentation"][0, 0])
     except Exception as error:  # which one depends on the damage
         raise InputError(
@@ -132,7 +119,7 @@ def _read_mask(path: Path) -> np.ndarray:
     return mask.astype(np.uint8)
 
 
-def _mask_folder(sbd: Path) -> Path:
+def _find_masks(sbd: Path) -> Path:
     for folder in (sbd, sbd / "dataset", sbd / "benchmark_RELEASE" / "dataset"):
         if next((folder / "cls").glob("*.mat"), None):
             return folder / "cls"

@@ -8,7 +8,7 @@ import pytest
 
 from harness import trees
 from keras_lraspp.data.prepare import archives
-from keras_lraspp.data.prepare.archives import unpack
+from keras_lraspp.data.prepare.archives import unpack_archives
 from keras_lraspp.errors import InputError, StorageError
 
 FOLDERS = ("gtFine",)
@@ -29,16 +29,16 @@ def unpacked(root):
 def test_only_the_data_is_unpacked_and_once(tmp_path):
     archive = trees.zipped(tmp_path / "gt.zip", GOOD)
     root = tmp_path / "root"
-    assert unpack([archive], root, FOLDERS, progress=False) == 2
+    assert unpack_archives([archive], root, FOLDERS, progress=False) == 2
     assert unpacked(root) == {
         name for name in GOOD if name.endswith(("Ids.png", "json"))
     }
     for name in unpacked(root):
         assert (root / name).read_bytes() == GOOD[name]
-    assert unpack([archive], root, FOLDERS, progress=False) == 0
+    assert unpack_archives([archive], root, FOLDERS, progress=False) == 0
     path = root / "gtFine/train/a/1_gtFine_labelIds.png"
     path.write_bytes(path.read_bytes()[:-1])  # another size: not whole
-    assert unpack([archive], root, FOLDERS, progress=False) == 1
+    assert unpack_archives([archive], root, FOLDERS, progress=False) == 1
     assert path.read_bytes() == GOOD["gtFine/train/a/1_gtFine_labelIds.png"]
 
 
@@ -47,7 +47,9 @@ def test_any_number_of_processes_unpacks_the_same(tmp_path):
     archive = trees.zipped(tmp_path / "gt.zip", members)
     for workers in (1, 2):
         root = tmp_path / str(workers)
-        count = unpack([archive], root, FOLDERS, workers=workers, progress=False)
+        count = unpack_archives(
+            [archive], root, FOLDERS, workers=workers, progress=False
+        )
         assert count == 250
         assert {name: (root / name).read_bytes() for name in unpacked(root)} == members
 
@@ -60,7 +62,7 @@ def test_a_name_outside_of_the_folder_is_refused(tmp_path, name):
     archive = trees.zipped(tmp_path / "gt.zip", {**GOOD, name: b"x"})
     root = tmp_path / "a" / "root"
     with pytest.raises(InputError, match="gt.zip holds .*outside of the folder"):
-        unpack([archive], root, FOLDERS, progress=False)
+        unpack_archives([archive], root, FOLDERS, progress=False)
     assert not root.exists() and not (tmp_path / "a/evil.png").exists()
 
 
@@ -71,16 +73,16 @@ def test_a_link_is_refused(tmp_path):
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
         archive.writestr(link, "/etc")
     with pytest.raises(InputError, match="outside of the folder"):
-        unpack([path], tmp_path, FOLDERS, progress=False)
+        unpack_archives([path], tmp_path, FOLDERS, progress=False)
 
 
 def test_bombs_are_refused_by_what_they_declare(tmp_path, monkeypatch):
     bomb = trees.zipped(tmp_path / "gt.zip", {"gtFine/a.png": bytes(10**6)})
     with pytest.raises(InputError, match="claims to hold 1000000 bytes, more than 100"):
-        unpack([bomb], tmp_path, FOLDERS, progress=False)
-    monkeypatch.setattr(archives, "LARGEST_FILE", 10**6 - 1)
+        unpack_archives([bomb], tmp_path, FOLDERS, progress=False)
+    monkeypatch.setattr(archives, "_LARGEST_FILE", 10**6 - 1)
     with pytest.raises(InputError, match="gtFine/a.png has 1000000 bytes, more than"):
-        unpack([bomb], tmp_path, FOLDERS, progress=False)
+        unpack_archives([bomb], tmp_path, FOLDERS, progress=False)
     assert not (tmp_path / "gtFine").exists()
 
 
@@ -93,7 +95,7 @@ def test_a_lie_about_the_size_is_not_unpacked(tmp_path):
         content[place : place + 4] = (5).to_bytes(4, "little")
     path.write_bytes(content)
     with pytest.raises(InputError, match="gt.zip is damaged .*; download it again"):
-        unpack([path], tmp_path, FOLDERS, progress=False)
+        unpack_archives([path], tmp_path, FOLDERS, progress=False)
     assert not (tmp_path / "gtFine/a.txt").exists()
 
 
@@ -107,7 +109,7 @@ def test_a_damaged_archive_is_named(tmp_path, fault):
     if fault == "gone":
         path.unlink()
     with pytest.raises(InputError, match="gt.zip"):
-        unpack([path], tmp_path, FOLDERS, progress=False)
+        unpack_archives([path], tmp_path, FOLDERS, progress=False)
     assert not (tmp_path / "gtFine/a.txt").exists()
 
 
@@ -116,4 +118,4 @@ def test_a_disk_that_is_too_small(tmp_path, monkeypatch):
     usage = archives.shutil.disk_usage(tmp_path)._replace(free=10)
     monkeypatch.setattr(archives.shutil, "disk_usage", lambda path: usage)
     with pytest.raises(StorageError, match="needs 0.0 GB and 0.0 GB are free"):
-        unpack([archive], tmp_path / "new", FOLDERS, progress=False)
+        unpack_archives([archive], tmp_path / "new", FOLDERS, progress=False)

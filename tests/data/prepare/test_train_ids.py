@@ -16,7 +16,8 @@ from harness.image_files import classes, save, write
 from keras_lraspp.classes import cityscapes_lookup
 from keras_lraspp.data import CITYSCAPES, Cityscapes, read_label
 from keras_lraspp.data.prepare import train_ids as module
-from keras_lraspp.data.prepare.train_ids import Prepared, prepare_cityscapes
+from keras_lraspp.data.prepare.archives import PrepareResult
+from keras_lraspp.data.prepare.train_ids import prepare_cityscapes
 from keras_lraspp.errors import InputError
 
 TRAIN_ID = {row.id: row.train_id for row in CITYSCAPES}
@@ -33,7 +34,7 @@ def train_ids(root, annotations="gtFine"):
 def test_label_ids_become_train_ids(tmp_path):
     trees.cityscapes(tmp_path, frames=3)
     trees.cityscapes(tmp_path, splits=("test",))
-    assert prepare(tmp_path) == Prepared(0, 6, 0)
+    assert prepare(tmp_path) == PrepareResult(6, 0, 0)
     written = train_ids(tmp_path)
     assert {path.parts[-3] for path in written} == {"train", "val"}
     for path in written:
@@ -51,7 +52,7 @@ def test_what_is_there_is_kept_and_the_rest_is_made(tmp_path):
     before = {path: path.stat().st_mtime_ns for path in (first, *others)}
     expected = second.read_bytes()
     second.write_bytes(b"")  # as a power cut leaves it
-    assert prepare(tmp_path) == Prepared(0, 1, 5)
+    assert prepare(tmp_path) == PrepareResult(1, 5, 0)
     assert second.read_bytes() == expected
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
@@ -89,11 +90,11 @@ def test_the_zip_files_as_they_were_downloaded(tmp_path):
         assert chosen
         trees.zipped(folder / name, {**chosen, "README": b"", "license.txt": b""})
     done = prepare(root, archives=[elsewhere / "gtCoarse.zip"])
-    assert done == Prepared(unpacked=len(members), written=4 + 6, kept=0)
+    assert done == PrepareResult(unpacked=len(members), written=4 + 6, kept=0)
     for path, content in members.items():
         assert (root / path).read_bytes() == content
     assert len(Cityscapes(root)) == len(Cityscapes(root, "train_extra")) == 2
-    assert prepare(root) == Prepared(0, 0, 10)
+    assert prepare(root) == PrepareResult(0, 10, 0)
 
 
 def test_annotations_that_cannot_be_used_are_all_named(tmp_path):
@@ -132,7 +133,7 @@ def test_polygons_ask_for_the_official_scripts(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="install it with `pip install --no-deps city"):
         prepare(tmp_path)
     save(tmp_path / "gtFine/train/a/a_1_1_gtFine_labelTrainIds.png", classes(2, 2))
-    assert prepare(tmp_path) == Prepared(0, 0, 1)  # nothing is left to draw
+    assert prepare(tmp_path) == PrepareResult(0, 1, 0)  # nothing is left to draw
 
 
 def polygons(height, width, objects):
@@ -147,7 +148,7 @@ def test_polygons_are_drawn_as_the_official_scripts_draw_them(tmp_path, scenes_r
     sources = sorted(scenes_root.glob("gtFine/train/*/*_polygons.json"))[:2]
     for source in sources:
         write(tmp_path / source.relative_to(scenes_root), source.read_bytes())
-    assert prepare(tmp_path) == Prepared(0, 2, 0)
+    assert prepare(tmp_path) == PrepareResult(2, 0, 0)
     for source, written in zip(sources, train_ids(tmp_path), strict=True):
         scripts.json2labelImg(str(source), str(tmp_path / "one.png"), "trainIds")
         expected = np.asarray(Image.open(tmp_path / "one.png"))
@@ -224,7 +225,7 @@ def test_row_44_a_worker_that_is_killed_is_reported(tmp_path, monkeypatch):
     trees.cityscapes(tmp_path, frames=10)
     code = (
         "import os, signal, sys\n"
-        "from keras_lraspp.data.prepare import cityscapes as module\n"
+        "from keras_lraspp.data.prepare import train_ids as module\n"
         "def killed(job):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
         "module.write_train_ids = killed\n"

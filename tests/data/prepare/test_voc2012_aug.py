@@ -34,7 +34,7 @@ def folders(tmp_path):
 
 def test_masks_and_lists(folders):
     voc, sbd = folders
-    assert prepare_voc(voc, sbd, progress=False) == (2, 0, 4)
+    assert prepare_voc(voc, sbd, progress=False) == ((2, 0, 0), 4)
     names = (voc / "ImageSets/Segmentation/trainaug.txt").read_text().split()
     assert names == ["2007_000032", "2007_000039", *ADDED]
     assert (voc / "ImageSets/Segmentation/aug.txt").read_text().split() == [*ADDED]
@@ -54,7 +54,7 @@ def test_it_goes_on_where_it_stopped(folders):
     first, second = sorted((voc / "SegmentationClassAug").iterdir())
     first.unlink()
     stamp = second.stat().st_mtime_ns
-    assert prepare_voc(voc.parent, sbd / "dataset", progress=False) == (1, 1, 4)
+    assert prepare_voc(voc.parent, sbd / "dataset", progress=False) == ((1, 1, 0), 4)
     assert second.stat().st_mtime_ns == stamp
 
 
