@@ -1,4 +1,4 @@
-"""What is in a folder of shards, and what each file should be."""
+"""Manifest of a folder of shards: `shards.json`, and the metadata of TFDS."""
 
 import dataclasses
 import json
@@ -13,6 +13,9 @@ from keras_lraspp.classes import ClassSet
 from keras_lraspp.data.shards.tiles import TileSize
 from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.files import sha256
+
+MANIFEST_NAME = "shards.json"
+_FORMAT = 1
 
 
 class ShardFile(NamedTuple):
@@ -30,7 +33,7 @@ class ShardFile(NamedTuple):
 
 
 class SizeRun(NamedTuple):
-    """So many images of one size, one after the other."""
+    """Run-length code of image sizes: a count of equal ones in a row."""
 
     count: int
     height: int
@@ -55,14 +58,14 @@ class ShardSplit(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """All about a folder of shards that is not in the records.
+    """Contents of a folder of shards, but for the records.
 
     Attributes:
         name: Name of the data set that it was written from.
         classes: Names and colours.
         ignore_label: As in `Dataset`.
         label_type: `"uint8"` or `"uint16"`.
-        encoding: A name in `record.ENCODINGS`.
+        encoding: A name in `ENCODINGS`.
         tile: Size of the tiles.
         splits: By name.
     """
@@ -76,8 +79,8 @@ class Manifest:
     splits: dict[str, ShardSplit]
 
 
-def run_lengths(sizes: Sequence[tuple[int, int]]) -> tuple[SizeRun, ...]:
-    """Counts equal sizes that follow one another."""
+def count_runs(sizes: Sequence[tuple[int, int]]) -> tuple[SizeRun, ...]:
+    """Run-length encodes the sizes of images."""
     runs: list[SizeRun] = []
     for height, width in sizes:
         if runs and runs[-1][1:] == (height, width):
@@ -87,12 +90,8 @@ def run_lengths(sizes: Sequence[tuple[int, int]]) -> tuple[SizeRun, ...]:
     return tuple(runs)
 
 
-FILE_NAME = "shards.json"
-_FORMAT = 1
-
-
-def to_json(manifest: Manifest) -> str:
-    """The manifest as the text of `shards.json`."""
+def manifest_json(manifest: Manifest) -> str:
+    """Formats a manifest as the text of `shards.json`."""
     classes = zip(manifest.classes.names, manifest.classes.palette, strict=True)
     return json.dumps(
         {
@@ -122,17 +121,17 @@ def read_manifest(folder: str) -> Manifest:
         folder: Any that TensorFlow reads, as `gs://bucket/shards`.
 
     Returns:
-        What should be in the folder.
+        The manifest.
 
     Raises:
-        InputError: If it is not there, or not what `to_json` writes.
+        InputError: If it is not there, or not what `manifest_json` writes.
     """
-    path = f"{folder}/{FILE_NAME}"
+    path = f"{folder}/{MANIFEST_NAME}"
     try:
         with tf.io.gfile.GFile(path) as file:
             content = json.loads(file.read())
         written = content["format"]
-        manifest = _manifest(content) if written == _FORMAT else None
+        manifest = _parse_manifest(content) if written == _FORMAT else None
     except (OSError, tf.errors.OpError) as error:
         reason = str(getattr(error, "message", error)).rpartition("; ")[2]
         raise InputError(
@@ -151,7 +150,7 @@ def read_manifest(folder: str) -> Manifest:
     return manifest
 
 
-def _manifest(content: dict) -> Manifest:
+def _parse_manifest(content: dict) -> Manifest:
     return Manifest(
         name=content["name"],
         classes=ClassSet(
@@ -176,12 +175,7 @@ def _manifest(content: dict) -> Manifest:
 
 
 def check_files(folder: str, files: Sequence[ShardFile], *, checksums: bool) -> None:
-    """Compares files with what they should be.
-
-    Args:
-        folder: Where they are.
-        files: What they should be.
-        checksums: Whether to read them; else only their sizes are compared.
+    """Compares the sizes of files, and their checksums if wanted, with the manifest.
 
     Raises:
         InputError: If one is missing or differs.
@@ -211,17 +205,12 @@ def _bytes_of(path: str) -> int | None:
 
 
 def write_tfds_metadata(manifest: Manifest, folder: Path) -> None:
-    """Writes `dataset_info.json` and `features.json`.
-
-    Args:
-        manifest: What is in the folder.
-        folder: The folder.
-    """
+    """Writes `dataset_info.json` and `features.json`, with which TFDS reads shards."""
     import tensorflow_datasets as tfds
 
     tfds.folder_dataset.write_metadata(
         data_dir=str(folder),
-        features=_features(manifest.label_type),
+        features=_tfds_features(manifest.label_type),
         split_infos=[
             tfds.core.SplitInfo(
                 name=name,
@@ -239,8 +228,7 @@ def write_tfds_metadata(manifest: Manifest, folder: Path) -> None:
     )
 
 
-def _features(label_type: str):
-    """What TensorFlow Datasets is told of a record."""
+def _tfds_features(label_type: str):
     import tensorflow_datasets as tfds
 
     image = tfds.features.Image(shape=(None, None, 3))

@@ -1,4 +1,4 @@
-"""Samples in shards, read by number, whole or in part."""
+"""`Shards`: a data set read from shards, by number, whole or in part."""
 
 import dataclasses
 import io
@@ -14,7 +14,13 @@ from keras_lraspp.data.datasets.tfds import open_records
 from keras_lraspp.data.decode import checked_label, load_image
 from keras_lraspp.data.label_spec import LabelSpec
 from keras_lraspp.data.shards.manifest import check_files, read_manifest
-from keras_lraspp.data.shards.tiles import TileSize, cut, encode_tile, join, join_png
+from keras_lraspp.data.shards.tiles import (
+    TileSize,
+    cut_tiles,
+    encode_tile,
+    join_png_tiles,
+    join_tiles,
+)
 from keras_lraspp.data.tfrecord import TfrecordFiles
 from keras_lraspp.data.window import Window, full_image
 from keras_lraspp.errors import InputError
@@ -23,125 +29,84 @@ from keras_lraspp.images import DamagedFileError, EncodedImage
 _JPEG = b"\xff\xd8"
 
 
-class Encoding(NamedTuple):
-    """How the images of a data set are kept.
-
-    Attributes:
-        exact: Whether the pixels stay what they are.
-        encode: Writes a tile, uint8 (height, width, 3).
-    """
-
-    exact: bool
-    encode: Callable[[np.ndarray], bytes]
-
-
-def _jpeg(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    # Full colour resolution: else colours would bleed over the edges of tiles.
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=95, subsampling=0)
-    return buffer.getvalue()
-
-
-ENCODINGS = {"png": Encoding(True, encode_tile), "jpeg": Encoding(False, _jpeg)}
-
-
-def pack(
-    image: np.ndarray | bytes,
-    label: np.ndarray,
+def Shards(  # named as the other data sets are
+    root: str | Path | None = None,
+    split: str = "train",
     *,
-    name: str,
-    encoding: str,
-    label_type: str,
-    tile: TileSize,
-) -> bytes:
-    """Writes a sample.
+    hosts: int = 1,
+    host: int = 0,
+    checksums: bool = False,
+) -> "ShardSamples":
+    """Opens a split of what `keras-lraspp data shards` wrote.
+
+    Only what an augmentation looks at is decoded of each image. Names, colours and the
+    ignore label are those of the data set that the shards were written from.
 
     Args:
-        image: uint8 (height, width, 3), or a JPEG file to be kept as it is.
-        label: Classes (height, width).
-        name: What the sample is called in messages.
-        encoding: A name in `ENCODINGS`.
-        label_type: `"uint8"` or `"uint16"`.
-        tile: Size of the tiles.
+        root: Folder of the shards, also on a remote disk that TensorFlow knows, as
+            `gs://bucket/shards`; `data/shards` if `None`.
+        split: Name of the split.
+        hosts: Number of machines that train together.
+        host: Which of them this one is, from 0. Each has an equal part of the split
+            "train" (`tfds.even_splits`; what does not divide evenly is dropped), and
+            all of any other.
+        checksums: Whether to read all files first and compare their checksums. Their
+            sizes always are.
 
     Returns:
-        The serialized example.
-    """
-    example = tf.train.Example()
-    fields = example.features.feature
-    if isinstance(image, bytes):
-        images = [image]
-    else:
-        images = cut(np.asarray(image), tile, ENCODINGS[encoding].encode)
-    fields["image"].bytes_list.value.extend(images)
-    labels = cut(label.astype(label_type, copy=False), tile, encode_tile)
-    fields["label"].bytes_list.value.extend(labels)
-    fields["height"].int64_list.value.append(label.shape[0])
-    fields["width"].int64_list.value.append(label.shape[1])
-    fields["name"].bytes_list.value.append(name.encode())
-    return example.SerializeToString()
-
-
-def unpack(
-    content: bytes, window: Window, *, where: str, label_type: str, tile: TileSize
-) -> tuple[np.ndarray, np.ndarray, str]:
-    """Reads a part of a sample.
-
-    Args:
-        content: The serialized example.
-        window: The part; its height and width are the sample's.
-        where: Where it is, for messages.
-        label_type: As written.
-        tile: As written.
-
-    Returns:
-        Image uint8 (rows, columns, 3), label (rows, columns), and the sample's name.
+        The samples.
 
     Raises:
-        DamagedFileError: If it is damaged.
+        InputError: If there are no shards or no such split, or files are missing or
+            not what was written.
     """
-    try:
-        fields = tf.train.Example.FromString(content).features.feature
-        size = fields["height"].int64_list.value[0], fields["width"].int64_list.value[0]
-        (name,) = fields["name"].bytes_list.value
-        name = f"{where} ({name.decode()})"
-        images, labels = (
-            _Tiles(name, key, fields[key].bytes_list.value)
-            for key in ("image", "label")
+    import tensorflow_datasets as tfds
+
+    folder = "data/shards" if root is None else str(root)  # a Path would eat the //
+    manifest = read_manifest(folder)
+    if split not in manifest.splits:
+        raise InputError(
+            f"{folder} has the splits {sorted(manifest.splits)}, not {split!r}; choose "
+            "one of them, or write the shards again with it."
         )
-        if size != (window.height, window.width):
-            raise InputError(f"its size is {size}")
-        like = np.zeros((), label_type)
-        label = join_png(labels, window, tile, like)
-        if bytes(images.content[0][:2]) == _JPEG:
-            return join(images, window, tile, load_image), label, name
-        return join_png(images, window, tile, np.zeros(3, np.uint8)), label, name
-    except DamagedFileError:
-        raise
-    except Exception as error:  # which one depends on the damage
-        raise DamagedFileError(
-            f"{where} is damaged ({error}); write the shards again."
-        ) from error
+    content = manifest.splits[split]
+    _check_hosts(hosts, host, len(content))
+    check_files(folder, content.files, checksums=checksums)
+    tfds_split, first, count = split, 0, len(content)
+    if split == "train" and hosts > 1:
+        tfds_split = tfds.even_splits(split, n=hosts, drop_remainder=True)[host]
+        count //= hosts
+        first = host * count
+    builder = tfds.builder_from_directory(folder)
+    lengths = {file.name: file.lengths for file in content.files}
+    return ShardSamples(
+        name=manifest.name,
+        split=split,
+        folder=folder,
+        classes=manifest.classes,
+        ignore_label=manifest.ignore_label,
+        records=open_records(builder, tfds_split, lengths),
+        size_table=content.size_table()[first : first + count],
+        label_type=manifest.label_type,
+        tile=manifest.tile,
+        hosts=hosts,
+    )
 
 
-class _Tiles:
-    """Tiles of a record; those that are not needed are not copied."""
-
-    def __init__(self, name: str, key: str, content):
-        self.name, self.key, self.content = name, key, content
-
-    def __len__(self) -> int:
-        return len(self.content)
-
-    def __getitem__(self, number: int) -> EncodedImage:
-        return EncodedImage(
-            f"{self.name} {self.key} tile {number}", self.content[number]
+def _check_hosts(hosts: int, host: int, samples: int) -> None:
+    if not 1 <= hosts <= samples:
+        raise InputError(
+            f"Shards.hosts is 1..{samples} for {samples} samples, not {hosts}."
+        )
+    if not 0 <= host < hosts:
+        raise InputError(
+            f"Shards.host is 0..{hosts - 1} for Shards.hosts = {hosts}, not {host}."
         )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class ShardSamples(LabelSpec):
-    """Some records of a folder of shards, a `RegionReadable` one.
+    """A `SegmentationDataset` and `RegionReadable` of records in shards.
 
     Attributes:
         name: Name of the data set that the shards were written from.
@@ -182,7 +147,7 @@ class ShardSamples(LabelSpec):
 
     def load_window(self, index: int, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """Reads a part of a sample; see `RegionReadable.load_window`."""
-        image, label, name = unpack(
+        image, label, name = decode_sample(
             self.records[self._record(index)],
             window,
             where=self.source(index),
@@ -212,76 +177,114 @@ class ShardSamples(LabelSpec):
         return index if self.indices is None else self.indices[index]
 
 
-def Shards(  # named as the other data sets are
-    root: str | Path | None = None,
-    split: str = "train",
-    *,
-    hosts: int = 1,
-    host: int = 0,
-    checksums: bool = False,
-) -> ShardSamples:
-    """Opens a split of what `keras-lraspp data shards` wrote.
+class _Encoding(NamedTuple):
+    """Encoding of the tiles of images."""
 
-    Only what an augmentation looks at is decoded of each image. Names, colours and the
-    ignore label are those of the data set that the shards were written from.
+    exact: bool  # whether the pixels stay what they are
+    encode: Callable[[np.ndarray], bytes]  # uint8 (height, width, 3)
+
+
+def _encode_jpeg(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    # Full colour resolution: else colours would bleed over the edges of tiles.
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=95, subsampling=0)
+    return buffer.getvalue()
+
+
+ENCODINGS = {
+    "png": _Encoding(True, encode_tile),
+    "jpeg": _Encoding(False, _encode_jpeg),
+}
+
+
+def encode_sample(
+    image: np.ndarray | bytes,
+    label: np.ndarray,
+    *,
+    name: str,
+    encoding: str,
+    label_type: str,
+    tile: TileSize,
+) -> bytes:
+    """Serializes a sample.
 
     Args:
-        root: Folder of the shards, also on a remote disk that TensorFlow knows, as
-            `gs://bucket/shards`; `data/shards` if `None`.
-        split: Name of the split.
-        hosts: Number of machines that train together.
-        host: Which of them this one is, from 0. Each has an equal part of the split
-            "train" (`tfds.even_splits`; what does not divide evenly is dropped), and
-            all of any other.
-        checksums: Whether to read all files first and compare their checksums. Their
-            sizes always are.
+        image: uint8 (height, width, 3), or a JPEG file to be kept as it is.
+        label: Classes (height, width).
+        name: What the sample is called in messages.
+        encoding: A name in `ENCODINGS`.
+        label_type: `"uint8"` or `"uint16"`.
+        tile: Size of the tiles.
 
     Returns:
-        The samples.
+        The serialized example.
+    """
+    example = tf.train.Example()
+    fields = example.features.feature
+    if isinstance(image, bytes):
+        images = [image]
+    else:
+        images = cut_tiles(np.asarray(image), tile, ENCODINGS[encoding].encode)
+    fields["image"].bytes_list.value.extend(images)
+    labels = cut_tiles(label.astype(label_type, copy=False), tile, encode_tile)
+    fields["label"].bytes_list.value.extend(labels)
+    fields["height"].int64_list.value.append(label.shape[0])
+    fields["width"].int64_list.value.append(label.shape[1])
+    fields["name"].bytes_list.value.append(name.encode())
+    return example.SerializeToString()
+
+
+def decode_sample(
+    content: bytes, window: Window, *, where: str, label_type: str, tile: TileSize
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """Reads a window of a sample that `encode_sample` wrote.
+
+    Args:
+        content: The serialized example.
+        window: The window; its height and width are the sample's.
+        where: File and number of the record, for messages.
+        label_type: As written.
+        tile: As written.
+
+    Returns:
+        Image uint8 (rows, columns, 3), label (rows, columns), and the sample's name.
 
     Raises:
-        InputError: If there are no shards or no such split, or files are missing or
-            not what was written.
+        DamagedFileError: If it is damaged.
     """
-    import tensorflow_datasets as tfds
-
-    folder = "data/shards" if root is None else str(root)  # a Path would eat the //
-    manifest = read_manifest(folder)
-    if split not in manifest.splits:
-        raise InputError(
-            f"{folder} has the splits {sorted(manifest.splits)}, not {split!r}; choose "
-            "one of them, or write the shards again with it."
+    try:
+        fields = tf.train.Example.FromString(content).features.feature
+        size = fields["height"].int64_list.value[0], fields["width"].int64_list.value[0]
+        (name,) = fields["name"].bytes_list.value
+        name = f"{where} ({name.decode()})"
+        images, labels = (
+            _Tiles(name, key, fields[key].bytes_list.value)
+            for key in ("image", "label")
         )
-    content = manifest.splits[split]
-    _check_hosts(hosts, host, len(content))
-    check_files(folder, content.files, checksums=checksums)
-    chosen, first, count = split, 0, len(content)
-    if split == "train" and hosts > 1:
-        chosen = tfds.even_splits(split, n=hosts, drop_remainder=True)[host]
-        count //= hosts
-        first = host * count
-    builder = tfds.builder_from_directory(folder)
-    lengths = {file.name: file.lengths for file in content.files}
-    return ShardSamples(
-        name=manifest.name,
-        split=split,
-        folder=folder,
-        classes=manifest.classes,
-        ignore_label=manifest.ignore_label,
-        records=open_records(builder, chosen, lengths),
-        size_table=content.size_table()[first : first + count],
-        label_type=manifest.label_type,
-        tile=manifest.tile,
-        hosts=hosts,
-    )
+        if size != (window.height, window.width):
+            raise InputError(f"its size is {size}")
+        label = join_png_tiles(labels, window, tile, np.zeros((), label_type))
+        if bytes(images.content[0][:2]) == _JPEG:
+            return join_tiles(images, window, tile, load_image), label, name
+        return join_png_tiles(images, window, tile, np.zeros(3, np.uint8)), label, name
+    except DamagedFileError:
+        raise
+    except Exception as error:  # which one depends on the damage
+        raise DamagedFileError(
+            f"{where} is damaged ({error}); write the shards again."
+        ) from error
 
 
-def _check_hosts(hosts: int, host: int, samples: int) -> None:
-    if not 1 <= hosts <= samples:
-        raise InputError(
-            f"Shards.hosts is 1..{samples} for {samples} samples, not {hosts}."
-        )
-    if not 0 <= host < hosts:
-        raise InputError(
-            f"Shards.host is 0..{hosts - 1} for Shards.hosts = {hosts}, not {host}."
+class _Tiles:
+    """Tiles of a record; those that are not needed are not copied."""
+
+    def __init__(self, name: str, key: str, content):
+        self.name, self.key, self.content = name, key, content
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+    def __getitem__(self, number: int) -> EncodedImage:
+        return EncodedImage(
+            f"{self.name} {self.key} tile {number}", self.content[number]
         )

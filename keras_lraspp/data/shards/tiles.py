@@ -1,4 +1,4 @@
-"""Images and labels cut into tiles, of which only those that are needed are decoded."""
+"""Images and labels cut into PNG tiles, of which only those needed are decoded."""
 
 import struct
 import zlib
@@ -20,18 +20,139 @@ _HEADER = struct.Struct(">IIBBBBB")  # width, height, depth, colour type, 0, 0, 
 _START = len(_SIGNATURE) + 12 + _HEADER.size + 8  # of the compressed rows
 _END = 4 + 12  # behind them: their checksum, and the chunk IEND
 _GREY, _RGB = 0, 2
-_UP = 2
+_UP = 2  # PNG's filter that keeps each row's difference to the row above
+
+
+class TileSize(NamedTuple):
+    """Size of all tiles, in pixels; what lies outside the image is filled up."""
+
+    height: int = 128
+    width: int = 256
+
+
+def cut_tiles(
+    pixels: np.ndarray, size: TileSize, encode: Callable[[np.ndarray], bytes]
+) -> list[bytes]:
+    """Cuts an image or a label into encoded tiles, row by row.
+
+    Args:
+        pixels: (height, width) or (height, width, 3).
+        size: Of a tile.
+        encode: Writes a tile as a file.
+    """
+    missing = [(0, -pixels.shape[axis] % size[axis]) for axis in (0, 1)]
+    filled = np.pad(pixels, missing + [(0, 0)] * (pixels.ndim - 2), mode="edge")
+    return [
+        encode(filled[top : top + size.height, left : left + size.width])
+        for top in range(0, len(filled), size.height)
+        for left in range(0, filled.shape[1], size.width)
+    ]
+
+
+def join_png_tiles(
+    tiles: Sequence[EncodedImage], window: Window, size: TileSize, like: np.ndarray
+) -> np.ndarray:
+    """Decodes a window of what was cut with `encode_tile`.
+
+    Args:
+        tiles: All tiles.
+        window: The part to decode.
+        size: Of a tile.
+        like: A pixel: (3,) of uint8, or () of uint8 or uint16.
+
+    Returns:
+        (rows, columns) or (rows, columns, 3) of the window.
+
+    Raises:
+        DamagedFileError: If a tile is damaged.
+    """
+    height, width = _covered_size(window, size)
+    canvas = np.empty((height, width * like.nbytes), np.uint8)
+    row_bytes = size.width * like.nbytes
+    for tile in _overlapping_tiles(window, size):
+        left = tile.left * like.nbytes
+        place = np.s_[tile.top : tile.top + size.height, left : left + row_bytes]
+        canvas[place] = inflate_tile(tiles[tile.number], size.height, row_bytes)
+    rows, columns = _window_slices(window, size)
+    for top in range(0, height, size.height):
+        # Rows below the window are not needed.
+        undo_up_filter(canvas[top : min(top + size.height, rows.stop)])
+    pixels = canvas.view(like.dtype.newbyteorder(">"))
+    return pixels.reshape(height, width, *like.shape)[rows, columns]
+
+
+def join_tiles(
+    tiles: Sequence[EncodedImage],
+    window: Window,
+    size: TileSize,
+    decode: Callable[[EncodedImage], np.ndarray],
+) -> np.ndarray:
+    """Decodes a window of an image that was cut and encoded in any other way.
+
+    Args:
+        tiles: All tiles; or one that is the whole image.
+        window: The part to decode.
+        size: Of a tile.
+        decode: Reads a tile: uint8 (height, width, 3).
+
+    Returns:
+        uint8 (rows, columns, 3).
+    """
+    if len(tiles) == 1:
+        image = np.asarray(decode(tiles[0]))
+        return image[window.top : window.bottom, window.left : window.right]
+    canvas = np.empty((*_covered_size(window, size), 3), np.uint8)
+    for tile in _overlapping_tiles(window, size):
+        rows = slice(tile.top, tile.top + size.height)
+        columns = slice(tile.left, tile.left + size.width)
+        canvas[rows, columns] = decode(tiles[tile.number])
+    return canvas[_window_slices(window, size)]
+
+
+class _TilePlace(NamedTuple):
+    """A tile that overlaps a window, and its place relative to the first of them."""
+
+    number: int
+    top: int
+    left: int
+
+
+def _overlapping_tiles(window: Window, size: TileSize) -> Iterator[_TilePlace]:
+    columns = -(-window.width // size.width)
+    first_row, first_column = window.top // size.height, window.left // size.width
+    for row in range(first_row, -(-window.bottom // size.height)):
+        for column in range(first_column, -(-window.right // size.width)):
+            top = (row - first_row) * size.height
+            left = (column - first_column) * size.width
+            yield _TilePlace(row * columns + column, top, left)
+
+
+def _axes(window: Window, size: TileSize) -> tuple[tuple[int, int, int], ...]:
+    """Start and end of the window, and side of a tile: of rows, of columns."""
+    return (
+        (window.top, window.bottom, size.height),
+        (window.left, window.right, size.width),
+    )
+
+
+def _covered_size(window: Window, size: TileSize) -> tuple[int, ...]:
+    """Height and width of the tiles that overlap a window, together."""
+    return tuple(
+        (-(-end // side) - start // side) * side
+        for start, end, side in _axes(window, size)
+    )
+
+
+def _window_slices(window: Window, size: TileSize) -> tuple[slice, ...]:
+    """Rows and columns of the window in the tiles that overlap it."""
+    return tuple(
+        slice(start % side, start % side + end - start)
+        for start, end, side in _axes(window, size)
+    )
 
 
 def encode_tile(pixels: np.ndarray) -> bytes:
-    """Writes a PNG.
-
-    Args:
-        pixels: uint8 (height, width, 3), or uint8 or uint16 (height, width).
-
-    Returns:
-        The file's bytes.
-    """
+    """Encodes uint8 (height, width, 3), or uint8 or uint16 (height, width), as PNG."""
     rows, depth = _as_rows(pixels)
     filtered = np.empty((len(rows), rows.shape[1] + 1), np.uint8)
     filtered[:, 0] = _UP
@@ -47,7 +168,7 @@ def encode_tile(pixels: np.ndarray) -> bytes:
     return _SIGNATURE + chunks
 
 
-def differences(tile: EncodedImage, height: int, row_bytes: int) -> np.ndarray:
+def inflate_tile(tile: EncodedImage, height: int, row_bytes: int) -> np.ndarray:
     """Unpacks a PNG that `encode_tile` wrote, up to the sums over its rows.
 
     Args:
@@ -80,7 +201,7 @@ def differences(tile: EncodedImage, height: int, row_bytes: int) -> np.ndarray:
     return filtered[:, 1:]
 
 
-def restore(rows: np.ndarray) -> None:
+def undo_up_filter(rows: np.ndarray) -> None:
     """Sums up differences between rows in place, modulo 256: uint8 (rows, bytes)."""
     # NumPy's cumulative sum goes down one column at a time: ten times slower.
     for above, below in zip(rows[:-1], rows[1:], strict=True):
@@ -103,138 +224,3 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 def _damaged(tile: EncodedImage, error: object) -> str:
     return f"{tile} is damaged ({error}); write the shards again."
-
-
-class TileSize(NamedTuple):
-    """Size of all tiles, in pixels; what lies outside the image is filled up."""
-
-    height: int = 128
-    width: int = 256
-
-
-def cut(
-    pixels: np.ndarray, size: TileSize, encode: Callable[[np.ndarray], bytes]
-) -> list[bytes]:
-    """Cuts an image or a label into encoded tiles.
-
-    Args:
-        pixels: (height, width) or (height, width, 3).
-        size: Of a tile.
-        encode: Writes one as a file.
-
-    Returns:
-        The tiles, row by row.
-    """
-    missing = [(0, -pixels.shape[axis] % size[axis]) for axis in (0, 1)]
-    filled = np.pad(pixels, missing + [(0, 0)] * (pixels.ndim - 2), mode="edge")
-    return [
-        encode(filled[top : top + size.height, left : left + size.width])
-        for top in range(0, len(filled), size.height)
-        for left in range(0, filled.shape[1], size.width)
-    ]
-
-
-class Part(NamedTuple):
-    """A tile that overlaps a window, and its place in what is put together."""
-
-    number: int
-    top: int
-    left: int
-
-
-def parts(window: Window, size: TileSize) -> Iterator[Part]:
-    """The tiles that overlap a window.
-
-    Yields:
-        Each with its place relative to the first of them.
-    """
-    columns = -(-window.width // size.width)
-    first_row, first_column = window.top // size.height, window.left // size.width
-    for row in range(first_row, -(-window.bottom // size.height)):
-        for column in range(first_column, -(-window.right // size.width)):
-            top = (row - first_row) * size.height
-            left = (column - first_column) * size.width
-            yield Part(row * columns + column, top, left)
-
-
-def covering(window: Window, size: TileSize) -> tuple[int, int]:
-    """Height and width of the tiles that overlap a window, together."""
-    return tuple(
-        (-(-end // side) - start // side) * side
-        for start, end, side in (
-            (window.top, window.bottom, size.height),
-            (window.left, window.right, size.width),
-        )
-    )
-
-
-def inside(window: Window, size: TileSize) -> tuple[slice, slice]:
-    """Where the window is in the tiles that overlap it."""
-    return tuple(
-        slice(start % side, start % side + end - start)
-        for start, end, side in (
-            (window.top, window.bottom, size.height),
-            (window.left, window.right, size.width),
-        )
-    )
-
-
-def join_png(
-    tiles: Sequence[EncodedImage], window: Window, size: TileSize, like: np.ndarray
-) -> np.ndarray:
-    """Decodes a window of what was cut with `tile_png.encode_tile`.
-
-    Args:
-        tiles: All tiles.
-        window: The part to decode.
-        size: Of a tile.
-        like: A pixel: (3,) of uint8, or () of uint8 or uint16.
-
-    Returns:
-        (rows, columns) or (rows, columns, 3) of the window.
-
-    Raises:
-        DamagedFileError: If a tile is damaged.
-    """
-    height, width = covering(window, size)
-    canvas = np.empty((height, width * like.nbytes), np.uint8)
-    row_bytes = size.width * like.nbytes
-    for part in parts(window, size):
-        left = part.left * like.nbytes
-        place = np.s_[part.top : part.top + size.height, left : left + row_bytes]
-        canvas[place] = differences(tiles[part.number], size.height, row_bytes)
-    rows, columns = inside(window, size)
-    for top in range(0, height, size.height):
-        # Rows below the window are not needed.
-        restore(canvas[top : min(top + size.height, rows.stop)])
-    pixels = canvas.view(like.dtype.newbyteorder(">"))
-    return pixels.reshape(height, width, *like.shape)[rows, columns]
-
-
-def join(
-    tiles: Sequence[EncodedImage],
-    window: Window,
-    size: TileSize,
-    decode: Callable[[EncodedImage], np.ndarray],
-) -> np.ndarray:
-    """Decodes a window of images that were cut and encoded in any other way.
-
-    Args:
-        tiles: All tiles; or one that is the whole image.
-        window: The part to decode.
-        size: Of a tile.
-        decode: Reads one: uint8 (height, width, 3).
-
-    Returns:
-        uint8 (rows, columns, 3).
-    """
-    if len(tiles) == 1:
-        image = np.asarray(decode(tiles[0]))
-        return image[window.top : window.bottom, window.left : window.right]
-    canvas = np.empty((*covering(window, size), 3), np.uint8)
-    for part in parts(window, size):
-        place = np.s_[
-            part.top : part.top + size.height, part.left : part.left + size.width
-        ]
-        canvas[place] = decode(tiles[part.number])
-    return canvas[inside(window, size)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_lraspp.data.shards.tiles import differences, encode_tile, restore
+from keras_lraspp.data.shards.tiles import encode_tile, inflate_tile, undo_up_filter
 from keras_lraspp.images import DamagedFileError, EncodedImage
 
 RNG = np.random.default_rng(0)
@@ -19,8 +19,8 @@ PIXELS = {
 
 def decoded(content: bytes, pixels: np.ndarray) -> np.ndarray:
     row_bytes = pixels[0].nbytes
-    rows = differences(EncodedImage("tile", content), len(pixels), row_bytes).copy()
-    restore(rows)
+    rows = inflate_tile(EncodedImage("tile", content), len(pixels), row_bytes).copy()
+    undo_up_filter(rows)
     kind = pixels.dtype.newbyteorder(">")
     return np.ascontiguousarray(rows).view(kind).reshape(pixels.shape)
 

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_lraspp.data.shards.tiles import TileSize, cut, encode_tile, join, join_png
+from keras_lraspp.data.shards.tiles import (
+    TileSize,
+    cut_tiles,
+    encode_tile,
+    join_png_tiles,
+    join_tiles,
+)
 from keras_lraspp.data.window import Window, full_image
 from keras_lraspp.images import EncodedImage
 
@@ -42,15 +48,17 @@ def windows():
 
 @pytest.mark.parametrize("pixels", [IMAGE, LABELS], ids=["image", "labels"])
 def test_every_window_is_exact(pixels):
-    tiles = cut(pixels, SIZE, encode_tile)
+    tiles = cut_tiles(pixels, SIZE, encode_tile)
     assert len(tiles) == 3 * 3
     like = np.zeros(pixels.shape[2:], pixels.dtype)
     for window in windows():
         expected = pixels[window.top : window.bottom, window.left : window.right]
-        found = join_png(Counted(tiles), window, SIZE, like)
+        found = join_png_tiles(Counted(tiles), window, SIZE, like)
         np.testing.assert_array_equal(found, expected)
         other = (
-            join(Counted(tiles), window, SIZE, _decode) if pixels.ndim == 3 else None
+            join_tiles(Counted(tiles), window, SIZE, _decode)
+            if pixels.ndim == 3
+            else None
         )
         if other is not None:
             np.testing.assert_array_equal(other, expected)
@@ -61,15 +69,19 @@ def _decode(tile: EncodedImage) -> np.ndarray:
 
 
 def test_only_what_is_needed_is_decoded():
-    tiles = Counted(cut(IMAGE, SIZE, encode_tile))
-    join_png(tiles, Window(HEIGHT, WIDTH, 9, 15, 17, 33), SIZE, np.zeros(3, np.uint8))
+    tiles = Counted(cut_tiles(IMAGE, SIZE, encode_tile))
+    join_png_tiles(
+        tiles, Window(HEIGHT, WIDTH, 9, 15, 17, 33), SIZE, np.zeros(3, np.uint8)
+    )
     assert tiles.asked == [4, 5]
     tiles.asked.clear()
-    join(tiles, Window(HEIGHT, WIDTH, 0, 9, 16, 32), SIZE, _decode)
+    join_tiles(tiles, Window(HEIGHT, WIDTH, 0, 9, 16, 32), SIZE, _decode)
     assert tiles.asked == [1, 4]
 
 
 def test_a_whole_image_is_one_tile():
     tiles = Counted([encode_tile(IMAGE)])
     window = Window(HEIGHT, WIDTH, 3, 20, 5, 30)
-    np.testing.assert_array_equal(join(tiles, window, SIZE, _decode), IMAGE[3:20, 5:30])
+    np.testing.assert_array_equal(
+        join_tiles(tiles, window, SIZE, _decode), IMAGE[3:20, 5:30]
+    )

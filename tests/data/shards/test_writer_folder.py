@@ -64,7 +64,7 @@ def test_a_bad_image_leaves_nothing(pairs, tmp_path):
 
 
 def test_a_full_disk_leaves_nothing(pairs, tmp_path, monkeypatch):
-    from keras_lraspp.data.shards.writer import RecordFiles
+    from keras_lraspp.data.shards.writer import ShardWriter
 
     written = []
 
@@ -73,7 +73,7 @@ def test_a_full_disk_leaves_nothing(pairs, tmp_path, monkeypatch):
         if len(written) == 3:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(RecordFiles, "write", write)
+    monkeypatch.setattr(ShardWriter, "write", write)
     with pytest.raises(StorageError, match="No space left on device. Free some space"):
         write_shards([pairs], tmp_path / "new" / "shards", OPTIONS)
     assert not list((tmp_path / "new").iterdir())
@@ -81,9 +81,11 @@ def test_a_full_disk_leaves_nothing(pairs, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
 def test_what_the_disk_says_is_a_sentence(pairs, tmp_path, monkeypatch, file_format):
-    from keras_lraspp.data.shards.writer import RecordFiles
+    from keras_lraspp.data.shards.writer import ShardWriter
 
-    monkeypatch.setattr(RecordFiles, "_part", lambda self, place: Path("/dev/full"))
+    monkeypatch.setattr(
+        ShardWriter, "_part_path", lambda self, number: Path("/dev/full")
+    )
     options = OPTIONS._replace(file_format=file_format)
     with pytest.raises(StorageError, match="Cannot write .*No space left on device"):
         write_shards([pairs], tmp_path / "new" / "shards", options)
@@ -95,16 +97,16 @@ def test_a_killed_process_leaves_nothing_that_looks_finished(pairs, tmp_path):
         import sys, time
         from pathlib import Path
         from keras_lraspp.data import FolderPair
-        from keras_lraspp.data.shards import files, writing
-        write = files.RecordFiles.write
+        from keras_lraspp.data.shards import writer
+        write = writer.ShardWriter.write
         def slowly(self, content):
             write(self, content)
             print("written", flush=True)
             time.sleep(60)
-        files.RecordFiles.write = slowly
+        writer.ShardWriter.write = slowly
         from harness.image_files import write_pairs
         pairs = write_pairs(Path(sys.argv[1]) / "more", 3)
-        writing.write_shards([pairs], Path(sys.argv[2]) / "shards")
+        writer.write_shards([pairs], Path(sys.argv[2]) / "shards")
         """
     folder = tmp_path / "new"
     with subprocess.Popen(
