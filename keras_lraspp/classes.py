@@ -1,4 +1,4 @@
-"""What the numbers in label files mean: classes, colours, and maps between them."""
+"""Names, colours and label maps of Cityscapes, CamVid, ADE20K and PASCAL VOC 2012."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,165 +8,11 @@ import numpy as np
 from keras_lraspp.errors import InputError
 
 
-class SceneClass(NamedTuple):
-    """A class; its value in annotation files is its place in the table plus one."""
+class ClassSet(NamedTuple):
+    """Names and colours of the classes 0, 1, ... of a data set."""
 
-    name: str
-    color: tuple[int, int, int]
-
-
-ADE20K_CLASSES: tuple[SceneClass, ...] = (
-    SceneClass("wall", (120, 120, 120)),
-    SceneClass("building", (180, 120, 120)),
-    SceneClass("sky", (6, 230, 230)),
-    SceneClass("floor", (80, 50, 50)),
-    SceneClass("tree", (4, 200, 3)),
-    SceneClass("ceiling", (120, 120, 80)),
-    SceneClass("road", (140, 140, 140)),
-    SceneClass("bed", (204, 5, 255)),
-    SceneClass("windowpane", (230, 230, 230)),
-    SceneClass("grass", (4, 250, 7)),
-    SceneClass("cabinet", (224, 5, 255)),
-    SceneClass("sidewalk", (235, 255, 7)),
-    SceneClass("person", (150, 5, 61)),
-    SceneClass("earth", (120, 120, 70)),
-    SceneClass("door", (8, 255, 51)),
-    SceneClass("table", (255, 6, 82)),
-    SceneClass("mountain", (143, 255, 140)),
-    SceneClass("plant", (204, 255, 4)),
-    SceneClass("curtain", (255, 51, 7)),
-    SceneClass("chair", (204, 70, 3)),
-    SceneClass("car", (0, 102, 200)),
-    SceneClass("water", (61, 230, 250)),
-    SceneClass("painting", (255, 6, 51)),
-    SceneClass("sofa", (11, 102, 255)),
-    SceneClass("shelf", (255, 7, 71)),
-    SceneClass("house", (255, 9, 224)),
-    SceneClass("sea", (9, 7, 230)),
-    SceneClass("mirror", (220, 220, 220)),
-    SceneClass("rug", (255, 9, 92)),
-    SceneClass("field", (112, 9, 255)),
-    SceneClass("armchair", (8, 255, 214)),
-    SceneClass("seat", (7, 255, 224)),
-    SceneClass("fence", (255, 184, 6)),
-    SceneClass("desk", (10, 255, 71)),
-    SceneClass("rock", (255, 41, 10)),
-    SceneClass("wardrobe", (7, 255, 255)),
-    SceneClass("lamp", (224, 255, 8)),
-    SceneClass("bathtub", (102, 8, 255)),
-    SceneClass("railing", (255, 61, 6)),
-    SceneClass("cushion", (255, 194, 7)),
-    SceneClass("base", (255, 122, 8)),
-    SceneClass("box", (0, 255, 20)),
-    SceneClass("column", (255, 8, 41)),
-    SceneClass("signboard", (255, 5, 153)),
-    SceneClass("chest of drawers", (6, 51, 255)),
-    SceneClass("counter", (235, 12, 255)),
-    SceneClass("sand", (160, 150, 20)),
-    SceneClass("sink", (0, 163, 255)),
-    SceneClass("skyscraper", (140, 140, 140)),
-    SceneClass("fireplace", (250, 10, 15)),
-    SceneClass("refrigerator", (20, 255, 0)),
-    SceneClass("grandstand", (31, 255, 0)),
-    SceneClass("path", (255, 31, 0)),
-    SceneClass("stairs", (255, 224, 0)),
-    SceneClass("runway", (153, 255, 0)),
-    SceneClass("case", (0, 0, 255)),
-    SceneClass("pool table", (255, 71, 0)),
-    SceneClass("pillow", (0, 235, 255)),
-    SceneClass("screen door", (0, 173, 255)),
-    SceneClass("stairway", (31, 0, 255)),
-    SceneClass("river", (11, 200, 200)),
-    SceneClass("bridge", (255, 82, 0)),
-    SceneClass("bookcase", (0, 255, 245)),
-    SceneClass("blind", (0, 61, 255)),
-    SceneClass("coffee table", (0, 255, 112)),
-    SceneClass("toilet", (0, 255, 133)),
-    SceneClass("flower", (255, 0, 0)),
-    SceneClass("book", (255, 163, 0)),
-    SceneClass("hill", (255, 102, 0)),
-    SceneClass("bench", (194, 255, 0)),
-    SceneClass("countertop", (0, 143, 255)),
-    SceneClass("stove", (51, 255, 0)),
-    SceneClass("palm", (0, 82, 255)),
-    SceneClass("kitchen island", (0, 255, 41)),
-    SceneClass("computer", (0, 255, 173)),
-    SceneClass("swivel chair", (10, 0, 255)),
-    SceneClass("boat", (173, 255, 0)),
-    SceneClass("bar", (0, 255, 153)),
-    SceneClass("arcade machine", (255, 92, 0)),
-    SceneClass("hovel", (255, 0, 255)),
-    SceneClass("bus", (255, 0, 245)),
-    SceneClass("towel", (255, 0, 102)),
-    SceneClass("light", (255, 173, 0)),
-    SceneClass("truck", (255, 0, 20)),
-    SceneClass("tower", (255, 184, 184)),
-    SceneClass("chandelier", (0, 31, 255)),
-    SceneClass("awning", (0, 255, 61)),
-    SceneClass("streetlight", (0, 71, 255)),
-    SceneClass("booth", (255, 0, 204)),
-    SceneClass("television", (0, 255, 194)),
-    SceneClass("airplane", (0, 255, 82)),
-    SceneClass("dirt track", (0, 10, 255)),
-    SceneClass("apparel", (0, 112, 255)),
-    SceneClass("pole", (51, 0, 255)),
-    SceneClass("land", (0, 194, 255)),
-    SceneClass("bannister", (0, 122, 255)),
-    SceneClass("escalator", (0, 255, 163)),
-    SceneClass("ottoman", (255, 153, 0)),
-    SceneClass("bottle", (0, 255, 10)),
-    SceneClass("buffet", (255, 112, 0)),
-    SceneClass("poster", (143, 255, 0)),
-    SceneClass("stage", (82, 0, 255)),
-    SceneClass("van", (163, 255, 0)),
-    SceneClass("ship", (255, 235, 0)),
-    SceneClass("fountain", (8, 184, 170)),
-    SceneClass("conveyer belt", (133, 0, 255)),
-    SceneClass("canopy", (0, 255, 92)),
-    SceneClass("washer", (184, 0, 255)),
-    SceneClass("plaything", (255, 0, 31)),
-    SceneClass("swimming pool", (0, 184, 255)),
-    SceneClass("stool", (0, 214, 255)),
-    SceneClass("barrel", (255, 0, 112)),
-    SceneClass("basket", (92, 255, 0)),
-    SceneClass("waterfall", (0, 224, 255)),
-    SceneClass("tent", (112, 224, 255)),
-    SceneClass("bag", (70, 184, 160)),
-    SceneClass("minibike", (163, 0, 255)),
-    SceneClass("cradle", (153, 0, 255)),
-    SceneClass("oven", (71, 255, 0)),
-    SceneClass("ball", (255, 0, 163)),
-    SceneClass("food", (255, 204, 0)),
-    SceneClass("step", (255, 0, 143)),
-    SceneClass("tank", (0, 255, 235)),
-    SceneClass("trade name", (133, 255, 0)),
-    SceneClass("microwave", (255, 0, 235)),
-    SceneClass("pot", (245, 0, 255)),
-    SceneClass("animal", (255, 0, 122)),
-    SceneClass("bicycle", (255, 245, 0)),
-    SceneClass("lake", (10, 190, 212)),
-    SceneClass("dishwasher", (214, 255, 0)),
-    SceneClass("screen", (0, 204, 255)),
-    SceneClass("blanket", (20, 0, 255)),
-    SceneClass("sculpture", (255, 255, 0)),
-    SceneClass("hood", (0, 153, 255)),
-    SceneClass("sconce", (0, 41, 255)),
-    SceneClass("vase", (0, 255, 204)),
-    SceneClass("traffic light", (41, 0, 255)),
-    SceneClass("tray", (41, 255, 0)),
-    SceneClass("ashcan", (173, 0, 255)),
-    SceneClass("fan", (0, 245, 255)),
-    SceneClass("pier", (71, 0, 255)),
-    SceneClass("crt screen", (122, 0, 255)),
-    SceneClass("plate", (0, 255, 184)),
-    SceneClass("monitor", (0, 92, 255)),
-    SceneClass("bulletin board", (184, 255, 0)),
-    SceneClass("shower", (0, 133, 255)),
-    SceneClass("radiator", (255, 214, 0)),
-    SceneClass("glass", (25, 194, 194)),
-    SceneClass("clock", (102, 255, 0)),
-    SceneClass("flag", (92, 0, 255)),
-)
+    names: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
 
 
 class LabelClass(NamedTuple):
@@ -218,109 +64,9 @@ CITYSCAPES: tuple[LabelClass, ...] = (
 )
 
 
-class ClassSet(NamedTuple):
-    """Names and colours of the classes 0, 1, ... of a data set."""
-
-    names: tuple[str, ...]
-    palette: tuple[tuple[int, int, int], ...]
-
-
-def _trained(rows: tuple[LabelClass, ...]) -> list[LabelClass]:
-    rows = [row for row in rows if 0 <= row.train_id < 255]
-    return sorted(rows, key=lambda row: row.train_id)
-
-
-def _voc_color(label: int) -> tuple[int, int, int]:
-    """Spreads the label's bits over the channels' high bits, three at a time."""
-    red = green = blue = 0
-    for bit in range(7, -1, -1):
-        red |= (label & 1) << bit
-        green |= (label >> 1 & 1) << bit
-        blue |= (label >> 2 & 1) << bit
-        label >>= 3
-    return red, green, blue
-
-
-VOC2012_NAMES = (
-    "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat",
-    "chair", "cow", "diningtable", "dog", "horse", "motorbike", "person", "pottedplant",
-    "sheep", "sofa", "train", "tvmonitor",
-)  # fmt: skip
-
-
-CLASS_SETS: dict[str, ClassSet] = {
-    "cityscapes": ClassSet(
-        names=tuple(row.name for row in _trained(CITYSCAPES)),
-        palette=tuple(row.color for row in _trained(CITYSCAPES)),
-    ),
-    "camvid": ClassSet(
-        *zip(
-            ("sky", (128, 128, 128)),
-            ("building", (128, 0, 0)),
-            ("pole", (192, 192, 128)),
-            ("road", (128, 64, 128)),
-            ("pavement", (60, 40, 222)),
-            ("tree", (128, 128, 0)),
-            ("sign", (192, 128, 128)),
-            ("fence", (64, 64, 128)),
-            ("car", (64, 0, 128)),
-            ("pedestrian", (64, 64, 0)),
-            ("bicyclist", (0, 128, 192)),
-            strict=True,
-        )
-    ),
-    "ade20k": ClassSet(
-        names=tuple(row.name for row in ADE20K_CLASSES),
-        palette=tuple(row.color for row in ADE20K_CLASSES),
-    ),
-    "voc2012": ClassSet(
-        names=VOC2012_NAMES,
-        palette=tuple(_voc_color(label) for label in range(len(VOC2012_NAMES))),
-    ),
-}
-
-
-def generic_class_set(num_classes: int) -> ClassSet:
-    """Names "class 0", "class 1", ... and PASCAL VOC's colours.
-
-    Args:
-        num_classes: Number of classes.
-
-    Returns:
-        Names and colours; the first 256 colours are all different.
-    """
-    names = tuple(f"class {label}" for label in range(num_classes))
-    return ClassSet(names, tuple(_voc_color(label) for label in range(num_classes)))
-
-
-def cityscapes_lookup() -> np.ndarray:
-    """Table from labelId to trainId: uint8 (256,), 255 for what is not trained on."""
-    table = np.full(256, 255, np.uint8)
-    for row in _trained(CITYSCAPES):
-        table[row.id] = row.train_id
-    return table
-
-
-def cityscapes_train_to_id() -> np.ndarray:
-    """Table from trainId to labelId: uint8 (256,), 0 (unlabeled) for other values.
-
-    The official evaluation takes predictions as labelIds.
-    """
-    table = np.zeros(256, np.uint8)
-    for row in _trained(CITYSCAPES):
-        table[row.train_id] = row.id
-    return table
-
-
-def ade20k_lookup() -> np.ndarray:
-    """Table from ADE20K's annotations, 0 none and 1..150, to classes: uint8 (256,).
-
-    255 for none. Values that are no annotation stay, so that they are found.
-    """
-    table = np.arange(256, dtype=np.uint8)
-    table[0] = 255
-    table[1 : len(ADE20K_CLASSES) + 1] = np.arange(len(ADE20K_CLASSES))
-    return table
+_TRAINED = sorted(
+    (row for row in CITYSCAPES if 0 <= row.train_id < 255), key=lambda row: row.train_id
+)
 
 
 class MaskClass(NamedTuple):
@@ -367,6 +113,112 @@ CAMVID_MASKS: tuple[MaskClass, ...] = (
 )
 
 
+_CAMVID = (
+    ("sky", (128, 128, 128)),
+    ("building", (128, 0, 0)),
+    ("pole", (192, 192, 128)),
+    ("road", (128, 64, 128)),
+    ("pavement", (60, 40, 222)),
+    ("tree", (128, 128, 0)),
+    ("sign", (192, 128, 128)),
+    ("fence", (64, 64, 128)),
+    ("car", (64, 0, 128)),
+    ("pedestrian", (64, 64, 0)),
+    ("bicyclist", (0, 128, 192)),
+)
+
+# In the order of ADE20K's annotations, where the first class is 1.
+_ADE20K = (
+    ("wall", (120, 120, 120)), ("building", (180, 120, 120)), ("sky", (6, 230, 230)),
+    ("floor", (80, 50, 50)), ("tree", (4, 200, 3)), ("ceiling", (120, 120, 80)),
+    ("road", (140, 140, 140)), ("bed", (204, 5, 255)), ("windowpane", (230, 230, 230)),
+    ("grass", (4, 250, 7)), ("cabinet", (224, 5, 255)), ("sidewalk", (235, 255, 7)),
+    ("person", (150, 5, 61)), ("earth", (120, 120, 70)), ("door", (8, 255, 51)),
+    ("table", (255, 6, 82)), ("mountain", (143, 255, 140)), ("plant", (204, 255, 4)),
+    ("curtain", (255, 51, 7)), ("chair", (204, 70, 3)), ("car", (0, 102, 200)),
+    ("water", (61, 230, 250)), ("painting", (255, 6, 51)), ("sofa", (11, 102, 255)),
+    ("shelf", (255, 7, 71)), ("house", (255, 9, 224)), ("sea", (9, 7, 230)),
+    ("mirror", (220, 220, 220)), ("rug", (255, 9, 92)), ("field", (112, 9, 255)),
+    ("armchair", (8, 255, 214)), ("seat", (7, 255, 224)), ("fence", (255, 184, 6)),
+    ("desk", (10, 255, 71)), ("rock", (255, 41, 10)), ("wardrobe", (7, 255, 255)),
+    ("lamp", (224, 255, 8)), ("bathtub", (102, 8, 255)), ("railing", (255, 61, 6)),
+    ("cushion", (255, 194, 7)), ("base", (255, 122, 8)), ("box", (0, 255, 20)),
+    ("column", (255, 8, 41)), ("signboard", (255, 5, 153)),
+    ("chest of drawers", (6, 51, 255)), ("counter", (235, 12, 255)),
+    ("sand", (160, 150, 20)), ("sink", (0, 163, 255)), ("skyscraper", (140, 140, 140)),
+    ("fireplace", (250, 10, 15)), ("refrigerator", (20, 255, 0)),
+    ("grandstand", (31, 255, 0)), ("path", (255, 31, 0)), ("stairs", (255, 224, 0)),
+    ("runway", (153, 255, 0)), ("case", (0, 0, 255)), ("pool table", (255, 71, 0)),
+    ("pillow", (0, 235, 255)), ("screen door", (0, 173, 255)),
+    ("stairway", (31, 0, 255)), ("river", (11, 200, 200)), ("bridge", (255, 82, 0)),
+    ("bookcase", (0, 255, 245)), ("blind", (0, 61, 255)),
+    ("coffee table", (0, 255, 112)), ("toilet", (0, 255, 133)),
+    ("flower", (255, 0, 0)), ("book", (255, 163, 0)), ("hill", (255, 102, 0)),
+    ("bench", (194, 255, 0)), ("countertop", (0, 143, 255)), ("stove", (51, 255, 0)),
+    ("palm", (0, 82, 255)), ("kitchen island", (0, 255, 41)),
+    ("computer", (0, 255, 173)), ("swivel chair", (10, 0, 255)),
+    ("boat", (173, 255, 0)), ("bar", (0, 255, 153)), ("arcade machine", (255, 92, 0)),
+    ("hovel", (255, 0, 255)), ("bus", (255, 0, 245)), ("towel", (255, 0, 102)),
+    ("light", (255, 173, 0)), ("truck", (255, 0, 20)), ("tower", (255, 184, 184)),
+    ("chandelier", (0, 31, 255)), ("awning", (0, 255, 61)),
+    ("streetlight", (0, 71, 255)), ("booth", (255, 0, 204)),
+    ("television", (0, 255, 194)), ("airplane", (0, 255, 82)),
+    ("dirt track", (0, 10, 255)), ("apparel", (0, 112, 255)), ("pole", (51, 0, 255)),
+    ("land", (0, 194, 255)), ("bannister", (0, 122, 255)),
+    ("escalator", (0, 255, 163)), ("ottoman", (255, 153, 0)), ("bottle", (0, 255, 10)),
+    ("buffet", (255, 112, 0)), ("poster", (143, 255, 0)), ("stage", (82, 0, 255)),
+    ("van", (163, 255, 0)), ("ship", (255, 235, 0)), ("fountain", (8, 184, 170)),
+    ("conveyer belt", (133, 0, 255)), ("canopy", (0, 255, 92)),
+    ("washer", (184, 0, 255)), ("plaything", (255, 0, 31)),
+    ("swimming pool", (0, 184, 255)), ("stool", (0, 214, 255)),
+    ("barrel", (255, 0, 112)), ("basket", (92, 255, 0)), ("waterfall", (0, 224, 255)),
+    ("tent", (112, 224, 255)), ("bag", (70, 184, 160)), ("minibike", (163, 0, 255)),
+    ("cradle", (153, 0, 255)), ("oven", (71, 255, 0)), ("ball", (255, 0, 163)),
+    ("food", (255, 204, 0)), ("step", (255, 0, 143)), ("tank", (0, 255, 235)),
+    ("trade name", (133, 255, 0)), ("microwave", (255, 0, 235)),
+    ("pot", (245, 0, 255)), ("animal", (255, 0, 122)), ("bicycle", (255, 245, 0)),
+    ("lake", (10, 190, 212)), ("dishwasher", (214, 255, 0)), ("screen", (0, 204, 255)),
+    ("blanket", (20, 0, 255)), ("sculpture", (255, 255, 0)), ("hood", (0, 153, 255)),
+    ("sconce", (0, 41, 255)), ("vase", (0, 255, 204)), ("traffic light", (41, 0, 255)),
+    ("tray", (41, 255, 0)), ("ashcan", (173, 0, 255)), ("fan", (0, 245, 255)),
+    ("pier", (71, 0, 255)), ("crt screen", (122, 0, 255)), ("plate", (0, 255, 184)),
+    ("monitor", (0, 92, 255)), ("bulletin board", (184, 255, 0)),
+    ("shower", (0, 133, 255)), ("radiator", (255, 214, 0)), ("glass", (25, 194, 194)),
+    ("clock", (102, 255, 0)), ("flag", (92, 0, 255)),
+)  # fmt: skip
+
+_VOC2012_NAMES = (
+    "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat",
+    "chair", "cow", "diningtable", "dog", "horse", "motorbike", "person", "pottedplant",
+    "sheep", "sofa", "train", "tvmonitor",
+)  # fmt: skip
+
+
+def _voc_color(label: int) -> tuple[int, int, int]:
+    """Returns PASCAL VOC's colour of a label: its bits, spread over the channels."""
+    red = green = blue = 0
+    for bit in range(7, -1, -1):
+        red |= (label & 1) << bit
+        green |= (label >> 1 & 1) << bit
+        blue |= (label >> 2 & 1) << bit
+        label >>= 3
+    return red, green, blue
+
+
+CLASS_SETS: dict[str, ClassSet] = {
+    "cityscapes": ClassSet(
+        names=tuple(row.name for row in _TRAINED),
+        palette=tuple(row.color for row in _TRAINED),
+    ),
+    "camvid": ClassSet(*zip(*_CAMVID, strict=True)),
+    "ade20k": ClassSet(*zip(*_ADE20K, strict=True)),
+    "voc2012": ClassSet(
+        names=_VOC2012_NAMES,
+        palette=tuple(_voc_color(label) for label in range(len(_VOC2012_NAMES))),
+    ),
+}
+
+
 def resolve_classes(
     classes: ClassSet | str | int | Sequence[str], *, name: str = "classes"
 ) -> ClassSet:
@@ -392,3 +244,42 @@ def resolve_classes(
             f"{sorted(CLASS_SETS)}, a list of names, or a number of classes."
         )
     return CLASS_SETS[classes]
+
+
+def generic_class_set(num_classes: int) -> ClassSet:
+    """Returns names "class 0", "class 1", ... and PASCAL VOC's colours.
+
+    The first 256 colours are all different.
+    """
+    names = tuple(f"class {label}" for label in range(num_classes))
+    return ClassSet(names, tuple(_voc_color(label) for label in range(num_classes)))
+
+
+def cityscapes_lookup() -> np.ndarray:
+    """Table from labelId to trainId: uint8 (256,), 255 for what is not trained on."""
+    table = np.full(256, 255, np.uint8)
+    for row in _TRAINED:
+        table[row.id] = row.train_id
+    return table
+
+
+def cityscapes_train_to_id() -> np.ndarray:
+    """Table from trainId to labelId: uint8 (256,), 0 (unlabeled) for other values.
+
+    The official evaluation takes predictions as labelIds.
+    """
+    table = np.zeros(256, np.uint8)
+    for row in _TRAINED:
+        table[row.train_id] = row.id
+    return table
+
+
+def ade20k_lookup() -> np.ndarray:
+    """Table from ADE20K's annotations, 0 none and 1..150, to classes: uint8 (256,).
+
+    255 for none. Values that are no annotation stay, so that they are found.
+    """
+    table = np.arange(256, dtype=np.uint8)
+    table[0] = 255
+    table[1 : len(_ADE20K) + 1] = np.arange(len(_ADE20K))
+    return table
