@@ -1,4 +1,4 @@
-"""All the accelerators at hand, of one machine or several, on any backend."""
+"""Devices: distribution strategy, precision policy and deterministic kernels."""
 
 import contextlib
 import os
@@ -8,6 +8,10 @@ from functools import partial
 import keras
 
 from keras_lraspp.errors import InputError
+
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+_JAX_FLAG = "--xla_gpu_deterministic_ops=true"
+_CUBLAS = "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
 
 
 @contextlib.contextmanager
@@ -20,8 +24,8 @@ def all_devices(names: Sequence[str] | None = None) -> Iterator[int]:
 
     On JAX a step computes what one device would for the whole batch: batch statistics
     and the choice of hard pixels are over all devices. TensorFlow's devices each have
-    their own, as the reference's. If several processes have joined (see `joining`), it
-    is the devices of all of them.
+    their own, as the reference's. If several processes have joined, it is the devices
+    of all of them.
 
     Args:
         names: Devices to use, e.g. `("GPU:0", "GPU:1")`; `None` for all
@@ -136,10 +140,6 @@ def _check_processes(names: Sequence[str] | None) -> None:
         )
 
 
-_JAX_FLAG = "--xla_gpu_deterministic_ops=true"
-_CUBLAS = "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
-
-
 def compute_deterministically() -> None:
     """Makes the backend choose deterministic kernels, for the rest of the process.
 
@@ -163,19 +163,16 @@ def compute_deterministically() -> None:
     elif backend == "jax":
         import jax
 
-        if jax.default_backend() == "gpu" and not _jax_was_told():
+        if jax.default_backend() == "gpu" and not _jax_is_deterministic():
             raise InputError(
                 f"train.deterministic on JAX and a GPU needs XLA_FLAGS={_JAX_FLAG} in "
                 f"the environment; set it and start again."
             )
 
 
-def _jax_was_told() -> bool:
+def _jax_is_deterministic() -> bool:
     flags = os.environ.get("XLA_FLAGS", "").split()
     return _JAX_FLAG in flags or _JAX_FLAG.removesuffix("=true") in flags
-
-
-PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What a segmentation is scored by, counted in integers."""
+"""Segmentation metrics: confusion matrix, mIoU and other scores, bootstrap, MeanIoU."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,122 +8,14 @@ import numpy as np
 
 from keras_lraspp.errors import InputError
 
+__all__ = ["ConfusionMatrix", "MeanIoU"]
+
 # What becomes of a class that is neither in the labels nor in the predictions.
 ABSENT = {
     "omit": "left out of the mean, as the official Cityscapes script does",
     "one": "counted as IoU 1, as PaddleSeg does",
 }
-
-
-def check_absent_mode(absent: str) -> None:
-    """Raises `InputError` for what is no key of `ABSENT`."""
-    if absent not in ABSENT:
-        raise InputError(f"absent is one of {tuple(ABSENT)}, not {absent!r}.")
-
-
-def class_iou(counts: np.ndarray) -> np.ndarray:
-    """Returns I / (P + L - I) of each class, float64 (..., C); nan where absent.
-
-    I are the pixels of the class in labels and predictions both, P those in the
-    predictions, L those in the labels.
-    """
-    return _ratio(_hits(counts), _predicted(counts) + _true(counts) - _hits(counts))
-
-
-def class_dice(counts: np.ndarray) -> np.ndarray:
-    """Returns 2 I / (P + L) of each class, float64 (..., C); nan where absent."""
-    return _ratio(2 * _hits(counts), _predicted(counts) + _true(counts))
-
-
-def class_precision(counts: np.ndarray) -> np.ndarray:
-    """Returns I / P of each class, float64 (..., C); nan if it is never predicted."""
-    return _ratio(_hits(counts), _predicted(counts))
-
-
-def class_recall(counts: np.ndarray) -> np.ndarray:
-    """Returns I / L of each class, float64 (..., C); nan if it is not in the labels."""
-    return _ratio(_hits(counts), _true(counts))
-
-
-def mean_of_classes(values: np.ndarray, absent: str = "omit") -> np.ndarray:
-    """Returns the mean over the last axis.
-
-    Args:
-        values: float64 (..., C); nan for absent classes.
-        absent: `"omit"` leaves nan out, `"one"` counts it as 1.
-
-    Returns:
-        float64 (...); nan where nothing is left to take the mean over.
-
-    Raises:
-        InputError: For another value of `absent`.
-    """
-    check_absent_mode(absent)
-    present = ~np.isnan(values)
-    if absent == "one":
-        return np.where(present, values, 1.0).mean(-1)
-    return _ratio(np.where(present, values, 0.0).sum(-1), present.sum(-1))
-
-
-def pixel_accuracy(counts: np.ndarray) -> np.ndarray:
-    """Returns the share of pixels with the right class, float64 (...)."""
-    return _ratio(_hits(counts).sum(-1), _true(counts).sum(-1))
-
-
-def mean_accuracy(counts: np.ndarray) -> np.ndarray:
-    """Returns the mean recall of the classes in the labels, float64 (...)."""
-    return mean_of_classes(class_recall(counts))
-
-
-def frequency_weighted_iou(counts: np.ndarray) -> np.ndarray:
-    """Returns the IoU weighted by the classes' shares of the labels, float64 (...)."""
-    true, iou = _true(counts), class_iou(counts)
-    return _ratio((true * np.nan_to_num(iou)).sum(-1), true.sum(-1))
-
-
-def kappa(counts: np.ndarray) -> np.ndarray:
-    """Returns Cohen's kappa, (o - e) / (1 - e), float64 (...).
-
-    o is the pixel accuracy; e is what would agree if labels and predictions had
-    nothing to do with each other. nan if there is one class only and it is all right.
-    """
-    total = _true(counts).sum(-1)[..., None]
-    # Shares, since a product of two counts may not fit into 64 bits.
-    by_chance = (_ratio(_true(counts), total) * _ratio(_predicted(counts), total)).sum(
-        -1
-    )
-    return _ratio(pixel_accuracy(counts) - by_chance, 1 - by_chance)
-
-
-def merge_classes(counts: np.ndarray, groups: Sequence[int]) -> np.ndarray:
-    """Adds up the classes of each group.
-
-    Args:
-        counts: (..., C, C).
-        groups: Group 0..G-1 of each class.
-
-    Returns:
-        Counts of the same type, (..., G, G).
-    """
-    member = np.equal.outer(np.arange(max(groups) + 1), groups).astype(counts.dtype)
-    return member @ counts @ member.T
-
-
-def _hits(counts: np.ndarray) -> np.ndarray:
-    return np.diagonal(counts, axis1=-2, axis2=-1)
-
-
-def _true(counts: np.ndarray) -> np.ndarray:
-    return counts.sum(-1)
-
-
-def _predicted(counts: np.ndarray) -> np.ndarray:
-    return counts.sum(-2)
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    missing = np.full(np.broadcast_shapes(np.shape(part), np.shape(whole)), np.nan)
-    return np.divide(part, whole, out=missing, where=np.asarray(whole) > 0)
+_RESAMPLES_AT_ONCE = 100  # bounds the memory
 
 
 @dataclasses.dataclass(eq=False)
@@ -203,8 +95,7 @@ class ConfusionMatrix:
     def class_iou(self) -> np.ndarray:
         """Returns the IoU of each class, float64 (C,) in 0..1; nan where absent.
 
-        Intersection over union, I / (P + L - I). A class is absent if it is neither
-        in the labels nor in the predictions.
+        A class is absent if it is neither in the labels nor in the predictions.
         """
         return class_iou(self.counts)
 
@@ -243,12 +134,9 @@ class ConfusionMatrix:
         )
 
 
-_CHUNK = 100  # resamples at a time, which bounds the memory
-
-
 @dataclasses.dataclass(eq=False)
 class ImageConfusion(ConfusionMatrix):
-    """A confusion matrix that also remembers each image's intersections and unions.
+    """A confusion matrix with each image's intersections and unions, for bootstrap.
 
     That is two integers per class and image, 304 bytes per image of 19 classes; the
     mIoU of any choice of images follows from them exactly.
@@ -263,15 +151,7 @@ class ImageConfusion(ConfusionMatrix):
     )
 
     def update(self, labels: np.ndarray, predictions: np.ndarray) -> None:
-        """Adds the pixels of a batch.
-
-        Args:
-            labels: Integers (B, H, W), 0..C-1 or the ignore label.
-            predictions: Integers 0..C-1 of the same shape.
-
-        Raises:
-            InputError: For other values, or for different shapes.
-        """
+        """Adds the images of a batch (B, H, W); see `ConfusionMatrix.update`."""
         labels, predictions = np.asarray(labels), np.asarray(predictions)
         if labels.shape != predictions.shape:  # before they are taken apart
             super().update(labels, predictions)
@@ -283,11 +163,7 @@ class ImageConfusion(ConfusionMatrix):
             self.areas.append(np.stack([hits, counts.sum(0) + counts.sum(1) - hits]))
 
     def merge(self, other: "ImageConfusion") -> None:
-        """Adds another matrix's counts and images.
-
-        Raises:
-            InputError: If it is of other classes or another ignore label.
-        """
+        """Adds another matrix's counts and images; see `ConfusionMatrix.merge`."""
         super().merge(other)
         self.areas += other.areas
 
@@ -298,11 +174,11 @@ class ImageConfusion(ConfusionMatrix):
         level: float = 0.95,
         seed: int = 0,
     ) -> tuple[float, float]:
-        """Returns the percentile bootstrap interval of the mIoU; see `bootstrap_miou`.
+        """Returns the percentile bootstrap confidence interval of the mIoU.
 
         Args:
             absent: As of `miou`.
-            resamples: How many sets of images to draw.
+            resamples: How many sets of images to draw; see `bootstrap_miou`.
             level: Share of the drawn mIoUs inside the interval.
             seed: Of the drawing.
 
@@ -315,40 +191,6 @@ class ImageConfusion(ConfusionMatrix):
             return float("nan"), float("nan")
         low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
         return float(low), float(high)
-
-
-def bootstrap_miou(
-    areas: np.ndarray, absent: str = "omit", resamples: int = 1000, seed: int = 0
-) -> np.ndarray:
-    """Draws as many images as there are, with replacement, and scores them, repeatedly.
-
-    The same seed draws the same images, so that two models' results can be compared
-    draw by draw.
-
-    Args:
-        areas: int64 (images, 2, C); see `ImageConfusion`.
-        absent: What becomes of classes that are in none of the drawn images.
-        resamples: How many sets of images to draw.
-        seed: Of the drawing.
-
-    Returns:
-        float64 (resamples,), the mIoU of each drawn set; nan where no pixel counts.
-    """
-    images = len(areas)
-    if not images:
-        return np.full(resamples, np.nan)
-    rng = np.random.default_rng(seed)
-    # Sums of whole numbers below 2**53 are exact in float64, whose products are fast.
-    flat = areas.reshape(images, -1).astype(np.float64)
-    drawn = []
-    for start in range(0, resamples, _CHUNK):
-        rows = min(_CHUNK, resamples - start)
-        times = rng.multinomial(images, np.full(images, 1 / images), size=rows)
-        sums = (times @ flat).reshape(rows, 2, -1)
-        iou = np.full((rows, sums.shape[-1]), np.nan)
-        np.divide(sums[:, 0], sums[:, 1], out=iou, where=sums[:, 1] > 0)
-        drawn.append(mean_of_classes(iou, absent))
-    return np.concatenate(drawn)
 
 
 @keras.saving.register_keras_serializable("keras_lraspp")
@@ -403,4 +245,145 @@ class MeanIoU(keras.metrics.MeanIoU):
         }
 
 
-__all__ = ["ConfusionMatrix", "MeanIoU"]
+def bootstrap_miou(
+    areas: np.ndarray, absent: str = "omit", resamples: int = 1000, seed: int = 0
+) -> np.ndarray:
+    """Bootstrap of the mIoU: resamples the images with replacement and scores them.
+
+    The same seed draws the same images, so that two models' results can be compared
+    draw by draw.
+
+    Args:
+        areas: int64 (images, 2, C); see `ImageConfusion`.
+        absent: What becomes of classes that are in none of the drawn images.
+        resamples: How many sets of images to draw.
+        seed: Of the drawing.
+
+    Returns:
+        float64 (resamples,), the mIoU of each drawn set; nan where no pixel counts.
+    """
+    images = len(areas)
+    if not images:
+        return np.full(resamples, np.nan)
+    rng = np.random.default_rng(seed)
+    # Sums of whole numbers below 2**53 are exact in float64, whose products are fast.
+    flat = areas.reshape(images, -1).astype(np.float64)
+    drawn = []
+    for start in range(0, resamples, _RESAMPLES_AT_ONCE):
+        rows = min(_RESAMPLES_AT_ONCE, resamples - start)
+        times = rng.multinomial(images, np.full(images, 1 / images), size=rows)
+        sums = (times @ flat).reshape(rows, 2, -1)
+        iou = np.full((rows, sums.shape[-1]), np.nan)
+        np.divide(sums[:, 0], sums[:, 1], out=iou, where=sums[:, 1] > 0)
+        drawn.append(mean_of_classes(iou, absent))
+    return np.concatenate(drawn)
+
+
+def class_iou(counts: np.ndarray) -> np.ndarray:
+    """Returns I / (P + L - I) of each class, float64 (..., C); nan where absent.
+
+    I are the pixels of the class in labels and predictions both, P those in the
+    predictions, L those in the labels.
+    """
+    return _ratio(_hits(counts), _predicted(counts) + _true(counts) - _hits(counts))
+
+
+def class_dice(counts: np.ndarray) -> np.ndarray:
+    """Returns 2 I / (P + L) of each class, float64 (..., C); nan where absent."""
+    return _ratio(2 * _hits(counts), _predicted(counts) + _true(counts))
+
+
+def class_precision(counts: np.ndarray) -> np.ndarray:
+    """Returns I / P of each class, float64 (..., C); nan if it is never predicted."""
+    return _ratio(_hits(counts), _predicted(counts))
+
+
+def class_recall(counts: np.ndarray) -> np.ndarray:
+    """Returns I / L of each class, float64 (..., C); nan if it is not in the labels."""
+    return _ratio(_hits(counts), _true(counts))
+
+
+def mean_of_classes(values: np.ndarray, absent: str = "omit") -> np.ndarray:
+    """Returns the mean over the last axis.
+
+    Args:
+        values: float64 (..., C); nan for absent classes.
+        absent: `"omit"` leaves nan out, `"one"` counts it as 1.
+
+    Returns:
+        float64 (...); nan where nothing is left to take the mean over.
+
+    Raises:
+        InputError: For another value of `absent`.
+    """
+    check_absent_mode(absent)
+    present = ~np.isnan(values)
+    if absent == "one":
+        return np.where(present, values, 1.0).mean(-1)
+    return _ratio(np.where(present, values, 0.0).sum(-1), present.sum(-1))
+
+
+def check_absent_mode(absent: str) -> None:
+    """Raises `InputError` for what is no key of `ABSENT`."""
+    if absent not in ABSENT:
+        raise InputError(f"absent is one of {tuple(ABSENT)}, not {absent!r}.")
+
+
+def pixel_accuracy(counts: np.ndarray) -> np.ndarray:
+    """Returns the share of pixels with the right class, float64 (...)."""
+    return _ratio(_hits(counts).sum(-1), _true(counts).sum(-1))
+
+
+def mean_accuracy(counts: np.ndarray) -> np.ndarray:
+    """Returns the mean recall of the classes in the labels, float64 (...)."""
+    return mean_of_classes(class_recall(counts))
+
+
+def frequency_weighted_iou(counts: np.ndarray) -> np.ndarray:
+    """Returns the IoU weighted by the classes' shares of the labels, float64 (...)."""
+    true, iou = _true(counts), class_iou(counts)
+    return _ratio((true * np.nan_to_num(iou)).sum(-1), true.sum(-1))
+
+
+def kappa(counts: np.ndarray) -> np.ndarray:
+    """Returns Cohen's kappa, (o - e) / (1 - e), float64 (...).
+
+    o is the pixel accuracy; e is what would agree if labels and predictions had
+    nothing to do with each other. nan if there is one class only and it is all right.
+    """
+    total = _true(counts).sum(-1)[..., None]
+    # Shares, since a product of two counts may not fit into 64 bits.
+    shares = _ratio(_true(counts), total) * _ratio(_predicted(counts), total)
+    by_chance = shares.sum(-1)
+    return _ratio(pixel_accuracy(counts) - by_chance, 1 - by_chance)
+
+
+def merge_classes(counts: np.ndarray, groups: Sequence[int]) -> np.ndarray:
+    """Adds up the classes of each group.
+
+    Args:
+        counts: (..., C, C).
+        groups: Group 0..G-1 of each class.
+
+    Returns:
+        Counts of the same type, (..., G, G).
+    """
+    member = np.equal.outer(np.arange(max(groups) + 1), groups).astype(counts.dtype)
+    return member @ counts @ member.T
+
+
+def _hits(counts: np.ndarray) -> np.ndarray:
+    return np.diagonal(counts, axis1=-2, axis2=-1)
+
+
+def _true(counts: np.ndarray) -> np.ndarray:
+    return counts.sum(-1)
+
+
+def _predicted(counts: np.ndarray) -> np.ndarray:
+    return counts.sum(-2)
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    missing = np.full(np.broadcast_shapes(np.shape(part), np.shape(whole)), np.nan)
+    return np.divide(part, whole, out=missing, where=np.asarray(whole) > 0)
