@@ -1,35 +1,25 @@
-"""Vehicles from tables: boxes with a profile, panels on them, wheels under them."""
+"""Vehicles as boxes with panels on them and wheels under them, and the cars."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from keras_lraspp.street_scenes.body import Body, Local, Pose, unit_circle
-from keras_lraspp.street_scenes.body import wheel_circle as circle
-from keras_lraspp.street_scenes.camera import Colour
+from keras_lraspp.street_scenes.body import Body, Pose, unit_circle, wheel_circle
+from keras_lraspp.street_scenes.camera import Colour, Point2, scale_colour
 from keras_lraspp.street_scenes.canvas import Canvas, facing
 
-Paints = Mapping[str, Colour]
-
 # Paints that every vehicle may use; a vehicle's own paints come on top.
-COMMON_PAINTS: dict[str, Colour] = {
-    "glass": (42, 54, 66),
-    "sheen": (112, 136, 156),
-    "dark": (34, 35, 38),
-    "tyre": (28, 28, 30),
-    "rim": (168, 170, 174),
-    "chrome": (196, 198, 200),
-    "plate": (236, 236, 226),
-    "lamp": (250, 248, 226),
-    "tail": (206, 26, 24),
+_COMMON_PAINTS: dict[str, Colour] = {
+    "glass": (42, 54, 66), "sheen": (112, 136, 156), "dark": (34, 35, 38),
+    "tyre": (28, 28, 30), "rim": (168, 170, 174), "chrome": (196, 198, 200),
+    "plate": (236, 236, 226), "lamp": (250, 248, 226), "tail": (206, 26, 24),
     "amber": (250, 160, 40),
-    "white": (236, 236, 234),
-}
-GLOWING = frozenset({"lamp", "tail", "amber"})
+}  # fmt: skip
+_GLOWING = frozenset({"lamp", "tail", "amber"})
 
 
 class Panel(NamedTuple):
-    """A flat detail on a box: its place on a face, as polygons' corners.
+    """A flat detail on a face of a box.
 
     Attributes:
         face: "side" (both), "front" or "rear".
@@ -41,7 +31,7 @@ class Panel(NamedTuple):
     """
 
     face: str
-    corners: tuple[tuple[float, float], ...]
+    corners: tuple[Point2, ...]
     paint: str
     count: int = 1
     pitch: float = 0.0
@@ -53,14 +43,14 @@ class Box(NamedTuple):
     Attributes:
         profile: Convex side view, anticlockwise: (metres forward, metres up).
         paint: Name of its paint.
-        panels: What is painted on it, in order.
+        panels: Its details, in the order to paint them.
         inset: Metres by which each side leans in at the box's top.
         half_width: Share of the vehicle's half width at the box's bottom.
         level: Boxes of a higher level are painted later: what stands on others. What
             stands on a roof above the camera's eye comes before the roof's edge.
     """
 
-    profile: tuple[tuple[float, float], ...]
+    profile: tuple[Point2, ...]
     paint: str
     panels: tuple[Panel, ...] = ()
     inset: float = 0.0
@@ -86,45 +76,74 @@ class Vehicle(NamedTuple):
         return max(ends) - min(ends)
 
 
-def rectangle(
-    face: str, start: float, end: float, low: float, high: float, paint: str, **repeat
-) -> Panel:
+def corners_of(start: float, end: float, low: float, high: float) -> tuple[Point2, ...]:
+    """The corners of a rectangle, anticlockwise."""
+    return ((start, low), (end, low), (end, high), (start, high))
+
+
+def rectangle(face: str, start, end, low, high, paint: str, **repeat) -> Panel:
     """A rectangular panel between two places along a face and two heights."""
-    corners = ((start, low), (end, low), (end, high), (start, high))
-    return Panel(face, corners, paint, **repeat)
+    return Panel(face, corners_of(start, end, low, high), paint, **repeat)
+
+
+def mirrored(face: str, start, end, low, high, paint: str) -> tuple[Panel, Panel]:
+    """A rectangular panel on the left of a front or rear, and one on the right."""
+    return (
+        rectangle(face, -end, -start, low, high, paint),
+        rectangle(face, start, end, low, high, paint),
+    )
 
 
 def draw_vehicle(
     canvas: Canvas, pose: Pose, model: Vehicle, rng: random.Random
 ) -> None:
     """Paints a vehicle, its shadow and its label."""
-    paints = COMMON_PAINTS | rng.choice(model.liveries)
-    paints["shade"] = tuple(0.6 * part for part in paints.get("body", (90, 90, 90)))
+    paints = _COMMON_PAINTS | rng.choice(model.liveries)
+    paints["shade"] = scale_colour(paints.get("body", (90, 90, 90)), 0.6)
     body = Body(canvas, pose)
     half = model.width / 2
-    _shade_ground(body, model, half)
-    _draw_tyres(body, model, half, paints)
-    for box in sorted(model.boxes, key=lambda box: _order(pose, box)):
-        _draw_box(body, box, half, paints)
+    profile = [point for box in model.boxes for point in box.profile]
+    body.add_shadow([(at, up, side) for at, up in profile for side in (-half, half)])
+    ends = [at for at, _ in profile]
+    body.add_shadow(
+        [(end, 0, side) for end in (min(ends), max(ends)) for side in (-half, half)],
+        0.72,
+    )
+
+    def depth(forward: float) -> float:
+        return pose.place((forward, 0.0, 0.0))[2]
+
+    for axle in sorted(model.axles, key=depth, reverse=True):
+        _draw_treads(body, axle, model.wheel_radius, half, paints)
+    # Level by level, the boxes far from the camera first.
+    for box in sorted(model.boxes, key=lambda box: (box.level, -depth(_middle(box)))):
+        _draw_box(body, box, half * box.half_width, paints)
     for axle in model.axles:
         for side in (-half, half):
-            _draw_wheel(body, model, axle, side, paints)
+            _draw_wheel(body, axle, model.wheel_radius, side, paints)
     body.annotate(model.label)
 
 
-def _order(pose: Pose, box: Box) -> tuple[int, float]:
-    """Sort key: level by level, the boxes far from the camera first."""
+def _middle(box: Box) -> float:
     ends = [forward for forward, _ in box.profile]
-    middle = (min(ends) + max(ends)) / 2
-    return (box.level, -pose.place((middle, 0.0, 0.0))[2])
+    return (min(ends) + max(ends)) / 2
 
 
-def _draw_box(body: Body, box: Box, half: float, paints: Paints) -> None:
-    half *= box.half_width
+def _draw_treads(body: Body, axle, radius, half, paints: Mapping[str, Colour]) -> None:
+    """The tyres' treads and the darkness under the vehicle, as seen from its end."""
+    for sign in (-1.0, 1.0):
+        tread = [
+            (axle, up, sign * half * share)
+            for share, up in ((0.62, 0), (0.98, 0), (0.98, radius), (0.62, radius))
+        ]
+        for inside in ((axle - 1, 0, 0), (axle + 1, 0, 0)):
+            body.facet(tread, inside, paints["tyre"])
+
+
+def _draw_box(body: Body, box: Box, half: float, paints: Mapping[str, Colour]) -> None:
     ups = [up for _, up in box.profile]
     low, high = min(ups), max(ups)
-    ends = [forward for forward, _ in box.profile]
-    inside = ((min(ends) + max(ends)) / 2, (low + high) / 2, 0.0)
+    inside = (_middle(box), (low + high) / 2, 0.0)
 
     def lean(up: float) -> float:
         return half - box.inset * (up - low) / (high - low)
@@ -133,94 +152,63 @@ def _draw_box(body: Body, box: Box, half: float, paints: Paints) -> None:
         before, before_up = box.profile[index - 1]
         wide, before_wide = lean(up), lean(before_up)
         corners = (
-            (before, before_up, -before_wide),
-            (before, before_up, before_wide),
-            (forward, up, wide),
-            (forward, up, -wide),
-        )
+            (before, before_up, -before_wide), (before, before_up, before_wide),
+            (forward, up, wide), (forward, up, -wide),
+        )  # fmt: skip
         body.facet(corners, inside, paints[box.paint])
     for sign in (-1.0, 1.0):
         side = [(forward, up, sign * lean(up)) for forward, up in box.profile]
         body.facet(side, inside, paints[box.paint])
     for panel in box.panels:
+        colour, glows = paints[panel.paint], panel.paint in _GLOWING
         for copy in range(panel.count):
-            _draw_panel(body, box, panel, copy * panel.pitch, lean, inside, paints)
+            for corners in _place_panel(box, panel, copy * panel.pitch, lean):
+                body.facet(corners, inside, colour, glows=glows, detail=True)
 
 
-def _draw_panel(body, box, panel, shift, lean, inside, paints) -> None:
-    glows = panel.paint in GLOWING
-    colour = paints[panel.paint]
+def _place_panel(box: Box, panel: Panel, shift, lean: Callable[[float], float]):
+    """Yields the corners of a panel in the vehicle's coordinates."""
     if panel.face == "side":
         for sign in (-1.0, 1.0):
-            corners = [(at + shift, up, sign * lean(up)) for at, up in panel.corners]
-            body.facet(corners, inside, colour, glows=glows, detail=True)
+            yield [(at + shift, up, sign * lean(up)) for at, up in panel.corners]
         return
     pick = max if panel.face == "front" else min
-    corners = [
-        (_profile_at(box, up, pick), up, (at + shift) * lean(up))
+    yield [
+        (pick(_profile_at(box, up)), up, (at + shift) * lean(up))
         for at, up in panel.corners
     ]
-    body.facet(corners, inside, colour, glows=glows, detail=True)
 
 
-def _profile_at(box: Box, up: float, pick) -> float:
-    """The foremost (or rearmost) point of the profile at one height."""
+def _profile_at(box: Box, height: float) -> list[float]:
+    """Where the profile is at one height, in metres forward."""
     crossings = []
-    for index, (forward, high) in enumerate(box.profile):
+    for index, (forward, up) in enumerate(box.profile):
         before, low = box.profile[index - 1]
-        if min(low, high) - 1e-9 <= up <= max(low, high) + 1e-9:
-            share = 0.0 if high == low else (up - low) / (high - low)
+        if min(low, up) - 1e-9 <= height <= max(low, up) + 1e-9:
+            share = 0.0 if up == low else (height - low) / (up - low)
             crossings.append(before + share * (forward - before))
-    return pick(crossings)
+    return crossings
 
 
-def _shade_ground(body: Body, model: Vehicle, half: float) -> None:
-    ends = [forward for box in model.boxes for forward, _ in box.profile]
-    back, front = min(ends), max(ends)
-    corners: list[Local] = []
-    for box in model.boxes:
-        for forward, up in box.profile:
-            corners += [(forward, up, -half), (forward, up, half)]
-    body.add_shadow(corners)
-    footprint = [(end, 0.0, side) for end in (back, front) for side in (-half, half)]
-    body.add_shadow(footprint, 0.72)
-
-
-def _draw_tyres(body: Body, model: Vehicle, half: float, paints: Paints) -> None:
-    """The tyres' treads and the darkness under the vehicle, as seen from its end."""
-    radius = model.wheel_radius
-    for axle in sorted(model.axles, key=lambda at: -body.pose.place((at, 0, 0))[2]):
-        for sign in (-1.0, 1.0):
-            tread = [
-                (axle, up, sign * half * share)
-                for share, up in ((0.62, 0), (0.98, 0), (0.98, radius), (0.62, radius))
-            ]
-            for inside in ((axle - 1, 0, 0), (axle + 1, 0, 0)):
-                body.facet(tread, inside, paints["tyre"])
-
-
-def _draw_wheel(body, model: Vehicle, axle, side, paints: Paints) -> None:
-    inside = (axle, model.wheel_radius, 0.0)
-    radius = model.wheel_radius
+def _draw_wheel(body: Body, axle, radius, side, paints: Mapping[str, Colour]) -> None:
+    inside = (axle, radius, 0.0)
     arch = [(axle + 1.22 * radius * c, radius * (1 + 1.22 * max(s, -0.4)), side)
             for c, s in unit_circle(20)]  # fmt: skip
     body.facet(arch, inside, paints["dark"], detail=True)
     for share, paint in ((1.0, "tyre"), (0.62, "rim"), (0.2, "dark")):
-        disc = circle(axle, radius, side, share * radius)
+        disc = wheel_circle(axle, radius, side, share * radius)
         body.facet(disc, inside, paints[paint], detail=share < 1)
 
 
-LIVERIES = tuple(
-    {"body": colour}
-    for colour in (
-        (186, 24, 30), (32, 66, 148), (238, 238, 236), (40, 42, 46), (150, 156, 162),
-        (206, 210, 212), (26, 70, 120), (120, 20, 40), (68, 120, 190), (92, 98, 104),
-        (14, 40, 84), (130, 150, 176), (176, 182, 188),
-    )
+_CAR_COLOURS = (
+    (186, 24, 30), (32, 66, 148), (238, 238, 236), (40, 42, 46), (150, 156, 162),
+    (206, 210, 212), (26, 70, 120), (120, 20, 40), (68, 120, 190), (92, 98, 104),
+    (14, 40, 84), (130, 150, 176), (176, 182, 188),
 )  # fmt: skip
+_CAR_LIVERIES = tuple({"body": colour} for colour in _CAR_COLOURS)
 
 
-def _body(length: float, belt: float, nose: float) -> Box:
+def _car_body(length: float, belt: float, nose: float) -> Box:
     """The lower body, with bumpers, lights and plates."""
     end = length / 2
     profile = (
@@ -243,19 +231,17 @@ def _body(length: float, belt: float, nose: float) -> Box:
         rectangle("front", -0.54, 0.54, 0.47, 0.49, "chrome"),
         rectangle("front", -0.54, 0.54, 0.55, 0.57, "chrome"),
         rectangle("front", -0.28, 0.28, 0.34, 0.44, "plate"),
-        rectangle("front", -0.97, -0.62, *lamp, "lamp"),
-        rectangle("front", 0.62, 0.97, *lamp, "lamp"),
+        *mirrored("front", 0.62, 0.97, *lamp, "lamp"),
         rectangle("rear", -0.96, 0.96, 0.24, 0.36, "dark"),
         rectangle("rear", -0.98, 0.98, 0.46, 0.49, "shade"),
         rectangle("rear", -0.28, 0.28, 0.53, 0.64, "plate"),
-        rectangle("rear", -0.98, -0.66, *tail, "tail"),
-        rectangle("rear", 0.66, 0.98, *tail, "tail"),
+        *mirrored("rear", 0.66, 0.98, *tail, "tail"),
         rectangle("rear", -0.60, -0.44, 0.26, 0.32, "chrome"),
     )
     return Box(profile, "body", panels, inset=0.07)
 
 
-def _cabin(base: tuple[float, float], top: tuple[float, float], belt, roof) -> Box:
+def _car_cabin(base: Point2, top: Point2, belt: float, roof: float) -> Box:
     """The glasshouse: windscreen, rear window and two windows a side.
 
     `base` and `top` are where it starts and ends at the belt and at the roof.
@@ -270,11 +256,10 @@ def _cabin(base: tuple[float, float], top: tuple[float, float], belt, roof) -> B
     back_high = back + (back_top - back) * share + 0.10
     front_high = front + (front_top - front) * share - 0.08
     middle = (back + front) / 2 - 0.05
+    pillar = middle + 0.09
     rear_pane = ((back + 0.2, low), (middle, low), (middle, high), (back_high, high))
-    front_pane = (
-        (middle + 0.09, low), (front - 0.22, low), (front_high, high),
-        (middle + 0.09, high),
-    )  # fmt: skip
+    front_pane = ((pillar, low), (front - 0.22, low), (front_high, high),
+                  (pillar, high))  # fmt: skip
     shine = ((-0.6, low), (-0.2, low), (0.25, high), (-0.15, high))
     panels = (
         Panel("side", rear_pane, "glass"),
@@ -289,9 +274,9 @@ def _cabin(base: tuple[float, float], top: tuple[float, float], belt, roof) -> B
 
 
 def _car(name, length, width, belt, nose, roof, base, top) -> Vehicle:
-    boxes = (_body(length, belt, nose), _cabin(base, top, belt, roof))
+    boxes = (_car_body(length, belt, nose), _car_cabin(base, top, belt, roof))
     axles = (-0.30 * length, 0.31 * length)
-    return Vehicle(name, "car", width, boxes, axles, 0.33, LIVERIES)
+    return Vehicle(name, "car", width, boxes, axles, 0.33, _CAR_LIVERIES)
 
 
 CARS = (
@@ -302,8 +287,7 @@ CARS = (
     _car("van", 4.6, 1.92, 1.06, 0.96, 1.92, (-2.22, 1.55), (-2.05, 0.75)),
 )
 
-
-PAINTS: tuple[Colour, ...] = (
+_BONNETS = (
     (40, 44, 52), (120, 124, 130), (28, 40, 66), (96, 24, 28), (180, 184, 188),
 )  # fmt: skip
 
@@ -313,20 +297,17 @@ def draw_ego_bonnet(canvas: Canvas, rng: random.Random) -> None:
     if rng.random() > 0.6:
         return
     width, height = canvas.label_image.size
-    rise, paint = rng.uniform(0.035, 0.085), rng.choice(PAINTS)
+    rise, paint = rng.uniform(0.035, 0.085), rng.choice(_BONNETS)
     lit = canvas.light.lit(paint)
     middle = rng.uniform(0.46, 0.54)
     for share, tone in ((1.0, 0.75), (0.86, 1.0), (0.66, 1.12), (0.4, 1.0), (0.2, 0.9)):
+        across = [k / 12 - 1 for k in range(25)]
         outline = [
-            (width * (middle + (k / 12 - 1) * 0.62),
-             height * (1.0 - rise * share * (1.0 - (k / 12 - 1) ** 4)))
-            for k in range(25)
+            (width * (middle + at * 0.62),
+             height * (1.0 - rise * share * (1.0 - at**4)))
+            for at in across
         ]  # fmt: skip
-        outline += [
-            (width * (middle + 0.62), height),
-            (width * (middle - 0.62), height),
-        ]
-        surface = canvas.add_surface(tuple(tone * part for part in lit), facing(1.5))
-        canvas.fill(outline, surface)
+        outline += [(width * (middle + at), height) for at in (0.62, -0.62)]
+        canvas.fill(outline, canvas.add_surface(scale_colour(lit, tone), facing(1.5)))
         if share == 1.0:
             canvas.annotate("ego vehicle", outline)
