@@ -25,19 +25,12 @@ _SHADED_FROM = 3.0
 
 
 class Pose(NamedTuple):
-    """Where a body stands and which way it faces.
+    """Where a body stands and which way it faces."""
 
-    Attributes:
-        x: Metres to the right of the camera.
-        z: Metres ahead of the camera.
-        heading: 0 faces away from the camera, pi faces it, pi/2 faces right.
-        level: Height of the ground it stands on, in metres.
-    """
-
-    x: float
-    z: float
-    heading: float = 0.0
-    level: float = 0.0
+    x: float  # metres to the right of the camera
+    z: float  # metres ahead of the camera
+    heading: float = 0.0  # 0 faces away from the camera, pi faces it, pi/2 faces right
+    level: float = 0.0  # height of the ground it stands on, in metres
 
     def turn(self, direction: Local) -> Point3:
         """A direction of the body in the world."""
@@ -76,12 +69,8 @@ class Body:
     ) -> None:
         """Paints a flat polygon if its outer side is towards the camera.
 
-        Args:
-            corners: The polygon, in the body's coordinates.
-            inside: Any point behind the facet.
-            colour: Its colour, 0..255, before light.
-            glows: True for lamps, which light leaves alone.
-            detail: True if the facet lies inside another and adds no outline.
+        `inside` is any point behind the facet. Light leaves alone what `glows`. A
+        `detail` lies inside another facet and adds no outline.
         """
         normal = _normal(corners)
         origin = corners[0]
@@ -139,9 +128,8 @@ class Body:
         line = self.canvas.camera.project([self.pose.place(point) for point in points])
         width = self.samples(2.0 * radius)
         lit = self.canvas.light.lit(colour, _ROUND_NORMAL)
-        self.canvas.stroke(
-            line, width, self.canvas.add_surface(lit, facing(self.pose.z))
-        )
+        surface = self.canvas.add_surface(lit, facing(self.pose.z))
+        self.canvas.stroke(line, width, surface)
         if not detail:
             self.parts.append(rounded_hull([(point, width / 2) for point in line]))
 

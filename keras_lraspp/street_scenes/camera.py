@@ -1,8 +1,8 @@
 """Pinhole camera and scene lighting."""
 
 import math
-import random
 from collections.abc import Iterable, Sequence
+from random import Random
 from typing import NamedTuple
 
 Point2 = tuple[float, float]
@@ -18,18 +18,14 @@ UP: Point3 = (0.0, 1.0, 0.0)
 class Camera(NamedTuple):
     """A pinhole that looks along +z; x points right and y up, the ground is y = 0.
 
-    Attributes:
-        focal: Focal length in pixels.
-        centre: Column of the vanishing point; pixel k reaches from k to k + 1, so
-            that Pillow, which cuts off fractions, finds the pixel a point lies in.
-        horizon: Row of the vanishing point, likewise.
-        eye: Height of the camera above the ground, in metres.
+    Pixel k reaches from k to k + 1, so that Pillow, which cuts off fractions, finds the
+    pixel a point lies in.
     """
 
-    focal: float
-    centre: float
-    horizon: float
-    eye: float
+    focal: float  # focal length in pixels
+    centre: float  # column of the vanishing point
+    horizon: float  # row of the vanishing point
+    eye: float  # height above the ground, in metres
 
     def project(self, points: Iterable[Point3]) -> list[Point2]:
         """Projects points that lie in front of the camera (z > 0)."""
@@ -68,14 +64,9 @@ def place_camera(
 ) -> Camera:
     """Places the camera so that one scene looks alike at any size and aspect.
 
-    Args:
-        height: Rows of the picture.
-        width: Columns of the picture.
-        zoom: Focal length over the geometric mean of the width and twice the
-            height; it is the width itself for a 2:1 picture.
-        pan: Column of the vanishing point as a share of the width.
-        tilt: Row of the horizon as a share of the height.
-        eye: Height of the camera in metres.
+    `zoom` is the focal length over the geometric mean of the width and twice the height
+    (the width itself for a 2:1 picture). The vanishing point lies at `pan` of the width
+    and `tilt` of the height. `eye` is the camera's height in metres.
     """
     focal = zoom * math.sqrt(2.0 * height * width)
     return Camera(focal, pan * width, tilt * height, eye)
@@ -88,25 +79,15 @@ def scale_colour(colour: Colour, factor: float) -> Colour:
 
 
 class Light(NamedTuple):
-    """The light of one scene.
+    """The light of one scene."""
 
-    Attributes:
-        towards_sun: Unit vector from the ground to the sun.
-        sun: Strength of the direct light, for each of red, green, blue.
-        ambient: Strength of the light from the sky, likewise.
-        sky_top: Colour of the sky far above the horizon.
-        sky_low: Colour of the sky at the horizon; distance fades into it.
-        clouds: Share of the sky that clouds cover, 0..1.
-        haze: Share of the light lost to haze, per metre.
-    """
-
-    towards_sun: Point3
-    sun: Colour
-    ambient: Colour
-    sky_top: Colour
-    sky_low: Colour
-    clouds: float
-    haze: float
+    towards_sun: Point3  # unit vector from the ground to the sun
+    sun: Colour  # strength of the direct light, for each of red, green, blue
+    ambient: Colour  # strength of the light from the sky, likewise
+    sky_top: Colour  # colour of the sky far above the horizon
+    sky_low: Colour  # colour of the sky at the horizon; distance fades into it
+    clouds: float  # share of the sky that clouds cover, 0..1
+    haze: float  # share of the light lost to haze, per metre
 
     def lit(self, colour: Colour, normal: Point3 = UP) -> Colour:
         """A surface's colour under this light; `normal` is its unit normal."""
@@ -154,7 +135,7 @@ _WEATHERS = (
 )  # fmt: skip
 
 
-def choose_light(rng: random.Random) -> Light:
+def choose_light(rng: Random) -> Light:
     """Draws the weather and the direction of the sun at random."""
     weather = rng.choices(_WEATHERS, [row.share for row in _WEATHERS])[0]
     elevation = math.radians(rng.uniform(*weather.elevation))

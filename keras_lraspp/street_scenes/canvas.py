@@ -73,18 +73,8 @@ def facing(z: float) -> Plane:
     return Plane(Orientation.FACING, 0.0, 0.0, 1.0 / max(z, NEAR))
 
 
-class Surface(NamedTuple):
-    """A lit colour (0..255), a texture and the plane on which they lie."""
-
-    red: float
-    green: float
-    blue: float
-    texture: int
-    orientation: Orientation
-    a: float
-    b: float
-    c: float
-
+# A lit colour (red, green, blue; 0..255), the number of a texture, and a plane.
+Surface = tuple[float, float, float, int, Orientation, float, float, float]
 
 # The surface that an empty canvas shows.
 SKY_SURFACE = 0
@@ -100,36 +90,27 @@ class SceneObject(NamedTuple):
 class Canvas:
     """Where a scene is painted, from the back to the front.
 
-    Attributes:
-        light: The scene's light.
-        image_camera: Camera over the picture's pixels.
-        camera: The same camera over the samples, in which all is painted.
-        surface_image: Number of the surface that each sample shows.
-        label_image: Label id of each sample.
-        surfaces: The surfaces by number.
-        objects: The annotated objects, from the back to the front.
-        shadows: Outlines of shadows on the ground, each with its strength, 0..255.
+    `camera` projects to samples, `image_camera` to the picture's pixels. For each
+    sample, `surface_image` holds the number of its surface, `label_image` its label id.
     """
 
     def __init__(self, camera: Camera, light: Light, height: int, width: int):
         """Prepares an empty canvas of `height` x `width` pixels."""
         size = (width * SUPERSAMPLING, height * SUPERSAMPLING)
-        self.height, self.width = height, width
-        self.light = light
-        self.image_camera = camera
-        self.camera = camera.scaled(SUPERSAMPLING)
+        self.height, self.width, self.light = height, width, light
+        self.image_camera, self.camera = camera, camera.scaled(SUPERSAMPLING)
         self.surface_image = Image.new("I", size)
         self.label_image = Image.new("L", size)
         self._draw = ImageDraw.Draw(self.surface_image)
         self._draw_label = ImageDraw.Draw(self.label_image)
         self.surfaces: list[Surface] = []
         self.objects: list[SceneObject] = []
-        self.shadows: list[tuple[list[Point2], int]] = []
+        self._shadows: list[tuple[list[Point2], int]] = []  # with strengths, 0..255
         self.add_surface((0, 0, 0), Plane(Orientation.SKY, 0.0, 0.0, 0.0))
 
     def add_surface(self, colour: Colour, plane: Plane, texture: str = "plain") -> int:
         """Adds a surface of a colour that is lit already; returns its number."""
-        self.surfaces.append(Surface(*colour, TEXTURE_INDEX[texture], *plane))
+        self.surfaces.append((*colour, TEXTURE_INDEX[texture], *plane))
         return len(self.surfaces) - 1
 
     def is_in_view(self, x: float, z: float, reach: float) -> bool:
@@ -175,13 +156,7 @@ class Canvas:
     ) -> Sequence[Point2]:
         """Fills a flat shape that faces the camera; returns its outline.
 
-        Args:
-            shape: Corners, (right, up) from the origin, in units of `size`.
-            origin: Where the shape's (0, 0) lies, in metres.
-            colour: Its colour, lit already.
-            size: Metres to a unit of the shape, across and up.
-            texture: Name of its texture.
-            label: What the shape is labelled as; None leaves the labels alone.
+        The shape's corners lie (right, up) from the origin, in units of `size` metres.
         """
         (x, y, z), (wide, tall) = origin, size
         corners = [(x + wide * a, y + tall * b, z) for a, b in shape]
@@ -204,10 +179,8 @@ class Canvas:
     ) -> None:
         """Lets the hull of some points throw a shadow on the ground.
 
-        Args:
-            points: Points of the body, in metres.
-            strength: Share of the light that is lost right below the points; None
-                projects them along the sun's rays.
+        `strength` is the share of the light that is lost right below the points; None
+        projects them along the sun's rays.
         """
         sun_x, sun_y, sun_z = self.light.towards_sun
         if strength is None:
@@ -219,13 +192,13 @@ class Canvas:
         hull = convex_hull((x, z) for x, _, z in points)
         if len(hull) > 2 and max(z for _, z in hull) > NEAR:
             outline = self.camera.project_polygon([(x, 0.0, z) for x, z in hull])
-            self.shadows.append((outline, round(255 * strength)))
+            self._shadows.append((outline, round(255 * strength)))
 
     def shadow_mask(self) -> Image.Image:
         """All shadows on the ground, 0 (none) to 255 (no light left)."""
         mask = Image.new("L", self.label_image.size)
         draw = ImageDraw.Draw(mask)
-        for outline, strength in sorted(self.shadows, key=lambda row: row[1]):
+        for outline, strength in sorted(self._shadows, key=lambda row: row[1]):
             draw.polygon(outline, fill=strength)
         return mask.reduce(SUPERSAMPLING)
 

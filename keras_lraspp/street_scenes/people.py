@@ -1,8 +1,8 @@
 """People, cyclists and motorcyclists, bicycles and motorcycles."""
 
 import math
-import random
 from collections.abc import Callable, Sequence
+from random import Random
 from typing import NamedTuple
 
 from keras_lraspp.street_scenes.body import Body, Local, Pose, Sphere, wheel_circle
@@ -36,7 +36,7 @@ _HEADLAMP, _TAIL_LAMP, _PLATE = (252, 252, 238), (240, 40, 30), (232, 232, 226)
 _SPOKES_FROM = 9.0
 
 
-def draw_person(canvas: Canvas, pose: Pose, rng: random.Random) -> None:
+def draw_person(canvas: Canvas, pose: Pose, rng: Random) -> None:
     """Paints a walker with shadow and label."""
     child = rng.random() < 0.12
     height = rng.uniform(1.1, 1.4) if child else rng.uniform(1.62, 1.92)
@@ -64,7 +64,7 @@ class _Clothes(NamedTuple):
     shoes: Colour
 
 
-def _choose_clothes(rng: random.Random) -> _Clothes:
+def _choose_clothes(rng: Random) -> _Clothes:
     skin, hair = rng.choice(_SKINS), rng.choice(_HAIRS)
     cloths = []
     for colours in (_TOPS, _BOTTOMS):
@@ -86,7 +86,7 @@ class _Joints(NamedTuple):
     feet: tuple[Local, Local]
 
 
-def _walking(rng: random.Random, height: float) -> _Joints:
+def _walking(rng: Random, height: float) -> _Joints:
     """A person in mid-stride, or standing; `height` in metres."""
     stride = rng.choice((0.0, 0.5, 0.8, 1.0)) * rng.choice((-1, 1))
     s = height / 1.75
@@ -164,22 +164,22 @@ class _TwoWheeler(NamedTuple):
     pedal: tuple[float, float]
 
 
-def draw_bicycle(canvas: Canvas, pose: Pose, rng: random.Random) -> None:
+def draw_bicycle(canvas: Canvas, pose: Pose, rng: Random) -> None:
     """Paints a parked bicycle."""
     _draw_parked(canvas, pose, rng, _BICYCLE)
 
 
-def draw_motorcycle(canvas: Canvas, pose: Pose, rng: random.Random) -> None:
+def draw_motorcycle(canvas: Canvas, pose: Pose, rng: Random) -> None:
     """Paints a parked motorcycle."""
     _draw_parked(canvas, pose, rng, _MOTORCYCLE)
 
 
-def draw_cyclist(canvas: Canvas, pose: Pose, rng: random.Random) -> None:
+def draw_cyclist(canvas: Canvas, pose: Pose, rng: Random) -> None:
     """Paints a bicycle and its rider."""
     _draw_ridden(canvas, pose, rng, _BICYCLE)
 
 
-def draw_motorcyclist(canvas: Canvas, pose: Pose, rng: random.Random) -> None:
+def draw_motorcyclist(canvas: Canvas, pose: Pose, rng: Random) -> None:
     """Paints a motorcycle and its rider."""
     _draw_ridden(canvas, pose, rng, _MOTORCYCLE)
 
@@ -214,7 +214,7 @@ def _shade_ground(body: Body, reach: float, height: float) -> None:
     body.add_shadow(corners, 0.5)
 
 
-def _paint_rider(body: Body, rng: random.Random, model: _TwoWheeler) -> None:
+def _paint_rider(body: Body, rng: Random, model: _TwoWheeler) -> None:
     clothes = _choose_clothes(rng)._replace(top=rng.choice(_VESTS))
     joints = _riding(rng, model)
     _paint_figure(body, joints, clothes)
@@ -227,7 +227,7 @@ def _paint_rider(body: Body, rng: random.Random, model: _TwoWheeler) -> None:
     body.annotate("rider")
 
 
-def _riding(rng: random.Random, model: _TwoWheeler) -> _Joints:
+def _riding(rng: Random, model: _TwoWheeler) -> _Joints:
     """The joints of someone who leans forward to the grips, one knee up."""
     (back, up), (pedal, low) = model.seat, model.pedal
     lift = rng.uniform(-0.12, 0.16)

@@ -1,9 +1,9 @@
 """Population of a street: traffic, parked vehicles, people, street furniture."""
 
 import math
-import random
 from collections.abc import Callable, Sequence
 from functools import partial
+from random import Random
 from typing import NamedTuple
 
 from keras_lraspp.street_scenes import people
@@ -22,7 +22,7 @@ from keras_lraspp.street_scenes.street import (
 from keras_lraspp.street_scenes.vehicles import CARS, Vehicle, draw_vehicle
 
 # Paints something at a pose; called as draw(canvas, pose, rng=rng).
-Draw = Callable[[Canvas, Pose, random.Random], None]
+Draw = Callable[[Canvas, Pose, Random], None]
 
 _AWAY, _TOWARDS = 0.0, math.pi
 # The picture's edge is about this far from the axis, per metre ahead.
@@ -42,7 +42,7 @@ class Actor(NamedTuple):
 class Population:
     """Collects the actors of one scene."""
 
-    def __init__(self, street: Street, rng: random.Random):
+    def __init__(self, street: Street, rng: Random):
         """Starts with an empty street."""
         self.street, self.rng = street, rng
         self.along: list[Actor] = []
@@ -227,7 +227,7 @@ def _add_furniture(population: Population, side: StreetSide) -> None:
         z += rng.uniform(2.4, 5.0) * (1.0 + z / 60.0)
 
 
-def _draw_bicycle_stand(canvas: Canvas, pose: Pose, rng: random.Random) -> None:
+def _draw_bicycle_stand(canvas: Canvas, pose: Pose, rng: Random) -> None:
     """Two or three bicycles side by side."""
     turn = rng.uniform(0.9, 2.2)
     for k in reversed(range(rng.randint(2, 3))):

@@ -1,19 +1,14 @@
 """Street scene from a seed: image, label ids and object outlines."""
 
-import random
 from collections.abc import Iterable
 from dataclasses import dataclass
+from random import Random
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageFilter
 
-from keras_lraspp.street_scenes.camera import (
-    Camera,
-    Light,
-    choose_light,
-    place_camera,
-)
+from keras_lraspp.street_scenes.camera import Camera, choose_light, place_camera
 from keras_lraspp.street_scenes.canvas import (
     SKY_SURFACE,
     SUPERSAMPLING,
@@ -22,18 +17,10 @@ from keras_lraspp.street_scenes.canvas import (
     SceneObject,
     Surface,
 )
-from keras_lraspp.street_scenes.population import (
-    Population,
-    add_pavements,
-    add_traffic,
-)
+from keras_lraspp.street_scenes.population import Population, add_pavements, add_traffic
 from keras_lraspp.street_scenes.scenery import draw_building_lots, draw_horizon
 from keras_lraspp.street_scenes.street import draw_ground, draw_wires, plan_street
-from keras_lraspp.street_scenes.textures import (
-    noise_tiles,
-    sample_tile,
-    texture_brightness,
-)
+from keras_lraspp.street_scenes.textures import sky_colours, texture_brightness
 from keras_lraspp.street_scenes.vehicles import draw_ego_bonnet
 
 # Nothing is farther away than this, in metres.
@@ -66,7 +53,7 @@ def draw_scene(seed: int, height: int, width: int) -> Scene:
         height: Rows, at least 64.
         width: Columns, at least 64; height to three times the height looks best.
     """
-    rng = random.Random(seed)
+    rng = Random(seed)
     camera = place_camera(
         height,
         width,
@@ -82,18 +69,18 @@ def draw_scene(seed: int, height: int, width: int) -> Scene:
     canvas = Canvas(camera, light, height, width)
     right, bottom = canvas.label_image.size
     canvas.annotate("sky", [(0, 0), (right, 0), (right, bottom), (0, bottom)])
-    draw_horizon(canvas, random.Random(rng.getrandbits(32)))
-    draw_ground(canvas, street, random.Random(rng.getrandbits(32)))
+    draw_horizon(canvas, Random(rng.getrandbits(32)))
+    draw_ground(canvas, street, Random(rng.getrandbits(32)))
     draw_building_lots(canvas, street)
     draw_wires(canvas, street)
     for actor in population.in_order():
-        actor.draw(canvas, actor.pose, rng=random.Random(actor.seed))
-    draw_ego_bonnet(canvas, random.Random(rng.getrandbits(32)))
-    image = render_image(canvas, random.Random(rng.getrandbits(32)))
+        actor.draw(canvas, actor.pose, rng=Random(actor.seed))
+    draw_ego_bonnet(canvas, Random(rng.getrandbits(32)))
+    image = render_image(canvas, Random(rng.getrandbits(32)))
     return Scene(image=image, label_ids=canvas.label_ids(), objects=canvas.objects)
 
 
-def render_image(canvas: Canvas, rng: random.Random) -> np.ndarray:
+def render_image(canvas: Canvas, rng: Random) -> np.ndarray:
     """Adds colour, texture, shadow, haze and sky; returns uint8 (height, width, 3)."""
     table = _surface_table(canvas.surfaces)
     samples = np.asarray(canvas.surface_image)
@@ -156,9 +143,7 @@ def _render_strip(
     pixels += (cover * (1.0 - clear))[..., None] * haze
     sky = np.flatnonzero(cover < 1.0)
     row, column = np.divmod(sky, canvas.width)
-    colours = _sky_colours(
-        canvas.light, view.right[column], view.above[row, 0], offsets
-    )
+    colours = sky_colours(canvas.light, view.right[column], view.above[row, 0], offsets)
     pixels[row, column] += colours * (1.0 - cover.ravel()[sky])[:, None]
     return pixels
 
@@ -222,57 +207,19 @@ def _texture_shade(
     return shade
 
 
-def _sky_colours(
-    light: Light, right: np.ndarray, above: np.ndarray, offsets: tuple[float, float]
-) -> np.ndarray:
-    """Colours of the sky: gradient, clouds, glow around the sun; float32 (n, 3).
-
-    `right` and `above` are directions, float32 (n,), in metres per metre ahead.
-    """
-    above = np.maximum(above, 0.0)
-    low, top = (np.asarray(c, np.float32) for c in (light.sky_low, light.sky_top))
-    colour = low + (top - low) * (1.0 - np.exp(-4.0 * above))[:, None]
-    far = 70.0 / (above + 0.12)
-    cloud = sample_tile(
-        noise_tiles()[2],
-        np.float32(9 * offsets[0]) + right * far,
-        np.float32(9 * offsets[1]) + far,
-    )
-    density = np.clip((cloud + 2.6 * light.clouds - 1.6) * 1.1, 0.0, 1.0)
-    density *= np.clip(above * 12.0, 0.0, 1.0) * (0.3 + 0.6 * light.clouds)
-    bright = np.asarray(light.ambient, np.float32) + np.asarray(light.sun, np.float32)
-    white = np.clip(228.0 * bright / bright.max() + 12.0 * cloud[:, None], 0, 250)
-    colour += (white - colour) * density[:, None]
-    sun_x, sun_y, sun_z = light.towards_sun
-    if sun_z > 0.2:
-        away = (right - sun_x / sun_z) ** 2 + (above - sun_y / sun_z) ** 2
-        colour += (255.0 - colour) * (0.6 * light.shadow * np.exp(-4.0 * away))[:, None]
-    return colour
-
-
 class Sensor(NamedTuple):
-    """Camera settings of one scene.
+    """Camera settings of one scene."""
 
-    Attributes:
-        exposure: Factor of all values.
-        vignette: Share of the light lost at the middle of each edge.
-        contrast: Factor of the distance from middle grey.
-        lift: Added to all values.
-        blur: Radius in pixels of a picture 1024 wide or less; wider ones scale it.
-        noise: Standard deviation of the noise, in values of 0..255.
-        seed: Seed of the noise.
-    """
-
-    exposure: float
-    vignette: float
-    contrast: float
-    lift: float
-    blur: float
-    noise: float
-    seed: int
+    exposure: float  # factor of all values
+    vignette: float  # share of the light lost at the middle of each edge
+    contrast: float  # factor of the distance from middle grey
+    lift: float  # added to all values
+    blur: float  # radius in pixels of a picture 1024 wide or less; wider ones scale it
+    noise: float  # standard deviation of the noise, in values of 0..255
+    seed: int  # of the noise
 
 
-def choose_sensor(rng: random.Random) -> Sensor:
+def choose_sensor(rng: Random) -> Sensor:
     """Draws the camera's settings at random."""
     return Sensor(
         exposure=rng.uniform(0.94, 1.14),

@@ -1,7 +1,7 @@
 """Scenery beside the street: building lots, houses, trees, bushes, hedges."""
 
 import math
-import random
+from random import Random
 from typing import NamedTuple
 
 from keras_lraspp.street_scenes.body import SQUARE, Pose, unit_circle
@@ -25,7 +25,7 @@ def draw_building_lots(canvas: Canvas, street: Street) -> None:
 
 
 def _draw_lot(canvas: Canvas, side: StreetSide, lot: BuildingLot) -> None:
-    rng = random.Random(lot.seed)
+    rng = Random(lot.seed)
     x, start, end = side.sign * side.edge, lot.start, lot.end
     if lot.kind == "house":
         draw_house(canvas, x, start, end, rng)
@@ -51,7 +51,7 @@ def _draw_lot(canvas: Canvas, side: StreetSide, lot: BuildingLot) -> None:
         draw_bush(canvas, Pose(x + side.sign * 1.2, (start + end) / 2), rng)
 
 
-def draw_horizon(canvas: Canvas, rng: random.Random) -> None:
+def draw_horizon(canvas: Canvas, rng: Random) -> None:
     """Closes the view at the street's far end with houses and trees."""
     row = Facade(canvas, FAR + 30.0, is_along=False)
     colour = row.lit((190, 172, 150))
@@ -114,9 +114,7 @@ _DOORS = ((104, 54, 34), (70, 74, 80), (90, 30, 30))
 _AWNINGS = ((170, 50, 44), (196, 160, 80), (120, 90, 70))
 
 
-def draw_house(
-    canvas: Canvas, x: float, start: float, end: float, rng: random.Random
-) -> None:
+def draw_house(canvas: Canvas, x: float, start: float, end: float, rng: Random) -> None:
     """Paints a house whose front is at `x`, from `start` to `end` metres ahead."""
     style = rng.choice(_BUILDING_STYLES)
     colour = tuple(rng.uniform(0.93, 1.05) * part for part in rng.choice(style.colours))
@@ -140,7 +138,7 @@ def draw_house(
     front.rectangle(start, end, height - 0.5, height - 0.35, scale_colour(trim, 0.6))
     front.rectangle(start, end, storey - 0.05, storey + 0.15, trim)
     front.rectangle(start, end, 0.0, 0.5, scale_colour(trim, 0.55))
-    _draw_shops(front, start, end, random.Random(seed))
+    _draw_shops(front, start, end, Random(seed))
     canvas.add_shadow(
         [(at, y, z) for at in (x, back) for y in (0, height) for z in (start, end)]
     )
@@ -165,7 +163,7 @@ def _draw_windows(
     facade: Facade, style: _BuildingStyle, left, right, storeys, seed
 ) -> None:
     """Rows of windows; a gable has some on its ground floor, and blind ones."""
-    rng = random.Random(seed)
+    rng = Random(seed)
     count = max(1, int((right - left) / style.pitch))
     pitch = (right - left) / count
     wide, tall = style.window
@@ -195,7 +193,7 @@ def _draw_windows(
                 rectangle(middle - 0.04, middle + 0.04, sill, head, frame)
 
 
-def _draw_shops(facade: Facade, start, end, rng: random.Random) -> None:
+def _draw_shops(facade: Facade, start, end, rng: Random) -> None:
     """The ground floor: doors, and shop windows under awnings."""
     glass = facade.lit((50, 58, 66))
     glow = facade.lit((150, 146, 126))
@@ -228,11 +226,11 @@ _BARKS = ((84, 66, 50), (104, 88, 70), (70, 58, 48))
 _SUNNY = (0.0, 0.62, -0.78)
 
 
-def draw_tree(canvas: Canvas, pose: Pose, rng: random.Random) -> None:
+def draw_tree(canvas: Canvas, pose: Pose, rng: Random) -> None:
     """Paints a tree with its shadow; its trunk counts as vegetation too."""
     x, z, level = pose.x, pose.z, pose.level
     # How much is drawn depends on the picture's size; what follows must not.
-    rng = random.Random(rng.getrandbits(32))
+    rng = Random(rng.getrandbits(32))
     conifer = rng.random() < 0.2
     height = rng.uniform(5.0, 8.5)
     radius = rng.uniform(1.3, 2.3) * (0.75 if conifer else 1.0)
@@ -276,7 +274,7 @@ def _draw_crown(canvas: Canvas, x, y, z, radius, leaf: Colour, rng) -> None:
             lobe(_leafy_disc(rng, 16, 0.45), (centre_x, centre_y, z), size, tone)
 
 
-def _crown_outline(rng: random.Random) -> list[Point2]:
+def _crown_outline(rng: Random) -> list[Point2]:
     """The outline of a whole crown: a few large lobes with ragged edges."""
     waves = [
         (lobes, rng.uniform(0, math.tau), 0.28 * rng.uniform(0.3, 1.0) / lobes)
@@ -290,7 +288,7 @@ def _crown_outline(rng: random.Random) -> list[Point2]:
     return outline
 
 
-def _leafy_disc(rng: random.Random, points: int, roughness: float) -> list[Point2]:
+def _leafy_disc(rng: Random, points: int, roughness: float) -> list[Point2]:
     """A closed, ragged outline around the origin with radius about 1."""
     radii = [1.0 + roughness * (rng.random() - 0.5) for _ in range(points)]
     circle = zip(radii, unit_circle(points), strict=True)
@@ -317,7 +315,7 @@ def _draw_conifer(canvas: Canvas, x, z, stem, height, radius, leaf, rng) -> None
     canvas.billboard(inner, origin, bright, texture="leaves")
 
 
-def draw_bush(canvas: Canvas, pose: Pose, rng: random.Random) -> None:
+def draw_bush(canvas: Canvas, pose: Pose, rng: Random) -> None:
     """Paints a bush about as high as a person's waist or chest."""
     x, z = pose.x, pose.z
     size = rng.uniform(0.6, 1.1)
@@ -328,9 +326,7 @@ def draw_bush(canvas: Canvas, pose: Pose, rng: random.Random) -> None:
     canvas.billboard(shape, (x, 0.0, z), lit, texture="leaves", label="vegetation")
 
 
-def draw_hedge(
-    canvas: Canvas, x: float, start: float, end: float, rng: random.Random
-) -> None:
+def draw_hedge(canvas: Canvas, x: float, start: float, end: float, rng: Random) -> None:
     """Paints a clipped hedge along the street between two distances."""
     height, depth = rng.uniform(1.0, 2.0), math.copysign(0.8, x)
     leaf = rng.choice(_LEAVES)

@@ -1,7 +1,7 @@
 """Street layout (lanes, junction, pavements, building lots) and its ground."""
 
-import random
 from collections.abc import Iterator
+from random import Random
 from typing import NamedTuple
 
 from keras_lraspp.street_scenes.camera import Colour, scale_colour
@@ -58,7 +58,7 @@ class Street(NamedTuple):
         return tuple(areas)
 
 
-def plan_street(rng: random.Random) -> Street:
+def plan_street(rng: Random) -> Street:
     """Draws the layout of a street at random."""
     junction = None
     if rng.random() < 0.4:
@@ -133,7 +133,7 @@ class _Floor(NamedTuple):
         self.canvas.polygon(corners, lit, plane, texture, label)
 
 
-def draw_ground(canvas: Canvas, street: Street, rng: random.Random) -> None:
+def draw_ground(canvas: Canvas, street: Street, rng: Random) -> None:
     """Paints everything flat, from the land around to the markings."""
     floor = _Floor(canvas)
     grass, asphalt = rng.choice(_GRASSES), rng.choice(_ASPHALTS)
@@ -185,7 +185,7 @@ def _draw_rails(floor: _Floor, street: Street, x: float, grass: Colour) -> None:
         floor.area(at + 0.05, at + 0.08, _START, FAR, _RAIL)
 
 
-def _draw_markings(floor: _Floor, street: Street, rng: random.Random) -> None:
+def _draw_markings(floor: _Floor, street: Street, rng: Random) -> None:
     paint = scale_colour(_MARKING_PAINT, rng.uniform(0.85, 1.0))
 
     def line(x, near, far, width=0.14):

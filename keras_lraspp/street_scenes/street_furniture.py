@@ -1,7 +1,7 @@
 """Street furniture: lamps, traffic signs and lights, bins, walls and fences."""
 
 import math
-import random
+from random import Random
 from typing import NamedTuple
 
 from keras_lraspp.street_scenes.body import SQUARE, Body, Pose, Shape, unit_circle
@@ -80,7 +80,7 @@ def _draw_post(canvas: Canvas, pose: Pose, high, radius, colour: Colour) -> None
     canvas.add_shadow([(x - radius, 0, z), (x + radius, 0, z), (x, high, z)])
 
 
-def draw_lamp(canvas: Canvas, pose: Pose, rng: random.Random) -> None:
+def draw_lamp(canvas: Canvas, pose: Pose, rng: Random) -> None:
     """Paints a street lamp whose arm reaches over the road."""
     x, z, level = pose.x, pose.z, pose.level
     colour, height = rng.choice(_POLES), rng.uniform(6.0, 8.0)
@@ -100,7 +100,7 @@ def draw_lamp(canvas: Canvas, pose: Pose, rng: random.Random) -> None:
         canvas.billboard(shape, (x, up, z), scale_colour(lit, tone), label="pole")
 
 
-def draw_sign(canvas: Canvas, pose: Pose, rng: random.Random) -> None:
+def draw_sign(canvas: Canvas, pose: Pose, rng: Random) -> None:
     """Paints a post with one or two signs that face the camera."""
     low = rng.uniform(2.1, 2.5)
     signs = rng.sample(_SIGNS, rng.choice((1, 2, 2)))
@@ -119,7 +119,7 @@ def draw_sign(canvas: Canvas, pose: Pose, rng: random.Random) -> None:
         y += 1.1 * sign.size
 
 
-def draw_direction_board(canvas: Canvas, pose: Pose, rng: random.Random) -> None:
+def draw_direction_board(canvas: Canvas, pose: Pose, rng: Random) -> None:
     """Paints two posts that carry a large blue or yellow board with lines of text."""
     x, z, level = pose.x, pose.z, pose.level
     wide, tall, low = rng.uniform(0.8, 1.1), rng.uniform(0.5, 0.7), 2.3
@@ -140,7 +140,7 @@ def draw_direction_board(canvas: Canvas, pose: Pose, rng: random.Random) -> None
         canvas.billboard(_ARROW, (x - 0.7 * wide, line, z), lit, (size, size))
 
 
-def draw_traffic_light(canvas: Canvas, pose: Pose, rng: random.Random) -> None:
+def draw_traffic_light(canvas: Canvas, pose: Pose, rng: Random) -> None:
     """Paints a post with a signal head, often another on an arm over the road."""
     x, z, level = pose.x, pose.z, pose.level
     colour = rng.choice(_POLES)
@@ -167,7 +167,7 @@ def _draw_signal_head(canvas: Canvas, x, y, z, state: int) -> None:
         canvas.billboard(_DISC, (x, y + (1 - index) * 0.42, z), glow, (0.18, 0.18))
 
 
-def draw_bin(canvas: Canvas, pose: Pose, rng: random.Random) -> None:
+def draw_bin(canvas: Canvas, pose: Pose, rng: Random) -> None:
     """Paints a litter bin."""
     body = Body(canvas, pose)
     colour = rng.choice(_BINS)
@@ -202,7 +202,7 @@ _MASONRY = (
 
 
 def draw_wall(
-    canvas: Canvas, x: float, start: float, end: float, rng: random.Random, level=0.0
+    canvas: Canvas, x: float, start: float, end: float, rng: Random, level=0.0
 ) -> None:
     """Paints a wall at `x` between two distances, with a coping on top."""
     kind = rng.choice(_MASONRY)
@@ -242,7 +242,7 @@ _FENCES = (
 
 
 def draw_fence(
-    canvas: Canvas, x: float, start: float, end: float, rng: random.Random, level=0.0
+    canvas: Canvas, x: float, start: float, end: float, rng: Random, level=0.0
 ) -> None:
     """Paints a fence at `x`; one sees between its pickets, but they are its label."""
     kind = rng.choice(_FENCES)

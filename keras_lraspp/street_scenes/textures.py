@@ -1,9 +1,11 @@
-"""Procedural textures: noise, stains and masonry joints, in metres."""
+"""Procedural textures: noise, masonry, grass and leaves, and the sky."""
 
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+
+from keras_lraspp.street_scenes.camera import Light
 
 _TILE = 512
 # Width of the largest clumps in their tile, in pixels.
@@ -13,32 +15,19 @@ _STAIN_SCALE = np.float32(12.0)
 
 
 class Texture(NamedTuple):
-    """How a surface's brightness varies; all strengths are shares of it.
-
-    Attributes:
-        name: The texture's name.
-        grain: Strength of noise as fine as the pixels.
-        clump: Strength of smooth blobs of `clump_size` metres.
-        clump_size: See `clump`.
-        stain: Strength of cloudy variation over several metres.
-        unit: Pitch of the bricks or slabs in metres, along the surface and up (or
-            away); (0, 0) means that there are no joints.
-        bond: Shift of every other course, as a share of the pitch.
-        joint: Width of a joint in metres.
-        depth: How much darker a joint is; negative joints are lighter.
-        tone: Strength of the difference from unit to unit.
-    """
+    """How a surface's brightness varies; all strengths are shares of it."""
 
     name: str
-    grain: float = 0.0
-    clump: float = 0.0
-    clump_size: float = 1.0
-    stain: float = 0.0
+    grain: float = 0.0  # strength of noise as fine as the pixels
+    clump: float = 0.0  # strength of smooth blobs
+    clump_size: float = 1.0  # width of the blobs in metres
+    stain: float = 0.0  # strength of cloudy variation over several metres
+    # Pitch of bricks or slabs in metres, along and up (or away); (0, 0): no joints.
     unit: tuple[float, float] = (0.0, 0.0)
-    bond: float = 0.0
-    joint: float = 0.0
-    depth: float = 0.0
-    tone: float = 0.0
+    bond: float = 0.0  # shift of every other course, as a share of the pitch
+    joint: float = 0.0  # width of a joint in metres
+    depth: float = 0.0  # how much darker a joint is; negative joints are lighter
+    tone: float = 0.0  # strength of the difference from unit to unit
 
 
 TEXTURES = (
@@ -72,24 +61,12 @@ _JOINTS = np.array(
 _IS_JOINTED = np.array([max(row.unit) > 0 for row in TEXTURES])
 
 
-def texture_brightness(
-    texture: np.ndarray,
-    s: np.ndarray,
-    t: np.ndarray,
-    s_span: np.ndarray,
-    t_span: np.ndarray,
-) -> np.ndarray:
-    """How bright the textures are at some points of their planes.
+def texture_brightness(texture, s, t, s_span, t_span) -> np.ndarray:
+    """How bright the textures are at some points of their planes, 1 on average.
 
-    Args:
-        texture: uint8 (n,), index into `TEXTURES`.
-        s: float32 (n,), metres along the surface.
-        t: float32 (n,), metres up the surface, or away.
-        s_span: float32 (n,), metres that a pixel spans along the surface.
-        t_span: float32 (n,), metres that it spans up the surface, or away.
-
-    Returns:
-        float32 (n,), 1 on average.
+    `texture` is uint8 (n,), an index into `TEXTURES`; all others are float32 (n,):
+    metres along the surface (`s`) and up it, or away (`t`), and how many metres a pixel
+    spans in these directions. Returns float32 (n,).
     """
     white, clumps, cloudy = noise_tiles()
     # Grain is alike at every scale: take the octaves with about one step a pixel.
@@ -126,16 +103,10 @@ def _masonry_brightness(texture, s, t, s_span, t_span) -> np.ndarray:
 def joint_cover(
     position: np.ndarray, pitch: np.ndarray, width: np.ndarray, footprint: np.ndarray
 ) -> np.ndarray:
-    """How much of a pixel the joints of a pattern cover, without aliasing.
+    """Share of a pixel that the joints of a pattern cover, 0..1, without aliasing.
 
-    Args:
-        position: Metres across the joints.
-        pitch: Distance from joint to joint.
-        width: Width of a joint in metres.
-        footprint: What one pixel spans across the joints, in metres.
-
-    Returns:
-        Share of the pixel, 0..1; far away it tends to the mean, `width / pitch`.
+    All in metres: the position across the joints, their pitch and width, and what one
+    pixel spans. Far away the share tends to the mean, `width / pitch`.
     """
     phase = position / pitch
     distance = (0.5 - np.abs(phase - np.floor(phase) - 0.5)) * pitch
@@ -149,10 +120,9 @@ def joint_cover(
 def noise_tiles() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Square tiles of noise that repeat without a seam, the same in every process.
 
-    Returns:
-        `(white, clumps, cloudy)`, each float32 (512, 512) with mean 0 and standard
-        deviation 1: independent pixels, ragged blobs up to 24 pixels wide, and noise
-        whose amplitude falls with frequency as that of clouds does.
+    Each is float32 (512, 512) with mean 0 and standard deviation 1: independent pixels,
+    ragged blobs up to 24 pixels wide, and noise whose amplitude falls with frequency as
+    that of clouds does.
     """
     random = np.random.Generator(np.random.PCG64(20240117))
     white = random.random((_TILE, _TILE)) - 0.5
@@ -177,3 +147,31 @@ def sample_tile(tile: np.ndarray, s: np.ndarray, t: np.ndarray) -> np.ndarray:
     columns = s.astype(np.int32) & (_TILE - 1)
     rows = t.astype(np.int32) & (_TILE - 1)
     return tile.ravel()[rows * _TILE + columns]
+
+
+def sky_colours(
+    light: Light, right: np.ndarray, above: np.ndarray, offsets: tuple[float, float]
+) -> np.ndarray:
+    """Colours of the sky: gradient, clouds, glow around the sun; float32 (n, 3).
+
+    `right` and `above` are directions, float32 (n,), in metres per metre ahead.
+    """
+    above = np.maximum(above, 0.0)
+    low, top = (np.asarray(c, np.float32) for c in (light.sky_low, light.sky_top))
+    colour = low + (top - low) * (1.0 - np.exp(-4.0 * above))[:, None]
+    far = 70.0 / (above + 0.12)
+    cloud = sample_tile(
+        noise_tiles()[2],
+        np.float32(9 * offsets[0]) + right * far,
+        np.float32(9 * offsets[1]) + far,
+    )
+    density = np.clip((cloud + 2.6 * light.clouds - 1.6) * 1.1, 0.0, 1.0)
+    density *= np.clip(above * 12.0, 0.0, 1.0) * (0.3 + 0.6 * light.clouds)
+    bright = np.asarray(light.ambient, np.float32) + np.asarray(light.sun, np.float32)
+    white = np.clip(228.0 * bright / bright.max() + 12.0 * cloud[:, None], 0, 250)
+    colour += (white - colour) * density[:, None]
+    sun_x, sun_y, sun_z = light.towards_sun
+    if sun_z > 0.2:
+        away = (right - sun_x / sun_z) ** 2 + (above - sun_y / sun_z) ** 2
+        colour += (255.0 - colour) * (0.6 * light.shadow * np.exp(-4.0 * away))[:, None]
+    return colour

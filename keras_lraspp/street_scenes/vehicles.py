@@ -1,7 +1,7 @@
 """Vehicles as boxes with panels on them and wheels under them, and the cars."""
 
-import random
 from collections.abc import Callable, Mapping
+from random import Random
 from typing import NamedTuple
 
 from keras_lraspp.street_scenes.body import Body, Pose, unit_circle, wheel_circle
@@ -19,42 +19,27 @@ _GLOWING = frozenset({"lamp", "tail", "amber"})
 
 
 class Panel(NamedTuple):
-    """A flat detail on a face of a box.
+    """A flat detail on a face of a box."""
 
-    Attributes:
-        face: "side" (both), "front" or "rear".
-        corners: On a side (metres forward, metres up); on the front and rear (share
-            of half the width, -1 left to 1 right; metres up).
-        paint: Name of its paint.
-        count: How often it is repeated.
-        pitch: Metres (or share of the half width) from one to the next.
-    """
-
-    face: str
+    face: str  # "side" (both), "front" or "rear"
+    # On a side (metres forward, metres up); on the front and rear (share of half the
+    # width, -1 left to 1 right; metres up).
     corners: tuple[Point2, ...]
     paint: str
-    count: int = 1
-    pitch: float = 0.0
+    count: int = 1  # how often it is repeated
+    pitch: float = 0.0  # metres (or share of the half width) from one to the next
 
 
 class Box(NamedTuple):
-    """A part of a vehicle, cut from its side view and narrowing towards the top.
+    """A part of a vehicle, cut from its side view and narrowing towards the top."""
 
-    Attributes:
-        profile: Convex side view, anticlockwise: (metres forward, metres up).
-        paint: Name of its paint.
-        panels: Its details, in the order to paint them.
-        inset: Metres by which each side leans in at the box's top.
-        half_width: Share of the vehicle's half width at the box's bottom.
-        level: Boxes of a higher level are painted later: what stands on others. What
-            stands on a roof above the camera's eye comes before the roof's edge.
-    """
-
-    profile: tuple[Point2, ...]
+    profile: tuple[Point2, ...]  # convex, anticlockwise: (metres forward, metres up)
     paint: str
-    panels: tuple[Panel, ...] = ()
-    inset: float = 0.0
-    half_width: float = 1.0
+    panels: tuple[Panel, ...] = ()  # in the order to paint them
+    inset: float = 0.0  # metres by which each side leans in at the box's top
+    half_width: float = 1.0  # share of the vehicle's half width, at the box's bottom
+    # Boxes of a higher level are painted later: what stands on others. What stands on a
+    # roof above the camera's eye comes before the roof's edge.
     level: int = 0
 
 
@@ -94,9 +79,7 @@ def mirrored(face: str, start, end, low, high, paint: str) -> tuple[Panel, Panel
     )
 
 
-def draw_vehicle(
-    canvas: Canvas, pose: Pose, model: Vehicle, rng: random.Random
-) -> None:
+def draw_vehicle(canvas: Canvas, pose: Pose, model: Vehicle, rng: Random) -> None:
     """Paints a vehicle, its shadow and its label."""
     paints = _COMMON_PAINTS | rng.choice(model.liveries)
     paints["shade"] = scale_colour(paints.get("body", (90, 90, 90)), 0.6)
@@ -292,7 +275,7 @@ _BONNETS = (
 )  # fmt: skip
 
 
-def draw_ego_bonnet(canvas: Canvas, rng: random.Random) -> None:
+def draw_ego_bonnet(canvas: Canvas, rng: Random) -> None:
     """Paints the bonnet of the car that carries the camera, in most scenes."""
     if rng.random() > 0.6:
         return
