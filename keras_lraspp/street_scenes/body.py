@@ -7,14 +7,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_lraspp.street_scenes.camera import Colour, Point2, Point3, scale_colour
+from keras_lraspp.street_scenes.camera import (
+    Colour,
+    Point2,
+    Point3,
+    Points,
+    Shape,
+    scale_colour,
+)
 from keras_lraspp.street_scenes.canvas import Canvas, convex_hull, facing
 
 # A body's own coordinates: metres forward, up, and to its right.
-Local = tuple[float, float, float]
+Local = Point3
 # Metres forward, up, right, and its radius.
 Sphere = tuple[float, float, float, float]
-Shape = Sequence[Point2]
 
 SQUARE: Shape = ((-1, -1), (1, -1), (1, 1), (-1, 1))
 
@@ -50,7 +56,7 @@ class Body:
     def __init__(self, canvas: Canvas, pose: Pose):
         """Starts an object that stands at `pose`."""
         self.canvas, self.pose = canvas, pose
-        self.parts: list[Sequence[Point2]] = []
+        self.parts: list[Shape] = []
         sin, cos = math.sin(pose.heading), math.cos(pose.heading)
         self._camera = (
             -pose.x * sin - pose.z * cos,
@@ -59,13 +65,7 @@ class Body:
         )
 
     def facet(
-        self,
-        corners: Sequence[Local],
-        inside: Local,
-        colour: Colour,
-        *,
-        glows: bool = False,
-        detail: bool = False,
+        self, corners: Points, inside: Local, colour, *, glows=False, detail=False
     ) -> None:
         """Paints a flat polygon if its outer side is towards the camera.
 
@@ -121,9 +121,7 @@ class Body:
         for spheres, colour in sorted(parts, key=nearness):
             self.limb(spheres, colour)
 
-    def tube(
-        self, points: Sequence[Local], radius: float, colour: Colour, detail=False
-    ) -> None:
+    def tube(self, points: Points, radius: float, colour: Colour, detail=False) -> None:
         """Paints a bent tube; a detail lies inside other parts and adds no outline."""
         line = self.canvas.camera.project([self.pose.place(point) for point in points])
         width = self.samples(2.0 * radius)
@@ -137,9 +135,7 @@ class Body:
         """How many samples a length spans where the body stands."""
         return metres * self.canvas.camera.focal / self.pose.z
 
-    def add_shadow(
-        self, points: Sequence[Local], strength: float | None = None
-    ) -> None:
+    def add_shadow(self, points: Points, strength: float | None = None) -> None:
         """Lets the hull of some points throw a shadow (see `Canvas.add_shadow`)."""
         self.canvas.add_shadow([self.pose.place(point) for point in points], strength)
 
@@ -150,7 +146,7 @@ class Body:
         self.parts = []
 
 
-def _normal(corners: Sequence[Local]) -> Local:
+def _normal(corners: Points) -> Local:
     (ax, ay, az), (bx, by, bz), (cx, cy, cz) = corners[0], corners[1], corners[2]
     ux, uy, uz = bx - ax, by - ay, bz - az
     vx, vy, vz = cx - ax, cy - ay, cz - az
@@ -220,7 +216,7 @@ def _capsule(first: tuple[Point2, float], second: tuple[Point2, float]) -> list[
     ]
 
 
-def silhouette(parts: Sequence[Sequence[Point2]]) -> list[Point2]:
+def silhouette(parts: Sequence[Shape]) -> list[Point2]:
     """One polygon around all parts: their leftmost and rightmost edge, row by row.
 
     Gaps inside a row (between the legs of a walker, between two wheels) belong to

@@ -1,13 +1,15 @@
 """Pinhole camera and scene lighting."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
 Point2 = tuple[float, float]
 Point3 = tuple[float, float, float]
 Colour = tuple[float, float, float]
+Shape = Sequence[Point2]
+Points = Sequence[Point3]
 
 # Nothing nearer than this (metres) is drawn: its projection grows without bound.
 NEAR = 1.2
@@ -27,7 +29,7 @@ class Camera(NamedTuple):
     horizon: float  # row of the vanishing point
     eye: float  # height above the ground, in metres
 
-    def project(self, points: Iterable[Point3]) -> list[Point2]:
+    def project(self, points: Points) -> list[Point2]:
         """Projects points that lie in front of the camera (z > 0)."""
         focal, centre, horizon, eye = self
         return [
@@ -35,7 +37,7 @@ class Camera(NamedTuple):
             for x, y, z in points
         ]
 
-    def project_polygon(self, corners: Sequence[Point3]) -> list[Point2]:
+    def project_polygon(self, corners: Points) -> list[Point2]:
         """Projects a polygon after cutting off what lies nearer than `NEAR`."""
         if min(corner[2] for corner in corners) < NEAR:
             corners = _clip_near(corners)
@@ -47,7 +49,7 @@ class Camera(NamedTuple):
         return Camera(focal * factor, centre * factor, horizon * factor, eye)
 
 
-def _clip_near(corners: Sequence[Point3]) -> list[Point3]:
+def _clip_near(corners: Points) -> list[Point3]:
     kept = []
     for index, (x, y, z) in enumerate(corners):
         px, py, pz = corners[index - 1]

@@ -7,21 +7,13 @@ resolution, from the outlines that go into the polygons file.
 """
 
 import math
-from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from keras_lraspp.street_scenes.camera import (
-    NEAR,
-    Camera,
-    Colour,
-    Light,
-    Point2,
-    Point3,
-)
+from keras_lraspp.street_scenes.camera import NEAR, Camera, Colour, Light, Points, Shape
 from keras_lraspp.street_scenes.textures import TEXTURE_INDEX
 
 # Samples a pixel has on each side: edges are smooth in the picture.
@@ -84,7 +76,7 @@ class SceneObject(NamedTuple):
     """One annotated object: its Cityscapes label and its outline in pixels."""
 
     label: str
-    polygon: list[Point2]
+    polygon: Shape
 
 
 class Canvas:
@@ -105,7 +97,7 @@ class Canvas:
         self._draw_label = ImageDraw.Draw(self.label_image)
         self.surfaces: list[Surface] = []
         self.objects: list[SceneObject] = []
-        self._shadows: list[tuple[list[Point2], int]] = []  # with strengths, 0..255
+        self._shadows: list[tuple[Shape, int]] = []  # with strengths, 0..255
         self.add_surface((0, 0, 0), Plane(Orientation.SKY, 0.0, 0.0, 0.0))
 
     def add_surface(self, colour: Colour, plane: Plane, texture: str = "plain") -> int:
@@ -120,24 +112,19 @@ class Canvas:
         wide = camera.focal * reach / z
         return -wide < column < self.label_image.width + wide
 
-    def fill(self, outline: Sequence[Point2], surface: int) -> Sequence[Point2]:
+    def fill(self, outline: Shape, surface: int) -> Shape:
         """Fills a polygon given in the samples' coordinates."""
         if len(outline) > 2:
             self._draw.polygon(outline, fill=surface)
         return outline
 
-    def stroke(self, points: Sequence[Point2], width: float, surface: int) -> None:
+    def stroke(self, points: Shape, width: float, surface: int) -> None:
         """Draws a line of some width in samples, at least half a pixel."""
         self._draw.line(points, fill=surface, width=max(1, round(width)))
 
     def polygon(
-        self,
-        corners: Sequence[Point3],
-        colour: Colour,
-        plane: Plane,
-        texture: str = "plain",
-        label: str | None = None,
-    ) -> Sequence[Point2]:
+        self, corners: Points, colour: Colour, plane: Plane, texture="plain", label=None
+    ) -> Shape:
         """Projects, fills and labels a polygon in metres; returns its outline."""
         outline = self.camera.project_polygon(corners)
         self.fill(outline, self.add_surface(colour, plane, texture))
@@ -146,14 +133,8 @@ class Canvas:
         return outline
 
     def billboard(
-        self,
-        shape: Iterable[Point2],
-        origin: Point3,
-        colour: Colour,
-        size: tuple[float, float] = (1.0, 1.0),
-        texture: str = "plain",
-        label: str | None = None,
-    ) -> Sequence[Point2]:
+        self, shape: Shape, origin, colour, size=(1, 1), texture="plain", label=None
+    ) -> Shape:
         """Fills a flat shape that faces the camera; returns its outline.
 
         The shape's corners lie (right, up) from the origin, in units of `size` metres.
@@ -162,7 +143,7 @@ class Canvas:
         corners = [(x + wide * a, y + tall * b, z) for a, b in shape]
         return self.polygon(corners, colour, facing(z), texture, label)
 
-    def annotate(self, label: str, outline: Sequence[Point2]) -> None:
+    def annotate(self, label: str, outline: Shape) -> None:
         """Labels all pixels inside an outline (in the samples' coordinates)."""
         if len(outline) < 3:
             return
@@ -174,9 +155,7 @@ class Canvas:
         polygon = [(u / SUPERSAMPLING, v / SUPERSAMPLING) for u, v in outline]
         self.objects.append(SceneObject(label, polygon))
 
-    def add_shadow(
-        self, points: Sequence[Point3], strength: float | None = None
-    ) -> None:
+    def add_shadow(self, points: Points, strength: float | None = None) -> None:
         """Lets the hull of some points throw a shadow on the ground.
 
         `strength` is the share of the light that is lost right below the points; None
@@ -235,7 +214,7 @@ class Facade(NamedTuple):
 
     def rectangle(
         self, start, end, low, high, colour: Colour, texture="plain", label=None
-    ) -> Sequence[Point2]:
+    ) -> Shape:
         """Fills a rectangle in a colour that is lit already; returns its outline."""
         corners = ((start, low), (end, low), (end, high), (start, high))
         if self.is_along:
@@ -258,7 +237,7 @@ class Facade(NamedTuple):
         self.canvas.add_shadow(points, strength)
 
 
-def convex_hull(points: Iterable[Point2]) -> list[Point2]:
+def convex_hull(points: Shape) -> Shape:
     """The convex hull of points (monotone chain)."""
     points = sorted(set(points))
     if len(points) < 3:
@@ -266,8 +245,8 @@ def convex_hull(points: Iterable[Point2]) -> list[Point2]:
     return _half_hull(points) + _half_hull(points[::-1])
 
 
-def _half_hull(points: Sequence[Point2]) -> list[Point2]:
-    chain: list[Point2] = []
+def _half_hull(points: Shape) -> Shape:
+    chain = []
     for point in points:
         x, y = point
         while len(chain) > 1:
@@ -279,9 +258,7 @@ def _half_hull(points: Sequence[Point2]) -> list[Point2]:
     return chain[:-1]
 
 
-def clip_to_picture(
-    polygon: Sequence[Point2], height: float, width: float
-) -> list[Point2]:
+def clip_to_picture(polygon: Shape, height: float, width: float) -> Shape:
     """Cuts a polygon to the picture's rectangle; empty where they do not meet."""
     columns = [point[0] for point in polygon]
     rows = [point[1] for point in polygon]
@@ -296,9 +273,7 @@ def clip_to_picture(
     return list(polygon)
 
 
-def _clip_side(
-    polygon: Sequence[Point2], axis: int, limit: float, sign: float
-) -> list[Point2]:
+def _clip_side(polygon: Shape, axis: int, limit: float, sign: float) -> Shape:
     """Cuts off what lies beyond one side of the picture (Sutherland-Hodgman)."""
     kept = []
     for index, point in enumerate(polygon):

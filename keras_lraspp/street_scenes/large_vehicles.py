@@ -31,23 +31,15 @@ _TRUCK_LIVERIES = (
 )  # fmt: skip
 
 
-def _sheen(face: str, low: float, high: float, *at: float) -> Panel:
-    """A slanting reflection: where it starts and ends at the bottom and at the top."""
-    (a, b, c, d) = at
-    return Panel(face, ((a, low), (b, low), (c, high), (d, high)), "sheen")
-
-
 def _bus(name: str, length: float, height: float) -> Vehicle:
     end, top = length / 2, height - 0.45
     profile = (
         (-end, 0.35), (end, 0.35), (end + 0.02, 1.1), (end - 0.12, height - 0.05),
         (end - 0.2, height), (-end + 0.12, height), (-end + 0.03, height - 0.06),
     )  # fmt: skip
-    panels = (*_bus_sides(end, top), *_bus_front(top, height), *_bus_rear(top, height))
-    unit = (
-        (-end * 0.5, height), (0.2, height), (0.0, height + 0.28),
-        (-end * 0.45, height + 0.28),
-    )  # fmt: skip
+    panels = _bus_sides(end, top) + _bus_ends(top, height)
+    high = height + 0.28
+    unit = ((-end * 0.5, height), (0.2, height), (0.0, high), (-end * 0.45, high))
     boxes = (
         Box(profile, "body", panels, inset=0.08),
         Box(unit, "skirt", half_width=0.7, level=-1),
@@ -71,25 +63,20 @@ def _bus_sides(end: float, top: float) -> tuple[Panel, ...]:
     )
 
 
-def _bus_front(top: float, height: float) -> tuple[Panel, ...]:
+def _bus_ends(top: float, height: float) -> tuple[Panel, ...]:
     return (
         rectangle("front", -1.0, 1.0, 0.35, 0.6, "skirt"),
         rectangle("front", -0.94, 0.94, 1.15, top, "glass"),
-        _sheen("front", 1.2, top, -0.7, -0.3, 0.2, -0.2),
+        Panel("front", ((-0.7, 1.2), (-0.3, 1.2), (0.2, top), (-0.2, top)), "sheen"),
         rectangle("front", -0.02, 0.02, 1.15, top, "dark"),
         rectangle("front", -0.75, 0.75, top + 0.06, height - 0.08, "dark"),
         rectangle("front", -0.62, -0.40, top + 0.12, height - 0.14, "amber"),
         rectangle("front", -0.30, 0.60, top + 0.16, height - 0.18, "amber"),
         *mirrored("front", 0.62, 0.92, 0.68, 0.88, "lamp"),
         rectangle("front", -0.26, 0.26, 0.42, 0.54, "plate"),
-    )
-
-
-def _bus_rear(top: float, height: float) -> tuple[Panel, ...]:
-    return (
         rectangle("rear", -1.0, 1.0, 0.35, 0.6, "skirt"),
         rectangle("rear", -0.80, 0.80, 1.70, top, "glass"),
-        _sheen("rear", 1.7, top, -0.6, -0.3, 0.1, -0.2),
+        Panel("rear", ((-0.6, 1.7), (-0.3, 1.7), (0.1, top), (-0.2, top)), "sheen"),
         rectangle("rear", -0.70, 0.70, 0.75, 1.35, "skirt"),
         rectangle("rear", -0.64, 0.64, 0.85, 0.90, "dark"),
         rectangle("rear", -0.64, 0.64, 1.05, 1.10, "dark"),
@@ -121,9 +108,7 @@ def _tram(name: str, sections: int, length: float) -> Vehicle:
     return Vehicle(name, "train", 2.5, tuple(boxes), (), 0.3, _TRAM_LIVERIES)
 
 
-def _tram_section(
-    back: float, front: float, back_slope: float, front_slope: float
-) -> Box:
+def _tram_section(back: float, front: float, back_slope, front_slope) -> Box:
     top, height = _TRAM_HEIGHT - 0.5, _TRAM_HEIGHT
     profile = (
         (back, 0.25), (front, 0.25), (front, 1.2), (front - front_slope, height - 0.06),
@@ -135,7 +120,7 @@ def _tram_section(
         panels += (
             rectangle(face, -1.0, 1.0, 0.25, 0.95, "skirt"),
             rectangle(face, -0.88, 0.88, 1.25, top + 0.1, "glass"),
-            _sheen(face, 1.3, top, -0.6, -0.2, 0.1, -0.3),
+            Panel(face, ((-0.6, 1.3), (-0.2, 1.3), (0.1, top), (-0.3, top)), "sheen"),
             rectangle(face, -0.6, 0.6, top + 0.14, height - 0.1, "dark"),
             rectangle(face, -0.34, 0.40, top + 0.2, height - 0.16, "amber"),
             rectangle(face, -0.14, 0.14, 0.98, 1.14, "lamp"),
@@ -200,7 +185,7 @@ def _cab(front: float, height: float) -> Box:
         Panel("side", window, "glass"),
         rectangle("side", front - 1.2, front - 0.1, 0.45, 0.7, "dark"),
         rectangle("front", -0.9, 0.9, 1.4, top + 0.02, "glass"),
-        _sheen("front", 1.4, top, -0.6, -0.2, 0.2, -0.2),
+        Panel("front", ((-0.6, 1.4), (-0.2, 1.4), (0.2, top), (-0.2, top)), "sheen"),
         rectangle("front", -0.7, 0.7, 0.8, 1.25, "dark"),
         rectangle("front", -0.65, 0.65, 0.95, 1.0, "chrome"),
         rectangle("front", -0.65, 0.65, 1.08, 1.12, "chrome"),

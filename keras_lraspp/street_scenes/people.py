@@ -166,52 +166,40 @@ class _TwoWheeler(NamedTuple):
 
 def draw_bicycle(canvas: Canvas, pose: Pose, rng: Random) -> None:
     """Paints a parked bicycle."""
-    _draw_parked(canvas, pose, rng, _BICYCLE)
+    _draw_two_wheeler(canvas, pose, rng, _BICYCLE)
 
 
 def draw_motorcycle(canvas: Canvas, pose: Pose, rng: Random) -> None:
     """Paints a parked motorcycle."""
-    _draw_parked(canvas, pose, rng, _MOTORCYCLE)
+    _draw_two_wheeler(canvas, pose, rng, _MOTORCYCLE)
 
 
 def draw_cyclist(canvas: Canvas, pose: Pose, rng: Random) -> None:
     """Paints a bicycle and its rider."""
-    _draw_ridden(canvas, pose, rng, _BICYCLE)
+    _draw_two_wheeler(canvas, pose, rng, _BICYCLE, ridden=True)
 
 
 def draw_motorcyclist(canvas: Canvas, pose: Pose, rng: Random) -> None:
     """Paints a motorcycle and its rider."""
-    _draw_ridden(canvas, pose, rng, _MOTORCYCLE)
+    _draw_two_wheeler(canvas, pose, rng, _MOTORCYCLE, ridden=True)
 
 
-def _draw_parked(canvas: Canvas, pose: Pose, rng, model: _TwoWheeler) -> None:
+def _draw_two_wheeler(canvas, pose, rng, model: _TwoWheeler, ridden=False) -> None:
     body = Body(canvas, pose)
-    _shade_ground(body, model.half_length, model.height)
-    model.paint(body, rng.choice(model.colours))
-    body.annotate(model.label)
-
-
-def _draw_ridden(canvas: Canvas, pose: Pose, rng, model: _TwoWheeler) -> None:
-    body = Body(canvas, pose)
-    _shade_ground(body, 1.0, 1.7)
-    colour = rng.choice(model.colours)
-    # Coming towards the camera, handlebars and front wheel cover the rider.
-    comes = math.cos(pose.heading) < -0.6
-    if comes:
-        _paint_rider(body, rng, model)
-    model.paint(body, colour)
-    body.annotate(model.label)
-    if not comes:
-        _paint_rider(body, rng, model)
-
-
-def _shade_ground(body: Body, reach: float, height: float) -> None:
-    """Throws the shadow of something `reach` metres long to both sides."""
+    reach, height = (1.0, 1.7) if ridden else (model.half_length, model.height)
     body.add_shadow(
         [(-reach, 0, 0), (reach, 0, 0), (0.3, height, 0.2), (-0.3, height, -0.2)]
     )
-    corners = [(a * reach, 0.0, b) for a in (-1, 1) for b in (-0.12, 0.12)]
-    body.add_shadow(corners, 0.5)
+    body.add_shadow([(a * reach, 0, b) for a in (-1, 1) for b in (-0.12, 0.12)], 0.5)
+    colour = rng.choice(model.colours)
+    # Coming towards the camera, handlebars and front wheel cover the rider.
+    rider_is_behind = math.cos(pose.heading) < -0.6
+    if ridden and rider_is_behind:
+        _paint_rider(body, rng, model)
+    model.paint(body, colour)
+    body.annotate(model.label)
+    if ridden and not rider_is_behind:
+        _paint_rider(body, rng, model)
 
 
 def _paint_rider(body: Body, rng: Random, model: _TwoWheeler) -> None:

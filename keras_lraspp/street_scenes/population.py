@@ -1,7 +1,7 @@
 """Population of a street: traffic, parked vehicles, people, street furniture."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from random import Random
 from typing import NamedTuple
@@ -122,9 +122,7 @@ def _add_crossing_vehicle(population: Population, large: list[Vehicle]) -> None:
     population.add_across(partial(draw_vehicle, model=model), pose)
 
 
-def _add_oncoming_traffic(
-    population: Population, large: list[Vehicle], has_tram: bool
-) -> None:
+def _add_oncoming_traffic(population: Population, large, has_tram: bool) -> None:
     rng, rails = population.rng, population.street.rails
     if has_tram:
         heading, z = rng.choice((_AWAY, _TOWARDS)), rng.uniform(9.0, 17.0)
@@ -150,9 +148,7 @@ def _add_traffic_ahead(population: Population, large: list[Vehicle]) -> None:
     _fill_lane(population, 0.0, z, _AWAY, large, 45.0)
 
 
-def _fill_lane(
-    population: Population, x, z, heading, large: Sequence[Vehicle], end
-) -> None:
+def _fill_lane(population: Population, x, z, heading, large, end) -> None:
     """A lane's traffic from `z` on: the given large vehicles, then anything."""
     rng = population.rng
     queue = list(large)

@@ -114,18 +114,7 @@ def _surface_table(surfaces: Iterable[Surface]) -> _SurfaceTable:
     return _SurfaceTable(table[:, :3], texture, orientation, plane)
 
 
-class _View(NamedTuple):
-    """The geometry of a strip of h rows of a picture w pixels wide."""
-
-    surface: np.ndarray  # int32 (h, w), the surface seen
-    right: np.ndarray  # float32 (w,), metres right of the axis, per metre of depth
-    above: np.ndarray  # float32 (h, 1), metres above the eye, per metre of depth
-    depth: np.ndarray  # float32 (h, w), metres ahead
-
-
-def _render_strip(
-    canvas: Canvas, table: _SurfaceTable, samples, shadow, first_row: int, offsets
-) -> np.ndarray:
+def _render_strip(canvas: Canvas, table, samples, shadow, first_row, offsets):
     """Light of some rows, float32 (h, w, 3); `offsets` (metres) move the patterns."""
     pixels, cover = _mean_colours(table, samples)
     # One sample, of a body if there is any, says where in the world a pixel lies.
@@ -133,24 +122,23 @@ def _render_strip(
     other = samples[::SUPERSAMPLING, SUPERSAMPLING // 2 :: SUPERSAMPLING]
     seen = np.where(seen == SKY_SURFACE, other, seen)
     view = _view_strip(canvas.image_camera, table, seen, first_row)
-    shade = _texture_shade(canvas.image_camera, table, view, offsets)
+    right, above, depth = view
+    shade = _texture_shade(canvas.image_camera, table, seen, view, offsets)
     is_ground = table.orientation[seen] == Orientation.GROUND
     np.multiply(shade, 1.0 - shadow / np.float32(255), out=shade, where=is_ground)
-    clear = np.exp(view.depth * np.float32(-canvas.light.haze))
+    clear = np.exp(depth * np.float32(-canvas.light.haze))
     shade *= clear
     pixels *= shade[..., None]
     haze = np.asarray(canvas.light.sky_low, np.float32) * np.float32(0.94)
     pixels += (cover * (1.0 - clear))[..., None] * haze
     sky = np.flatnonzero(cover < 1.0)
     row, column = np.divmod(sky, canvas.width)
-    colours = sky_colours(canvas.light, view.right[column], view.above[row, 0], offsets)
+    colours = sky_colours(canvas.light, right[column], above[row, 0], offsets)
     pixels[row, column] += colours * (1.0 - cover.ravel()[sky])[:, None]
     return pixels
 
 
-def _mean_colours(
-    table: _SurfaceTable, samples: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _mean_colours(table: _SurfaceTable, samples) -> tuple[np.ndarray, np.ndarray]:
     """The samples' mean colour, the sky being black, and the share that is not sky."""
     colours = np.clip(table.colour + 0.5, 0, 255).astype("<u4")
     packed = colours[:, 0] | colours[:, 1] << 8 | colours[:, 2] << 16 | 255 << 24
@@ -162,10 +150,12 @@ def _mean_colours(
     return mean[..., :3], mean[..., 3] / np.float32(255)
 
 
-def _view_strip(
-    camera: Camera, table: _SurfaceTable, surface: np.ndarray, first_row: int
-) -> _View:
-    """Finds where the surfaces in a strip that starts at `first_row` are."""
+def _view_strip(camera: Camera, table: _SurfaceTable, surface, first_row: int):
+    """Finds where the surfaces in a strip of h rows that starts at `first_row` are.
+
+    Returns metres right of the axis (w,) and above the eye (h, 1), both per metre of
+    depth, and the depth (h, w) in metres.
+    """
     height, width = surface.shape
     columns = np.arange(0.5, width, dtype=np.float32)
     rows = first_row + np.arange(0.5, height, dtype=np.float32)[:, None]
@@ -177,23 +167,21 @@ def _view_strip(
     inverse += c[surface]
     # At an edge, the pixel's middle may lie just beside the surface that was sampled.
     np.clip(inverse, 1.0 / _FARTHEST, 1.0, out=inverse)
-    return _View(surface, right, above, np.reciprocal(inverse))
+    return right, above, np.reciprocal(inverse)
 
 
-def _texture_shade(
-    camera: Camera, table: _SurfaceTable, view: _View, offsets: tuple[float, float]
-) -> np.ndarray:
+def _texture_shade(camera: Camera, table: _SurfaceTable, seen, view, offsets):
     """How bright each pixel's texture is, 1 on average: float32 (h, w)."""
-    shade = np.ones(view.surface.shape, np.float32)
-    textured = np.flatnonzero(table.texture[view.surface])
-    surface = view.surface.ravel()[textured]
-    depth = view.depth.ravel()[textured]
+    right, above, depth = view
+    shade = np.ones(seen.shape, np.float32)
+    textured = np.flatnonzero(table.texture[seen])
+    surface, depth = seen.ravel()[textured], depth.ravel()[textured]
     orientation = table.orientation[surface]
-    row, column = np.divmod(textured, view.surface.shape[1])
+    row, column = np.divmod(textured, seen.shape[1])
     is_along = orientation == Orientation.ALONG
     is_ground = orientation == Orientation.GROUND
-    height = np.float32(camera.eye) + view.above[row, 0] * depth
-    s = np.where(is_along, depth, view.right[column] * depth) + np.float32(offsets[0])
+    height = np.float32(camera.eye) + above[row, 0] * depth
+    s = np.where(is_along, depth, right[column] * depth) + np.float32(offsets[0])
     t = np.where(is_ground, depth + np.float32(offsets[1]), height)
     # What a pixel spans across the line of sight, and on a plane that recedes.
     across = depth / np.float32(camera.focal)

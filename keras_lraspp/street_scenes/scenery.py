@@ -144,9 +144,7 @@ def draw_house(canvas: Canvas, x: float, start: float, end: float, rng: Random) 
     )
 
 
-def _draw_roof(
-    gable: Facade, style: _BuildingStyle, colour, x, back, end, height, rng
-) -> None:
+def _draw_roof(gable: Facade, style, colour, x, back, end, height, rng) -> None:
     """A pitched roof, seen where the gable end is free."""
     canvas, start = gable.canvas, gable.at
     ridge, top = (x + back) / 2, height + rng.uniform(1.8, 3.2)
@@ -159,9 +157,7 @@ def _draw_roof(
     canvas.billboard(triangle, origin, wall, texture=style.texture, label="building")
 
 
-def _draw_windows(
-    facade: Facade, style: _BuildingStyle, left, right, storeys, seed
-) -> None:
+def _draw_windows(facade: Facade, style, left, right, storeys, seed) -> None:
     """Rows of windows; a gable has some on its ground floor, and blind ones."""
     rng = Random(seed)
     count = max(1, int((right - left) / style.pitch))

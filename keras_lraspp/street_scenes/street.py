@@ -121,9 +121,7 @@ class _Floor(NamedTuple):
     canvas: Canvas
     level: float = 0.0
 
-    def area(
-        self, left, right, near, far, colour: Colour, texture="plain", label=None
-    ) -> None:
+    def area(self, left, right, near, far, colour, texture="plain", label=None):
         """Paints a rectangle (metres right and ahead)."""
         level = self.level
         corners = ((left, level, near), (right, level, near),
@@ -217,9 +215,7 @@ def _draw_markings(floor: _Floor, street: Street, rng: Random) -> None:
         floor.area(-LANE / 2, LANE / 2, near, far, paint, "plaster")
 
 
-def _draw_pavement(
-    canvas: Canvas, side: StreetSide, near, far, paving, grass, texture
-) -> None:
+def _draw_pavement(canvas: Canvas, side, near, far, paving, grass, texture) -> None:
     floor = _Floor(canvas, KERB_HEIGHT)
     inner = side.kerb + 0.25
     middle = side.kerb + max(side.verge, 0.25)

@@ -201,9 +201,7 @@ _MASONRY = (
 )
 
 
-def draw_wall(
-    canvas: Canvas, x: float, start: float, end: float, rng: Random, level=0.0
-) -> None:
+def draw_wall(canvas: Canvas, x, start, end, rng: Random, level=0.0) -> None:
     """Paints a wall at `x` between two distances, with a coping on top."""
     kind = rng.choice(_MASONRY)
     high = level + rng.uniform(1.6, 2.8)
@@ -241,9 +239,7 @@ _FENCES = (
 )  # fmt: skip
 
 
-def draw_fence(
-    canvas: Canvas, x: float, start: float, end: float, rng: Random, level=0.0
-) -> None:
+def draw_fence(canvas: Canvas, x, start, end, rng: Random, level=0.0) -> None:
     """Paints a fence at `x`; one sees between its pickets, but they are its label."""
     kind = rng.choice(_FENCES)
     high = level + rng.uniform(*kind.height)

@@ -100,9 +100,7 @@ def _masonry_brightness(texture, s, t, s_span, t_span) -> np.ndarray:
     return (1.0 - depth * cover) * (1.0 + tone * fade * tones)
 
 
-def joint_cover(
-    position: np.ndarray, pitch: np.ndarray, width: np.ndarray, footprint: np.ndarray
-) -> np.ndarray:
+def joint_cover(position, pitch, width, footprint) -> np.ndarray:
     """Share of a pixel that the joints of a pattern cover, 0..1, without aliasing.
 
     All in metres: the position across the joints, their pitch and width, and what one
@@ -149,9 +147,7 @@ def sample_tile(tile: np.ndarray, s: np.ndarray, t: np.ndarray) -> np.ndarray:
     return tile.ravel()[rows * _TILE + columns]
 
 
-def sky_colours(
-    light: Light, right: np.ndarray, above: np.ndarray, offsets: tuple[float, float]
-) -> np.ndarray:
+def sky_colours(light: Light, right, above, offsets) -> np.ndarray:
     """Colours of the sky: gradient, clouds, glow around the sun; float32 (n, 3).
 
     `right` and `above` are directions, float32 (n,), in metres per metre ahead.
