@@ -2,10 +2,11 @@
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from keras_lraspp.export.onnx import Graph
+from keras_lraspp.export.onnx import rewrite_graph
 
 
 def graph_of(nodes, shape, *, rank=4, kind=TensorProto.FLOAT, **constants):
@@ -30,9 +31,8 @@ def run(model, x):
     return session.run(None, {"x": x})[0]
 
 
-def rewritten(model, *rules):
-    graph = Graph(onnx.ModelProto.FromString(model.SerializeToString()))
-    for rule in rules:
-        rule(graph)
-    found = graph.finish()
-    return found, [node.op_type for node in found.graph.node]
+def rewritten(model, sides=(8, 8)):
+    """The model after all rewriting, and the kinds of its nodes."""
+    changed = ir.from_proto(model)
+    rewrite_graph(changed, sides)
+    return ir.to_proto(changed), [node.op_type for node in changed.graph]
