@@ -1,10 +1,10 @@
-"""Speed of two checkouts of this project, in turns: what a change made slower or faster.
+"""Speed of two checkouts of this project, in turns: what a change made slower.
 
     python benchmarks/two_trees.py --before=DIR [--rounds=3] [--photos=DIR]
         [--only=training,input,inference]
 
-DIR is the other checkout, `git worktree add DIR REVISION`; both run in this environment.
-Timed are a training step of os32_global on 4x256x512, reading raw files and shards from
+DIR is the other checkout, from `git worktree add DIR REVISION`; both run in this
+environment. Timed are a training step of os32_global on 4x256x512, reading raw files and shards from
 a tree of `photo_tree.py`, and the ONNX files that both export. Printed are medians, and
 the median of the rounds' ratios: seconds of this tree for one of the other's.
 """
@@ -96,7 +96,9 @@ def inference(trees: dict[str, Path], rounds: int, photos: Path) -> Iterator[tup
             run(tree, "-c", EXPORT, f"{folder}/{name}", *VARIANTS)
         for path in sorted((Path(folder) / "this").glob("*.onnx")):
             sessions = {
-                name: onnxruntime.InferenceSession(f"{folder}/{name}/{path.name}", options)
+                name: onnxruntime.InferenceSession(
+                    Path(folder, name, path.name), options
+                )
                 for name in trees
             }
             for turn in range(2 + 10 * rounds):
