@@ -4,9 +4,9 @@
         [--only=training,input,inference]
 
 DIR is the other checkout, from `git worktree add DIR REVISION`; both run in this
-environment. Timed are a training step of os32_global on 4x256x512, reading raw files and shards from
-a tree of `photo_tree.py`, and the ONNX files that both export. Printed are medians, and
-the median of the rounds' ratios: seconds of this tree for one of the other's.
+environment. Timed are a training step of os32_global on 4x256x512, reading raw files
+and shards from a tree of `photo_tree.py`, and the ONNX files that both export. Printed
+are medians, and the median of the rounds' ratios: this tree's time by the other's.
 """
 
 import argparse
