@@ -1,4 +1,4 @@
-"""The header of an image file, and what is refused from the header alone."""
+"""Safe reading of image files: open, check, decode and convert to RGB."""
 
 import dataclasses
 import io
@@ -12,10 +12,23 @@ from PIL import Image
 from keras_lraspp.errors import InputError
 
 MAX_PIXELS = 2**26  # 8192 x 8192; a small file can claim any size
+ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 # What one byte of a JPEG can stand for: a bit at least for each block of 8x8 pixels.
 _JPEG_PIXELS_PER_BYTE = 8 * 64
-_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
+# The last bytes of a whole file.
+_ENDS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
 _ORIENTATION = 0x0112  # EXIF tag; 1 is upright
+_TURNS = {  # EXIF orientation: what makes the image upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ALPHA_WARNED: list = []  # the file whose alpha channel was warned of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,114 +55,6 @@ class DamagedFileError(InputError):
     """A file that is cut off, empty, garbled or no image at all."""
 
 
-def open_image(path: ImageFile) -> Image.Image:
-    """Reads a file's header, and refuses what should not be decoded.
-
-    Returns:
-        A Pillow image that is not decoded yet. Close it, or use it in a `with`.
-
-    Raises:
-        DamagedFileError: If the file is no image, its header is broken, or it is a JPEG
-            too short for its pixels, which would decode to grey.
-        InputError: If the file cannot be opened, has more than `MAX_PIXELS` pixels or
-            more than one frame.
-    """
-    try:
-        inside = isinstance(path, EncodedImage)
-        source = io.BytesIO(path.content) if inside else path
-        image = Image.open(source, formats=_FORMATS)
-        # A phone's MPO is a JPEG with a second picture behind it, not an animation.
-        animated = image.format != "MPO" and getattr(image, "is_animated", False)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(_too_large(path, "too many")) from error
-    except Image.UnidentifiedImageError as error:
-        raise DamagedFileError(
-            f"{path} is not an image ({_first_bytes(path)}); replace it with a PNG or "
-            "JPEG file."
-        ) from error
-    except Exception as error:  # Pillow lets many types through for a broken header
-        # Pillow's own OSError, about what it read, has no number.
-        if getattr(error, "errno", None) is None:
-            raise DamagedFileError(broken(path, error)) from error
-        raise InputError(
-            f"Cannot read {path}: {error.strerror}; check the path and its permissions."
-        ) from error
-    if image.width * image.height > MAX_PIXELS:
-        image.close()
-        raise InputError(_too_large(path, f"{image.width}x{image.height}"))
-    if animated:
-        image.close()
-        raise InputError(f"{path} is animated; give a file with a single picture.")
-    if image.format in ("JPEG", "MPO"):
-        size = len(path.content) if inside else os.path.getsize(path)
-        if image.width * image.height > size * _JPEG_PIXELS_PER_BYTE:
-            image.close()
-            claim = f"{image.width}x{image.height} pixels in {size} bytes"
-            raise DamagedFileError(broken(path, f"it claims {claim}"))
-    return image
-
-
-def decode(path: ImageFile, image: Image.Image) -> None:
-    """Decodes an opened image in place.
-
-    Raises:
-        DamagedFileError: If the file's pixels are cut off or garbled.
-    """
-    try:
-        image.load()
-    except Exception as error:  # which one depends on the format and the damage
-        raise DamagedFileError(broken(path, error)) from error
-
-
-def orientation(image: Image.Image) -> int:
-    """EXIF orientation of an opened image; 1 is upright, or no EXIF that makes sense.
-
-    A PNG is decoded for it, as its EXIF may follow the pixels.
-    """
-    try:
-        return image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # which one depends on the damage
-        return 1
-
-
-def broken(path: ImageFile, error: Exception | str) -> str:
-    """Says that a file is damaged, and how it showed."""
-    return f"{path} is damaged ({error}); replace it, or leave it out."
-
-
-def first_bytes(path: ImageFile, count: int) -> bytes:
-    """The start of an image file."""
-    if isinstance(path, EncodedImage):
-        return path.content[:count]
-    with open(path, "rb") as file:
-        return file.read(count)
-
-
-def _first_bytes(path: ImageFile) -> str:
-    start = first_bytes(path, 16)
-    return f"it starts with {start!r}" if start else "it has zero bytes"
-
-
-def _too_large(path: ImageFile, size: str) -> str:
-    return (
-        f"{path} claims {size} pixels, more than the limit of {MAX_PIXELS}; cut it "
-        "into smaller images."
-    )
-
-
-ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
-_ALPHA_WARNED: list[ImageFile] = []
-_TURNS = {  # EXIF orientation: what makes the image upright
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
 def read_image(path: ImageFile, *, apply_exif: bool = True) -> np.ndarray:
     """Reads an image of any usual kind as RGB.
 
@@ -170,16 +75,15 @@ def read_image(path: ImageFile, *, apply_exif: bool = True) -> np.ndarray:
     """
     with open_image(path) as image:
         decode(path, image)
-        turn = _TURNS.get(orientation(image)) if apply_exif else None
+        turn = _TURNS.get(_exif_orientation(image)) if apply_exif else None
         rgb = _as_rgb(path, image)
         return np.asarray(rgb if turn is None else rgb.transpose(turn))
 
 
 def _as_rgb(path: ImageFile, image: Image.Image) -> Image.Image:
     if _depth_is_16(image):
-        return Image.fromarray((channel_values(image) >> 8).astype(np.uint8)).convert(
-            "RGB"
-        )
+        high = (channel_values(image) >> 8).astype(np.uint8)
+        return Image.fromarray(high).convert("RGB")
     if image.mode in ("I", "F"):
         raise InputError(f"{path} has 32 bits per channel; convert it to 8 or 16 bits.")
     if image.mode in ALPHA_MODES or "transparency" in image.info:
@@ -189,8 +93,12 @@ def _as_rgb(path: ImageFile, image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _depth_is_16(image: Image.Image) -> bool:
-    return image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PNG")
+def _warn_alpha_once(path: ImageFile) -> None:
+    if not _ALPHA_WARNED:
+        _ALPHA_WARNED.append(path)
+        warnings.warn(
+            f"{path} has an alpha channel, which is dropped (said once).", stacklevel=4
+        )
 
 
 def channel_values(image: Image.Image, path: ImageFile = "") -> np.ndarray:
@@ -212,19 +120,100 @@ def channel_values(image: Image.Image, path: ImageFile = "") -> np.ndarray:
 def _png_bit_depth(image: Image.Image, path: ImageFile) -> int:
     if image.format != "PNG" or not path:
         return 8
-    return first_bytes(path, 25)[24]
+    return _read_start(path, 25)[24]
 
 
-def _warn_alpha_once(path: ImageFile) -> None:
-    if not _ALPHA_WARNED:
-        _ALPHA_WARNED.append(path)
-        warnings.warn(
-            f"{path} has an alpha channel, which is dropped (said once).", stacklevel=4
-        )
+def _depth_is_16(image: Image.Image) -> bool:
+    return image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PNG")
 
 
-# The last bytes of a whole file.
-_ENDS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
+def open_image(path: ImageFile) -> Image.Image:
+    """Reads a file's header, and refuses what should not be decoded.
+
+    Returns:
+        A Pillow image that is not decoded yet. Close it, or use it in a `with`.
+
+    Raises:
+        DamagedFileError: If the file is no image, its header is broken, or it is a JPEG
+            too short for its pixels, which would decode to grey.
+        InputError: If the file cannot be opened, has more than `MAX_PIXELS` pixels or
+            more than one frame.
+    """
+    try:
+        source = io.BytesIO(path.content) if isinstance(path, EncodedImage) else path
+        image = Image.open(source, formats=_FORMATS)
+        # A phone's MPO is a JPEG with a second picture behind it, not an animation.
+        animated = image.format != "MPO" and getattr(image, "is_animated", False)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise InputError(_too_large(path, "too many")) from error
+    except Image.UnidentifiedImageError as error:
+        raise DamagedFileError(
+            f"{path} is not an image ({_describe_start(path)}); replace it with a PNG "
+            "or JPEG file."
+        ) from error
+    except Exception as error:  # Pillow lets many types through for a broken header
+        # Pillow's own OSError, about what it read, has no number.
+        if getattr(error, "errno", None) is None:
+            raise DamagedFileError(damage_sentence(path, error)) from error
+        raise InputError(
+            f"Cannot read {path}: {error.strerror}; check the path and its permissions."
+        ) from error
+    try:
+        _check_header(path, image, animated)
+    except InputError:
+        image.close()
+        raise
+    return image
+
+
+def _check_header(path: ImageFile, image: Image.Image, animated: bool) -> None:
+    pixels = image.width * image.height
+    if pixels > MAX_PIXELS:
+        raise InputError(_too_large(path, f"{image.width}x{image.height}"))
+    if animated:
+        raise InputError(f"{path} is animated; give a file with a single picture.")
+    if image.format in ("JPEG", "MPO"):
+        inside = isinstance(path, EncodedImage)
+        size = len(path.content) if inside else os.path.getsize(path)
+        if pixels > size * _JPEG_PIXELS_PER_BYTE:
+            claim = f"{image.width}x{image.height} pixels in {size} bytes"
+            raise DamagedFileError(damage_sentence(path, f"it claims {claim}"))
+
+
+def _describe_start(path: ImageFile) -> str:
+    start = _read_start(path, 16)
+    return f"it starts with {start!r}" if start else "it has zero bytes"
+
+
+def _read_start(path: ImageFile, count: int) -> bytes:
+    if isinstance(path, EncodedImage):
+        return path.content[:count]
+    with open(path, "rb") as file:
+        return file.read(count)
+
+
+def _too_large(path: ImageFile, size: str) -> str:
+    return (
+        f"{path} claims {size} pixels, more than the limit of {MAX_PIXELS}; cut it "
+        "into smaller images."
+    )
+
+
+def decode(path: ImageFile, image: Image.Image) -> None:
+    """Decodes an opened image in place.
+
+    Raises:
+        DamagedFileError: If the file's pixels are cut off or garbled.
+    """
+    try:
+        image.load()
+    except Exception as error:  # which one depends on the format and the damage
+        raise DamagedFileError(damage_sentence(path, error)) from error
+
+
+def damage_sentence(path: ImageFile, error: Exception | str) -> str:
+    """Says that a file is damaged, and how it showed."""
+    return f"{path} is damaged ({error}); replace it, or leave it out."
 
 
 def check_image_file(path: Path) -> tuple[int, int]:
@@ -250,6 +239,15 @@ def check_image_file(path: Path) -> tuple[int, int]:
     return height, width
 
 
+def _ends_well(path: Path, image: Image.Image) -> bool:
+    end = _ENDS.get(image.format)
+    if end is None:
+        return False
+    with open(path, "rb") as file:
+        file.seek(-len(end), os.SEEK_END)
+        return file.read() == end
+
+
 def size_mismatch(
     image_path: Path,
     image_size: tuple[int, int],
@@ -260,7 +258,7 @@ def size_mismatch(
     if tuple(image_size) == tuple(label_size):
         return None
     with open_image(image_path) as image:
-        turned = orientation(image)
+        turned = _exif_orientation(image)
     advice = "labels are never resized here: correct one of the two"
     if turned != 1:
         advice = (
@@ -273,10 +271,12 @@ def size_mismatch(
     )
 
 
-def _ends_well(path: Path, image: Image.Image) -> bool:
-    end = _ENDS.get(image.format)
-    if end is None:
-        return False
-    with open(path, "rb") as file:
-        file.seek(-len(end), os.SEEK_END)
-        return file.read() == end
+def _exif_orientation(image: Image.Image) -> int:
+    """EXIF orientation of an opened image; 1 is upright, or no EXIF that makes sense.
+
+    A PNG is decoded for it, as its EXIF may follow the pixels.
+    """
+    try:
+        return image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # which one depends on the damage
+        return 1

@@ -93,7 +93,7 @@ def test_row_45_mutated_files_bring_only_typed_errors(tmp_path, kind):
 
 MEMORY = """
 import resource, sys
-from keras_lraspp.images import check_image
+from keras_lraspp.images import check_image_file
 from keras_lraspp.images import read_image
 from keras_lraspp.errors import InputError
 

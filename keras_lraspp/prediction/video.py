@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.files import replacing
-from keras_lraspp.images import MAX_PIXELS, DamagedFileError, broken
+from keras_lraspp.images import MAX_PIXELS, DamagedFileError, damage_sentence
 from keras_lraspp.parallel import BackgroundWriter, map_threads
 from keras_lraspp.prediction.outputs import (
     Job,
@@ -73,7 +73,9 @@ class Video:
                     first = last if first is None else first
                     yield Frame(_upright(frame), last)
             except av.FFmpegError as error:
-                raise DamagedFileError(broken(self.path, error.strerror)) from error
+                raise DamagedFileError(
+                    damage_sentence(self.path, error.strerror)
+                ) from error
         if None not in (first, last, self.seconds):
             self._check_end(last - first + 1 / self.rate)
 
@@ -81,7 +83,7 @@ class Video:
         """Tells a video that was cut off, which often ends without an error."""
         if played < self.seconds - max(3 / self.rate, self.seconds / 50):
             ended = f"it ends at {float(played):.1f} of {float(self.seconds):.1f} s"
-            raise DamagedFileError(broken(self.path, ended))
+            raise DamagedFileError(damage_sentence(self.path, ended))
 
 
 def read_video(path: Path) -> Video:
