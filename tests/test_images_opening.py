@@ -103,7 +103,7 @@ def peak():
 read_image(sys.argv[1])  # what Pillow itself needs
 before = peak()
 for path in sys.argv[2:]:
-    for read in (read_image, check_image):
+    for read in (read_image, check_image_file):
         try:
             read(path)
         except InputError:
