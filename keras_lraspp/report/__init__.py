@@ -1,1 +1,1 @@
-"""The page that a training leaves: its log, curves and pictures as one HTML file."""
+"""HTML report of a training run: curves, scores by class, example images."""

@@ -1,4 +1,4 @@
-"""Curves as SVG that takes its colours from the page, light or dark."""
+"""Curves over training steps, as SVG for an HTML page, light or dark."""
 
 import html
 import io
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from keras_lraspp.run_dir.log import Series, thinned
 
-# Stand-ins that become the page's own colours.
+# Placeholders; replaced by the page's CSS variables.
 _COLORS = {
     "ink": "#010101",
     "faint": "#020202",
@@ -45,7 +45,7 @@ class Line(NamedTuple):
 
     Attributes:
         series: Its points.
-        name: What the legend calls it; empty to leave it out.
+        name: Its name in the legend; empty to leave it out.
         color: A key of the page's colours: `"first"`, `"second"` or `"third"`.
         faint: Whether it is drawn thin and pale, behind the others.
         dots: Whether each point is marked.
@@ -65,10 +65,10 @@ def draw_curve(
     last_step: float,
     mark: tuple[float, float] | None = None,
 ) -> str:
-    """Draws lines over the steps of training.
+    """Draws lines over the steps of training, as SVG.
 
     Args:
-        title: What is drawn, for readers that do not see it.
+        title: Label of the figure for screen readers.
         lines: The lines.
         last_step: Where the axis of steps ends.
         mark: A point to put a ring around.
@@ -86,7 +86,16 @@ def draw_curve(
         figure = Figure(figsize=_SIZE)
         axes = figure.add_axes((0.1, 0.16, 0.88, 0.8))
         for line in lines:
-            axes.plot(*thinned(line.series), **_line_style(line))
+            axes.plot(
+                *thinned(line.series),
+                color=_COLORS[line.color],
+                linewidth=1.0 if line.faint else 1.8,
+                alpha=0.35 if line.faint else 1.0,
+                marker="o" if line.dots else None,
+                markersize=3.5,
+                label=line.name or "_",
+                solid_joinstyle="round",
+            )
         if mark is not None:
             ring = {"mfc": "none", "mec": _COLORS["ink"], "ms": 9, "zorder": 5}
             axes.plot(*mark, "o", **ring)
@@ -104,23 +113,11 @@ def draw_curve(
             axes.legend(loc="best", handlelength=1.2, fontsize=9)
         drawn = io.StringIO()
         figure.savefig(drawn, format="svg", transparent=True)
-    return _for_page(drawn.getvalue(), title)
+    return _inline_svg(drawn.getvalue(), title)
 
 
-def _line_style(line: Line) -> dict:
-    return {
-        "color": _COLORS[line.color],
-        "linewidth": 1.0 if line.faint else 1.8,
-        "alpha": 0.35 if line.faint else 1.0,
-        "marker": "o" if line.dots else None,
-        "markersize": 3.5,
-        "label": line.name or "_",
-        "solid_joinstyle": "round",
-    }
-
-
-def _for_page(svg: str, title: str) -> str:
-    """Leaves what belongs to a file of its own out, and puts the page's colours in."""
+def _inline_svg(svg: str, title: str) -> str:
+    """Strips what only an SVG file needs, and puts the page's colours in."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.S)
     # Groups have the same names in every figure; only clip paths are referred to.

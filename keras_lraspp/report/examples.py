@@ -1,4 +1,4 @@
-"""The validation images that a report shows: the best and the worst."""
+"""Best and worst validation images of a report, with labels and predictions."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -18,14 +18,74 @@ from keras_lraspp.run_dir.best_model import BEST, read_best
 from keras_lraspp.run_dir.record import RUN_RECORD, RunRecord, read_run_record
 from keras_lraspp.visualize import Palette, overlay
 
-SHOWN = 4  # of the best, and of the worst
+_MOST_SHOWN = 4  # of the best, and of the worst
 
 
-class Chosen(NamedTuple):
-    """An image by its place in the data set, and its own mIoU, 0..1."""
+class Examples(NamedTuple):
+    """The validation images on the page, and why there are no pictures, if so."""
 
-    index: int
-    miou: float
+    best: list[Example] = []
+    worst: list[Example] = []
+    present: frozenset[int] = frozenset()  # classes in the pictures
+    missing: str = ""
+
+
+def find_examples(
+    folder: Path,
+    load_predictor: Callable[[], LabelFunction],
+    data_root: str | Path | None = None,
+    samples: SegmentationDataset | None = None,
+) -> Examples:
+    """Chooses the best and worst validation images and draws them.
+
+    Args:
+        folder: The run's folder.
+        load_predictor: Returns the best model as a function; called if it is needed.
+        data_root: Folder of the data set, if it was moved.
+        samples: The validation set, if it is open.
+
+    Returns:
+        The images; without pictures, and with the reason, if they cannot be drawn.
+    """
+    scored, record = read_best(folder / BEST), read_run_record(folder / RUN_RECORD)
+    if scored is None:
+        return Examples(missing="No evaluation is done yet, so there is no best model.")
+    if scored.confusion is None or record is None:
+        return Examples(
+            missing="This run did not note the counts of its evaluations, so there are "
+            "no scores of classes and images; `keras-lraspp evaluate` works them out."
+        )
+    if len(scored.confusion.areas) != len(record.validation):
+        return Examples(
+            missing="The best model was scored on other validation images than those "
+            "of the run's last start, so none are shown."
+        )
+    mious = image_mious(scored.confusion.areas)
+    best, worst = best_and_worst(mious)
+    examples = {
+        index: Example(_image_name(record.validation, index), float(mious[index]))
+        for index in (*best, *worst)
+    }
+    present, missing = set(), ""
+    try:
+        if samples is None:
+            samples = _open_validation_set(record, data_root)
+        predict, palette = load_predictor(), scored.classes.palette
+        drawn = {
+            index: _draw_example(samples, index, predict, palette) for index in examples
+        }
+    except InputError as error:
+        missing = f"The images cannot be shown. {error}"
+    else:
+        for index, (pictures, labels) in drawn.items():
+            examples[index] = examples[index]._replace(pictures=pictures)
+            present |= labels
+    return Examples(
+        best=[examples[index] for index in best],
+        worst=[examples[index] for index in worst],
+        present=frozenset(present),
+        missing=missing,
+    )
 
 
 def image_mious(areas: Sequence[np.ndarray]) -> np.ndarray:
@@ -44,131 +104,31 @@ def image_mious(areas: Sequence[np.ndarray]) -> np.ndarray:
     return mean_of_classes(iou)
 
 
-def choose(mious: np.ndarray) -> tuple[list[Chosen], list[Chosen]]:
-    """Returns the best images, best first, and the worst, worst first.
+def best_and_worst(mious: np.ndarray) -> tuple[list[int], list[int]]:
+    """Returns indices of the best images, best first, and the worst, worst first.
 
     No image is in both; of equal ones the earlier comes first. Images where no pixel
     counts are left out.
     """
-    order = [i for i in np.argsort(-mious, kind="stable") if not np.isnan(mious[i])]
-    ranked = [Chosen(int(index), float(mious[index])) for index in order]
-    best = ranked[: min(SHOWN, (len(ranked) + 1) // 2)]
-    return best, ranked[len(best) :][-SHOWN:][::-1]
+    order = np.argsort(-mious, kind="stable").tolist()
+    order = [index for index in order if not np.isnan(mious[index])]
+    best = order[: min(_MOST_SHOWN, (len(order) + 1) // 2)]
+    return best, order[len(best) :][-_MOST_SHOWN:][::-1]
 
 
-def nameless(chosen: Sequence[Chosen], dataset: Dataset) -> list[Example]:
-    """Returns the images with their names and scores, without pictures."""
-    return [Example(_name(one.index, dataset), one.miou) for one in chosen]
-
-
-def draw(
-    chosen: Sequence[Chosen],
-    samples: SegmentationDataset,
-    predict: LabelFunction,
-    palette: Palette,
-) -> tuple[list[tuple[str, str, str]], set[int]]:
-    """Draws image, truth and prediction of each.
-
-    Args:
-        chosen: The images.
-        samples: The data set that they were chosen from.
-        predict: The best model; see `label_function`.
-        palette: RGB, 0..255, of each class.
-
-    Returns:
-        The pictures as data URIs, and the classes that are in the labels or
-        predictions.
-
-    Raises:
-        InputError: If a file cannot be read.
-    """
-    drawn, present = [], set()
-    for one in chosen:
-        image, truth = (np.asarray(part) for part in samples.load(one.index))
-        masks = truth, predict(image[None])[0]
-        small = _resized(image, Image.Resampling.LANCZOS)
-        pictures = [small]
-        for mask in masks:
-            present |= {int(label) for label in np.unique(mask) if label < len(palette)}
-            shrunk = _resized(mask.astype(np.int32), Image.Resampling.NEAREST)
-            pictures.append(overlay(small, shrunk, palette))
-        drawn.append(tuple(map(jpeg_uri, pictures)))
-    return drawn, present
-
-
-def _resized(pixels: np.ndarray, how: Image.Resampling) -> np.ndarray:
-    size = thumbnail_size(*pixels.shape[:2])
-    return np.array(Image.fromarray(pixels).resize(size, how))
-
-
-def _name(index: int, dataset: Dataset) -> str:
+def _image_name(dataset: Dataset, index: int) -> str:
     path = dataset.images[index]
     inside = path.is_relative_to(dataset.root)
     return (path.relative_to(dataset.root) if inside else path).as_posix()
 
 
-class Examples(NamedTuple):
-    """The validation images on the page, and why there are no pictures, if so."""
-
-    best: list[Example] = []
-    worst: list[Example] = []
-    present: frozenset[int] = frozenset()  # classes in the pictures
-    missing: str = ""
-
-
-def find_examples(
-    folder: Path,
-    predict: Callable[[], LabelFunction],
-    data_root: str | Path | None = None,
-    samples: SegmentationDataset | None = None,
-) -> Examples:
-    """Chooses the best and worst validation images and draws them.
-
-    Args:
-        folder: Of the run.
-        predict: Returns the best model as a function; called if it is needed.
-        data_root: Folder of the data set, if it was moved.
-        samples: The validation set, if it is open.
-
-    Returns:
-        The images; without pictures, and with the reason, if they cannot be drawn.
-    """
-    best, notes = read_best(folder / BEST), read_run_record(folder / RUN_RECORD)
-    if best is None:
-        return Examples(missing="No evaluation is done yet, so there is no best model.")
-    if best.confusion is None or notes is None:
-        return Examples(
-            missing="This run did not note the counts of its evaluations, so there are "
-            "no scores of classes and images; `keras-lraspp evaluate` works them out."
-        )
-    if len(best.confusion.areas) != len(notes.validation):
-        return Examples(
-            missing="The best model was scored on other validation images than those "
-            "of the run's last start, so none are shown."
-        )
-    chosen = choose(image_mious(best.confusion.areas))
-    named = [nameless(part, notes.validation) for part in chosen]
-    try:
-        opened = _opened(notes, data_root) if samples is None else samples
-        labels_of = predict()
-        drawn = [draw(part, opened, labels_of, best.classes.palette) for part in chosen]
-    except InputError as error:
-        return Examples(*named, missing=f"The images cannot be shown. {error}")
-    shown = (
-        [one._replace(pictures=uris) for one, uris in zip(part, pictures, strict=True)]
-        for part, (pictures, _) in zip(named, drawn, strict=True)
-    )
-    return Examples(*shown, frozenset().union(*(present for _, present in drawn)))
-
-
-def _opened(notes: RunRecord, data_root: str | Path | None) -> SegmentationDataset:
-    if notes.shards is None:
-        return _moved(notes.validation, data_root)
-    folder = notes.shards if data_root is None else data_root
-    return Shards(folder, notes.validation.split)
-
-
-def _moved(dataset: Dataset, data_root: str | Path | None) -> Dataset:
+def _open_validation_set(
+    record: RunRecord, data_root: str | Path | None
+) -> SegmentationDataset:
+    dataset = record.validation
+    if record.shards is not None:
+        folder = record.shards if data_root is None else data_root
+        return Shards(folder, dataset.split)
     if data_root is None:
         if not dataset.root.is_dir():
             raise InputError(
@@ -176,12 +136,33 @@ def _moved(dataset: Dataset, data_root: str | Path | None) -> Dataset:
                 f"with --data_root."
             )
         return dataset
-    parts = {
-        part: tuple(_below(path, dataset.root, Path(data_root)) for path in paths)
-        for part, paths in (("images", dataset.images), ("labels", dataset.labels))
-    }
-    return dataclasses.replace(dataset, root=Path(data_root), **parts)
+    old, new = dataset.root, Path(data_root)
+
+    def moved(paths: Sequence[Path]) -> tuple[Path, ...]:
+        return tuple(
+            new / path.relative_to(old) if path.is_relative_to(old) else path
+            for path in paths
+        )
+
+    return dataclasses.replace(
+        dataset, root=new, images=moved(dataset.images), labels=moved(dataset.labels)
+    )
 
 
-def _below(path: Path, old: Path, new: Path) -> Path:
-    return new / path.relative_to(old) if path.is_relative_to(old) else path
+def _draw_example(
+    samples: SegmentationDataset, index: int, predict: LabelFunction, palette: Palette
+) -> tuple[tuple[str, str, str], set[int]]:
+    """Draws image, truth and prediction as data URIs; also returns their classes."""
+    image, truth = (np.asarray(part) for part in samples.load(index))
+    thumbnail = _resize(image, Image.Resampling.LANCZOS)
+    pictures, present = [thumbnail], set()
+    for labels in (truth, predict(image[None])[0]):
+        present |= {int(label) for label in np.unique(labels) if label < len(palette)}
+        small = _resize(labels.astype(np.int32), Image.Resampling.NEAREST)
+        pictures.append(overlay(thumbnail, small, palette))
+    return tuple(map(jpeg_uri, pictures)), present
+
+
+def _resize(pixels: np.ndarray, resampling: Image.Resampling) -> np.ndarray:
+    size = thumbnail_size(*pixels.shape[:2])
+    return np.array(Image.fromarray(pixels).resize(size, resampling))

@@ -1,4 +1,4 @@
-"""The page itself: what is on it, as plain rows, and its HTML."""
+"""HTML page of a report: its contents as rows, and the rendering of the template."""
 
 import base64
 import io
@@ -9,9 +9,11 @@ import numpy as np
 from PIL import Image
 
 _TEMPLATE = "report.html.j2"
+_PICTURE_WIDTH = 480  # pixels, at most
+_JPEG_QUALITY = 82  # no artefacts to be seen at a third of the size of 95
 
 
-class Fact(NamedTuple):
+class KeyFigure(NamedTuple):
     """A number at the head of the page."""
 
     title: str
@@ -25,11 +27,11 @@ class Curve(NamedTuple):
 
     title: str
     svg: str
-    note: str = ""
+    caption: str = ""
 
 
 class ClassRow(NamedTuple):
-    """A class: shares are 0..1, `None` where they are 0/0."""
+    """A class in the table; shares are 0..1, `None` where they are 0/0."""
 
     name: str
     color: str  # as CSS writes it
@@ -39,18 +41,18 @@ class ClassRow(NamedTuple):
     recall: float | None
 
 
-class Cell(NamedTuple):
-    """A cell of the confusion matrix: its share of the row, and a word on it."""
+class ConfusionCell(NamedTuple):
+    """A cell of the confusion matrix: its share of the row, and a tooltip."""
 
     share: float | None
-    words: str
+    text: str
 
 
-class Confusion(NamedTuple):
+class ConfusionTable(NamedTuple):
     """The confusion matrix: cells by row, or, for many classes, a picture."""
 
-    rows: list[list[Cell]]
-    picture: str = ""  # an address
+    rows: list[list[ConfusionCell]]
+    picture: str = ""  # data URI
 
 
 class Example(NamedTuple):
@@ -58,10 +60,10 @@ class Example(NamedTuple):
 
     name: str
     miou: float  # 0..1
-    pictures: tuple[str, ...] = ()  # addresses: image, truth, prediction
+    pictures: tuple[str, ...] = ()  # data URIs: image, truth, prediction
 
 
-class Swatch(NamedTuple):
+class LegendEntry(NamedTuple):
     """A class in the legend of the examples."""
 
     name: str
@@ -74,34 +76,29 @@ class Page(NamedTuple):
     title: str
     subtitle: str
     status: str
-    facts: list[Fact]
+    key_figures: list[KeyFigure]
     curves: list[Curve]
     classes: list[ClassRow]
-    confusion: Confusion | None
+    confusion: ConfusionTable | None
     best: list[Example]
     worst: list[Example]
-    legend: list[Swatch]
-    notes: list[str]  # what is missing, and why
-    commands: list[tuple[str, str]]  # what it does, what to type
+    legend: list[LegendEntry]
+    missing: str  # why pictures or scores are not there; empty if they are
+    commands: list[tuple[str, str]]  # title, command line
     config: str
     versions: list[tuple[str, str]]
     footer: str
 
 
-def css_color(color: tuple[int, int, int]) -> str:
-    """Returns an RGB colour, 0..255, as CSS writes it."""
-    return "#{:02x}{:02x}{:02x}".format(*color)
-
-
 def render_page(page: Page) -> str:
-    """Writes the page as one HTML file that needs nothing else.
+    """Renders the page as one HTML file that needs nothing else.
 
     Every text is escaped; the page itself forbids scripts and any address but `data:`.
     """
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_read),
+        loader=jinja2.FunctionLoader(_read_resource),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -111,36 +108,37 @@ def render_page(page: Page) -> str:
     return environment.get_template(_TEMPLATE).render(page._asdict()).lstrip()
 
 
+def _read_resource(name: str) -> str:
+    return (resources.files(__package__) / name).read_text(encoding="utf-8")
+
+
 def percent(value: float | None, missing: str = "–") -> str:
     """Writes a share of 0..1 in percent, with one decimal and without the sign."""
     return missing if value is None else f"{100 * value:.1f}"
 
 
-def _read(name: str) -> str:
-    return (resources.files(__package__) / name).read_text(encoding="utf-8")
+def css_color(color: tuple[int, int, int]) -> str:
+    """Writes an RGB colour, 0..255, as CSS does."""
+    return "#{:02x}{:02x}{:02x}".format(*color)
 
 
-WIDTH = 480  # pixels of a picture in the page
-_QUALITY = 82  # of JPEG: no artefacts to be seen at a third of the size of 95
-
-
-def thumbnail_size(height: int, width: int, most: int = WIDTH) -> tuple[int, int]:
-    """Returns the (width, height) that an image has in the page; never a larger one."""
-    scale = min(1.0, most / width)
+def thumbnail_size(height: int, width: int) -> tuple[int, int]:
+    """Returns the (width, height) of an image on the page; never a larger one."""
+    scale = min(1.0, _PICTURE_WIDTH / width)
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def jpeg_uri(pixels: np.ndarray) -> str:
-    """Returns uint8 RGB (H, W, 3) as a `data:` address of a JPEG."""
-    return _uri(pixels, "jpeg", quality=_QUALITY)
+    """Encodes uint8 RGB (H, W, 3) as a JPEG in a `data:` URI."""
+    return _data_uri(pixels, "jpeg", quality=_JPEG_QUALITY)
 
 
 def png_uri(pixels: np.ndarray) -> str:
-    """Returns uint8 RGB (H, W, 3) as a `data:` address of a PNG."""
-    return _uri(pixels, "png", optimize=True)
+    """Encodes uint8 RGB (H, W, 3) as a PNG in a `data:` URI."""
+    return _data_uri(pixels, "png", optimize=True)
 
 
-def _uri(pixels: np.ndarray, kind: str, **options) -> str:
+def _data_uri(pixels: np.ndarray, kind: str, **options) -> str:
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, kind, **options)
     return f"data:image/{kind};base64,{base64.b64encode(content.getvalue()).decode()}"

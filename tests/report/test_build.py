@@ -20,7 +20,7 @@ from keras_lraspp.evaluation.loop import evaluate_model
 from keras_lraspp.inference.functions import label_function
 from keras_lraspp.metrics import ImageConfusion
 from keras_lraspp.models.keras_file import load_weights
-from keras_lraspp.report.build import confusion_rows, curves, facts, report
+from keras_lraspp.report.build import _confusion_table, _curves, _key_figures, report
 from keras_lraspp.run_dir.best_model import BestModel
 from keras_lraspp.run_dir.record import record_run, write_run_record
 from keras_lraspp.visualize import overlay
@@ -286,10 +286,10 @@ def test_the_command_builds_our_network_itself(pictures, tmp_path):
 
 def test_many_classes_are_a_picture():
     counts = np.eye(41, dtype=np.int64)
-    found = confusion_rows(generic_class_set(41), counts)
+    found = _confusion_table(generic_class_set(41), counts)
     assert not found.rows and found.picture.startswith("data:image/png;base64,")
-    assert len(confusion_rows(generic_class_set(40), counts[1:, 1:]).rows) == 40
+    assert len(_confusion_table(generic_class_set(40), counts[1:, 1:]).rows) == 40
 
 
 def test_a_run_that_logged_nothing():
-    assert facts(None, None, None, {}) == [] and curves({}, None) == []
+    assert _key_figures(None, None, None, {}) == [] and _curves({}, None) == []

@@ -3,20 +3,20 @@
 from html.parser import HTMLParser
 
 from keras_lraspp.report.page import (
-    Cell,
     ClassRow,
-    Confusion,
+    ConfusionCell,
+    ConfusionTable,
     Example,
-    Fact,
+    KeyFigure,
+    LegendEntry,
     Page,
-    Swatch,
     css_color,
     percent,
     render_page,
 )
 
 EVIL = "<script>alert('\"1\"')</script>&amp;"
-EMPTY = Page(*["", "", "", [], [], [], None, [], [], [], [], [], "", [], ""])
+EMPTY = Page(*["", "", "", [], [], [], None, [], [], [], "", [], "", [], ""])
 
 
 class Seen(HTMLParser):
@@ -43,21 +43,21 @@ def test_every_text_is_escaped():
     page = render_page(
         EMPTY._replace(
             **fields,
-            facts=[Fact(EVIL, EVIL, EVIL, EVIL)],
+            key_figures=[KeyFigure(EVIL, EVIL, EVIL, EVIL)],
             classes=[row],
-            confusion=Confusion([[Cell(0.5, EVIL)]]),
+            confusion=ConfusionTable([[ConfusionCell(0.5, EVIL)]]),
             best=[Example(EVIL, 0.5, ("data:,",) * 3)],
             worst=[Example(EVIL, 0.5)],
-            legend=[Swatch(EVIL, "#000000")],
-            notes=[EVIL],
+            legend=[LegendEntry(EVIL, "#000000")],
+            missing=EVIL,
             commands=[(EVIL, EVIL)],
             versions=[(EVIL, EVIL)],
         )
     )
     seen = Seen(page)
     assert "script" not in seen.tags
-    # Title (twice), four more fields, a fact's four, class in table, matrix (twice)
-    # and legend, two examples, a note, a command's two, a version's two.
+    # Title (twice), four more fields, a key figure's four, class in table, matrix
+    # (twice) and legend, two examples, a note, a command's two, a version's two.
     assert "".join(seen.text).count(EVIL) == 21
     quoted = [value for name, value in seen.attributes if value and EVIL in value]
     assert len(quoted) == 4  # the cell's title and three pictures' descriptions
@@ -73,9 +73,8 @@ def test_a_page_of_nothing_has_no_empty_sections():
 
 def test_numbers_of_zero_by_zero():
     row = ClassRow("gone", "#000000", 0.0, None, None, None)
-    page = render_page(
-        EMPTY._replace(classes=[row], confusion=Confusion([[Cell(None, "")]]))
-    )
+    confusion = ConfusionTable([[ConfusionCell(None, "")]])
+    page = render_page(EMPTY._replace(classes=[row], confusion=confusion))
     assert "absent" in Seen(page).text
     assert ("class", "none") in Seen(page).attributes
     assert percent(0.12345) == "12.3" and percent(None) == "–"
