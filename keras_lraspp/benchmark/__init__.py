@@ -1,1 +1,1 @@
-"""What `benchmark` is made of: each file timed in a process of its own."""
+"""Benchmark of the variants: size, latency and memory by export format."""

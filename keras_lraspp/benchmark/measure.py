@@ -1,11 +1,14 @@
-"""Times one file; run as a script, so that it brings no more than the file needs.
+"""Child processes of the benchmark: export a variant, and time one exported file.
 
-    python child.py '{"path": ..., "format": ..., "size": [H, W], ...}'
+    python -m keras_lraspp.benchmark.measure export '{"variant": ..., ...}'
+    python -m keras_lraspp.benchmark.measure time '{"path": ..., ...}'
 
-It prints one line of JSON: the milliseconds of each call, and its own memory's peak.
+Each prints one line of JSON. Heavy packages are imported by the function that needs
+them, so that the memory of a timed file is that of its own runtime.
 """
 
 import json
+import math
 import os
 import re
 import sys
@@ -13,16 +16,72 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-if __name__ == "__main__":
-    sys.path.pop(0)  # this folder, whose names may hide others'
-
 import numpy as np
 
-WARM_UP = 3  # calls
+from keras_lraspp.errors import InputError
+
+_WARM_UP = 3  # calls
 
 
-def main(job: dict) -> dict:
-    """Times a file.
+def export_variant(job: dict) -> dict:
+    """Writes a variant with random weights, whose time is the same, in some formats.
+
+    Args:
+        job: `variant`, `formats`, `size` (height and width), `folder`.
+
+    Returns:
+        `parameters`, trainable ones; `multiply_adds` of one image; `files`, by format
+        `path` and `bytes`.
+    """
+    from keras_lraspp.classes import CLASS_SETS
+    from keras_lraspp.models.lraspp import LRASPP
+    from keras_lraspp.models.summary import multiply_adds
+    from keras_lraspp.models.variants import find_variant
+
+    size, folder = tuple(job["size"]), Path(job["folder"])
+    classes = CLASS_SETS["cityscapes"]
+    arguments = find_variant(job["variant"]).arguments
+    model = LRASPP(len(classes.names), **arguments)
+    if min(size) < model.smallest_side:
+        raise InputError(f"its smallest side is {model.smallest_side} pixels")
+    files = {}
+    for name in job["formats"]:
+        path = _export(name, model, folder, size, classes)
+        files[name] = {"path": str(path), "bytes": _file_bytes(path)}
+    fixed = LRASPP(len(classes.names), input_shape=(*size, 3), **arguments)
+    return {
+        "parameters": sum(
+            math.prod(weight.shape) for weight in model.trainable_weights
+        ),
+        "multiply_adds": multiply_adds(fixed),
+        "files": files,
+    }
+
+
+def _export(name: str, model, folder: Path, size: tuple[int, int], classes) -> Path:
+    if name == "keras":
+        model.save(folder / "model.keras")
+        return folder / "model.keras"
+    if name == "saved_model":
+        from keras_lraspp.export.saved_model import export_saved_model
+
+        return export_saved_model(model, folder, size=size, classes=classes).path
+    if name == "onnx":
+        from keras_lraspp.export.onnx import export_onnx
+
+        return export_onnx(model, folder / "model.onnx", size=size).path
+    from keras_lraspp.export.litert import export_litert
+
+    return export_litert(model, folder / "model.tflite", size=size).path
+
+
+def _file_bytes(path: Path) -> int:
+    files = [path] if path.is_file() else path.rglob("*")
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def time_file(job: dict) -> dict:
+    """Times a file, from uint8 images in memory to labels.
 
     Args:
         job: `path`, `format`, `size` (height and width), `batch`, `threads`, `runs`.
@@ -31,26 +90,21 @@ def main(job: dict) -> dict:
         `milliseconds`, one per call; `peak_bytes`, `None` where the system does not
         tell; `first_call_ms`, which compiles.
     """
-    _keep_to(job["threads"])
+    if hasattr(os, "sched_setaffinity"):  # Linux: binds whatever the runtime starts
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: job["threads"]])
     shape = (job["batch"], *job["size"], 3)
     images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     run = OPENERS[job["format"]](job["path"], images, job["threads"])
-    taken = []
-    for _ in range(WARM_UP + job["runs"]):
+    milliseconds = []
+    for _ in range(_WARM_UP + job["runs"]):
         started = time.perf_counter()
         run()
-        taken.append(1000 * (time.perf_counter() - started))
+        milliseconds.append(1000 * (time.perf_counter() - started))
     return {
-        "milliseconds": taken[WARM_UP:],
-        "first_call_ms": taken[0],
+        "milliseconds": milliseconds[_WARM_UP:],
+        "first_call_ms": milliseconds[0],
         "peak_bytes": _peak_bytes(),
     }
-
-
-def _keep_to(threads: int) -> None:
-    """Leaves so many processors to this process, whatever its runtime starts."""
-    if hasattr(os, "sched_setaffinity"):  # Linux
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
 def _open_keras(path: str, images: np.ndarray, threads: int) -> Callable[[], object]:
@@ -93,6 +147,7 @@ def _open_litert(path: str, images: np.ndarray, threads: int) -> Callable[[], ob
     return lambda: [run(image=image[None]) for image in images]  # it takes one
 
 
+# By format: returns a function that turns the images into labels.
 OPENERS = {
     "keras": _open_keras,
     "saved_model": _open_saved_model,
@@ -104,8 +159,8 @@ OPENERS = {
 def _peak_bytes() -> int | None:
     status = Path("/proc/self/status")
     if status.is_file():  # Linux, whose getrusage counts what the parent had
-        found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
-        return 1024 * int(found[1])
+        match = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
+        return 1024 * int(match[1])
     try:
         import resource
     except ImportError:  # Windows
@@ -114,14 +169,10 @@ def _peak_bytes() -> int | None:
     return peak if sys.platform == "darwin" else 1024 * peak
 
 
-def print_result(work: Callable[[dict], dict]) -> None:
-    """Prints what `work` returns of the job on the command line, or why it fails."""
-    try:
-        print(json.dumps(work(json.loads(sys.argv[1]))))
-    except Exception as error:  # of any runtime; its first line has to do
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        sys.exit(f"error: {said}")
-
-
 if __name__ == "__main__":
-    print_result(main)
+    try:
+        work = {"export": export_variant, "time": time_file}[sys.argv[1]]
+        print(json.dumps(work(json.loads(sys.argv[2]))))
+    except Exception as error:  # of any runtime; its first line has to do
+        message = (str(error).splitlines() or [type(error).__name__])[0]
+        sys.exit(f"error: {message}")

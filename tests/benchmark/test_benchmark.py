@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from keras_lraspp.benchmark import measure as child
-from keras_lraspp.benchmark.benchmark import _child, benchmark
+from keras_lraspp.benchmark.benchmark import _run_child, benchmark
+from keras_lraspp.benchmark.measure import OPENERS, export_variant
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.variants import VARIANTS
 
@@ -78,7 +78,7 @@ def children(monkeypatch):
         }
         return {"parameters": 3 * 10**6, "multiply_adds": 10**10, "files": files}
 
-    monkeypatch.setattr("keras_lraspp.benchmark.benchmark._child", child)
+    monkeypatch.setattr("keras_lraspp.benchmark.benchmark._run_child", child)
     return asked
 
 
@@ -125,15 +125,13 @@ def test_all_are_all_in_the_order_of_the_table(children, tmp_path):
     ],
 )
 def test_a_child_says_its_result_or_why_there_is_none(program, result):
-    assert _child(["-c", program], {}) == result
+    assert _run_child(["-c", program], {}) == result
 
 
 def test_a_size_that_a_network_does_not_take(tmp_path):
-    from keras_lraspp.benchmark.export_variant import main
-
     job = {"variant": "os8_large_kernel", "formats": ["keras"], "size": SIZE}
     with pytest.raises(InputError, match="its smallest side is 385 pixels"):
-        main({**job, "folder": str(tmp_path)})
+        export_variant({**job, "folder": str(tmp_path)})
 
 
 def test_a_folder_that_is_a_file_is_said_before_anything_runs(children, tmp_path):
@@ -161,14 +159,12 @@ def test_bad_arguments(arguments, said, tmp_path):
 
 
 def test_every_format_is_opened(tmp_path):
-    from keras_lraspp.benchmark.export_variant import main
-
     formats = ["saved_model", "litert"]
     job = {"variant": SMALLEST, "formats": formats, "size": SIZE}
-    made = main({**job, "folder": str(tmp_path)})
+    made = export_variant({**job, "folder": str(tmp_path)})
     images = np.zeros((2, *SIZE, 3), np.uint8)
     for name in formats:
-        run = child.OPENERS[name](made["files"][name]["path"], images, 1)
+        run = OPENERS[name](made["files"][name]["path"], images, 1)
         found = run()
         labels = (
             np.concatenate([one["labels"] for one in found])

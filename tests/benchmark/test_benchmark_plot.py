@@ -3,7 +3,13 @@
 import numpy as np
 from PIL import Image, ImageColor
 
-from keras_lraspp.benchmark.benchmark import Point, draw_latencies
+from keras_lraspp.benchmark.benchmark import BenchmarkRow, plot_latency
+
+
+def measured(variant, format, latency, miou):
+    return BenchmarkRow(
+        variant=variant, format=format, milliseconds=[latency], miou=miou
+    )
 
 
 def colored(picture, color):
@@ -14,12 +20,12 @@ def colored(picture, color):
 
 
 def test_points_stand_where_they_belong(tmp_path):
-    points = [
-        Point("os8_global", "onnx", 200.0, 72.33),
-        Point("os32_global", "onnx", 50.0, 70.13),
-        Point("os32_global", "litert", 100.0, 70.13),
+    rows = [
+        measured("os8_global", "onnx", 200.0, 72.33),
+        measured("os32_global", "onnx", 50.0, 70.13),
+        measured("os32_global", "litert", 100.0, 70.13),
     ]
-    draw_latencies(points, "64x64", tmp_path / "plot.png")
+    plot_latency(rows, "64x64", tmp_path / "plot.png")
     picture = np.asarray(Image.open(tmp_path / "plot.png").convert("RGB"))
     assert picture.shape == (720, 1200, 3)
     columns, rows = colored(picture, "#1f5fa8")  # ONNX
@@ -32,11 +38,11 @@ def test_points_stand_where_they_belong(tmp_path):
 
 
 def test_a_name_beside_the_slowest_point_is_inside(tmp_path):
-    points = [
-        Point("os8_large_kernel", "keras", 400.0, 73.19),
-        Point("os32_global", "keras", 100.0, 70.13),
+    rows = [
+        measured("os8_large_kernel", "keras", 400.0, 73.19),
+        measured("os32_global", "keras", 100.0, 70.13),
     ]
-    draw_latencies(points, "64x64", tmp_path / "plot.png")
+    plot_latency(rows, "64x64", tmp_path / "plot.png")
     picture = np.asarray(Image.open(tmp_path / "plot.png").convert("L"))
     assert (picture[:, -5:] > 200).all()  # nothing but paper and the grid's ends
     columns, _ = colored(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_lraspp.benchmark.benchmark import BenchmarkRow, heading, line
+from keras_lraspp.benchmark.benchmark import BenchmarkRow, table_head, table_line
 
 
 def test_median_and_ninetieth_percentile():
@@ -24,15 +24,15 @@ def test_a_line():
         milliseconds=[100.0, 101.0, 110.0],
         peak_bytes=332_000_000,
     )
-    cells = line(row).split()
+    cells = table_line(row).split()
     assert cells[:2] == ["os8_global", "onnx"]
     assert cells[2:8] == ["2.92", "M", "12.26", "G", "11.5", "MB"]
     assert cells[8:] == ["101.0", "ms", "108.2", "ms", "332", "MB", "72.33"]
-    titles = heading()
+    titles = table_head()
     assert titles.split()[:3] == ["variant", "format", "parameters"]
-    assert len(titles) == len(line(row))
+    assert len(titles) == len(table_line(row))
 
 
 def test_a_failed_line():
     row = BenchmarkRow(variant="v", format="keras", error="too large")
-    assert line(row).split() == ["v", "keras", "failed:", "too", "large"]
+    assert table_line(row).split() == ["v", "keras", "failed:", "too", "large"]
