@@ -5,25 +5,28 @@ import sys
 
 __version__ = "0.1.0"
 
-__all__ = ["LRASPP", "MobileNetV3", "Segmenter", "data", "import_weights", "metrics"]
-
-# Loaded when first asked for, so that `keras-lraspp --help` needs no Keras.
-_LAZY = {
-    "LRASPP": ("keras_lraspp.models", "LRASPP"),
-    "MobileNetV3": ("keras_lraspp.models", "MobileNetV3"),
-    "Segmenter": ("keras_lraspp.prediction.segmenter", "Segmenter"),
-    "data": ("keras_lraspp.data", None),
-    "import_weights": ("keras_lraspp.models.importing", "import_weights"),
-    "metrics": ("keras_lraspp.metrics", None),
+# The module of each public name; `None` for a module itself. Imported when first asked
+# for, so that `keras-lraspp --help` needs no Keras.
+_HOMES = {
+    "LRASPP": "models",
+    "MobileNetV3": "models",
+    "Segmenter": "prediction.segmenter",
+    "data": None,
+    "import_weights": "models.importing",
+    "metrics": None,
 }
+__all__ = list(_HOMES)
 
 
 def __getattr__(name):
-    if name not in _LAZY:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _LAZY[name]
-    loaded = importlib.import_module(module)
-    return getattr(loaded, attribute) if attribute else loaded
+    home = importlib.import_module(f"{__name__}.{_HOMES[name] or name}")
+    return home if _HOMES[name] is None else getattr(home, name)
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
 
 
 # With Keras at hand, register our classes: `keras.models.load_model` then finds them

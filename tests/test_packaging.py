@@ -59,6 +59,7 @@ def test_beside_keras_the_package_adds_only_its_networks(tmp_path):
 def test_public_names_exist():
     for name in keras_lraspp.__all__:
         assert getattr(keras_lraspp, name) is not None
+        assert name in dir(keras_lraspp)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = keras_lraspp.nothing
 
