@@ -1,4 +1,4 @@
-"""The installed command: `keras-lraspp train|evaluate|predict|export|...`.
+"""Command line: `keras-lraspp train|evaluate|predict|export|...`.
 
 `train.py` and its siblings in the tree are doors to the same `main`. Nothing heavy is
 imported before the flags are read.
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from keras_lraspp.cli.data import DATA_COMMAND
 from keras_lraspp.cli.evaluate import EVALUATE_COMMAND
 from keras_lraspp.cli.export import EXPORT_COMMAND
-from keras_lraspp.cli.flags import spelling
+from keras_lraspp.cli.flags import add_commands, command_line
 from keras_lraspp.cli.predict import PREDICT_COMMAND
 from keras_lraspp.cli.tools import BENCHMARK_COMMAND, CONVERT_COMMAND, REPORT_COMMAND
 from keras_lraspp.cli.train import TRAIN_COMMAND
@@ -31,7 +31,7 @@ COMMANDS = (
     DATA_COMMAND,
 )
 
-INTERRUPTED = 130  # as a shell says of Ctrl-C
+_INTERRUPTED = 130  # exit code after Ctrl-C, as in a shell
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,27 +61,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             StorageError.exit_code,
         )
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return _INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=spelling("").strip(),
+        prog=command_line("").strip(),
         description="MobileNetV3 + LR-ASPP: small, fast semantic segmentation.",
         allow_abbrev=False,
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        child = commands.add_parser(
-            command.name,
-            help=command.summary,
-            description=command.summary,
-            prog=spelling(command.name),
-            allow_abbrev=False,
-        )
-        command.add_flags(child)
-        if command.run is not None:
-            child.set_defaults(run=command.run)
+    add_commands(parser, COMMANDS, "COMMAND")
     return parser
 
 

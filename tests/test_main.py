@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from keras_lraspp.__main__ import COMMANDS, main
-from keras_lraspp.cli.flags import size, spelling
+from keras_lraspp.cli.flags import command_line, read_size
 from keras_lraspp.errors import DivergedError, InputError, StorageError
 from keras_lraspp.training.train import TrainingResult
 
@@ -161,7 +161,7 @@ def test_a_size_is_height_and_width(text, capsys):
     flags = ["--weights=w", "--output_dir=o", f"--size={text}"]
     assert main(["export", "--gin_file=camvid.gin", *flags]) == 2
     assert "--size is HEIGHTxWIDTH" in capsys.readouterr().err
-    assert size("33X47") == (33, 47)
+    assert read_size("33X47") == (33, 47)
 
 
 def test_scenes_are_drawn(tmp_path, capsys):
@@ -175,12 +175,12 @@ def test_scenes_are_drawn(tmp_path, capsys):
 
 def test_next_commands_are_spelled_as_this_one_was(monkeypatch):
     monkeypatch.setattr(sys, "argv", [str(TREE / "train.py")])
-    assert spelling("evaluate") == f"python {TREE / 'evaluate.py'}"
-    assert spelling("data scenes") == "keras-lraspp data scenes"
+    assert command_line("evaluate") == f"python {TREE / 'evaluate.py'}"
+    assert command_line("data scenes") == "keras-lraspp data scenes"
     monkeypatch.setattr(sys, "argv", ["/x/keras_lraspp/__main__.py"])
-    assert spelling("data") == "python -m keras_lraspp data"
+    assert command_line("data") == "python -m keras_lraspp data"
     monkeypatch.setattr(sys, "argv", ["/bin/keras-lraspp"])
-    assert spelling("train") == "keras-lraspp train"
+    assert command_line("train") == "keras-lraspp train"
 
 
 @pytest.mark.parametrize("name", ["train", "evaluate", "predict", "export"])

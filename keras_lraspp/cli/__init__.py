@@ -1,1 +1,1 @@
-"""The sub-commands of `keras-lraspp`: their flags, and what they call."""
+"""Sub-commands of `keras-lraspp`: their flags, and the runs they call."""

@@ -1,22 +1,76 @@
-"""The commands for data sets: `keras-lraspp data TOOL`."""
+"""The `data` commands: check, prepare, draw, pack and show data sets."""
 
 import argparse
 from pathlib import Path
 
 from keras_lraspp.cli.flags import (
     Command,
+    add_commands,
     add_config_flags,
     add_data_root_flag,
-    add_dataset_flags,
-    load_dataset_flags,
+    add_workers_flag,
+    check_positive,
     load_flags,
-    spelling,
+    split_names,
 )
 from keras_lraspp.errors import InputError
 
 
+def _add_dataset_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of `check` and `shards` that name a data set and its splits."""
+    parser.add_argument(
+        "--dataset",
+        metavar="NAME",
+        help="as in a configuration: Cityscapes, ADE20K, VOC2012, CamVid, ...",
+    )
+    parser.add_argument(
+        "--gin_file",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a configuration that names the data set, instead of --dataset",
+    )
+    parser.add_argument(
+        "--gin_bindings",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="NAME.PARAMETER=VALUE",
+        help='one value of the data set, as "FileList.num_classes=3"; may be repeated',
+    )
+    parser.add_argument(
+        "--root", metavar="DIR", help="folder of the data (default: data/<name>)"
+    )
+    parser.add_argument(
+        "--split",
+        default="train,val",
+        metavar="NAMES",
+        help="splits, with commas between them (default: train,val)",
+    )
+    add_workers_flag(parser, "files at a time")
+
+
+def _call_dataset_run(name: str, flags: argparse.Namespace, **arguments) -> None:
+    """Calls `check` or `shards` with the data set that the flags name."""
+    if bool(flags.dataset) == bool(flags.gin_file):
+        raise InputError(
+            f"Which data set to {flags.tool} is said by --dataset or by --gin_file; "
+            f"give one."
+        )
+    check_positive(flags, "workers")
+    splits = tuple(filter(None, split_names(flags.split)))
+    if not splits:
+        raise InputError("--split names no split; give one, as --split=train.")
+    if flags.dataset:
+        flags.gin_bindings.insert(0, f"{name}.dataset = @{flags.dataset}")
+    load_flags(flags)
+    from keras_lraspp.config import call
+
+    call(name, data_root=flags.root, splits=splits, workers=flags.workers, **arguments)
+
+
 def _add_check_flags(parser: argparse.ArgumentParser) -> None:
-    add_dataset_flags(parser)
+    _add_dataset_flags(parser)
     parser.add_argument("--json", metavar="FILE", help="where to write all of it")
     parser.add_argument(
         "--sheet", metavar="FILE.png", help="where to draw samples with their labels"
@@ -24,36 +78,18 @@ def _add_check_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _check(flags: argparse.Namespace) -> int:
-    arguments = load_dataset_flags(flags, "check")
-    from keras_lraspp.config import call
-
-    call("check", json_path=flags.json, sheet_path=flags.sheet, **arguments)
+    _call_dataset_run("check", flags, json_path=flags.json, sheet_path=flags.sheet)
     return 0
 
 
-CHECK = Command("check", "look at every file of a data set", _add_check_flags, _check)
-
-
-def _add_common_flags(parser: argparse.ArgumentParser, folder: str) -> None:
-    parser.add_argument("--root", required=True, metavar="DIR", help=folder)
-    parser.add_argument(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="processes (default: one per processor)",
-    )
-
-
-def _workers(flags: argparse.Namespace) -> int | None:
-    if flags.workers is not None and flags.workers < 1:
-        raise InputError(f"--workers is at least 1, not {flags.workers}.")
-    return flags.workers
-
-
 def _add_cityscapes_flags(parser: argparse.ArgumentParser) -> None:
-    _add_common_flags(
-        parser, "folder with the zip files as they were downloaded, or unpacked"
+    parser.add_argument(
+        "--root",
+        required=True,
+        metavar="DIR",
+        help="folder with the zip files as they were downloaded, or unpacked",
     )
+    add_workers_flag(parser, "processes")
     parser.add_argument(
         "--zip",
         action="append",
@@ -70,11 +106,12 @@ def _add_cityscapes_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _cityscapes(flags: argparse.Namespace) -> int:
+def _prepare_cityscapes(flags: argparse.Namespace) -> int:
+    check_positive(flags, "workers")
     from keras_lraspp.data.prepare.train_ids import prepare_cityscapes
 
     done = prepare_cityscapes(
-        flags.root, archives=flags.zip, source=flags.source, workers=_workers(flags)
+        flags.root, archives=flags.zip, source=flags.source, workers=flags.workers
     )
     print(
         f"{done.unpacked} files were unpacked and {done.written} labelTrainIds written;"
@@ -84,7 +121,13 @@ def _cityscapes(flags: argparse.Namespace) -> int:
 
 
 def _add_voc_flags(parser: argparse.ArgumentParser) -> None:
-    _add_common_flags(parser, "folder VOC2012, or one that holds it")
+    parser.add_argument(
+        "--root",
+        required=True,
+        metavar="DIR",
+        help="folder VOC2012, or one that holds it",
+    )
+    add_workers_flag(parser, "processes")
     parser.add_argument(
         "--sbd",
         required=True,
@@ -93,10 +136,11 @@ def _add_voc_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _voc(flags: argparse.Namespace) -> int:
+def _prepare_voc(flags: argparse.Namespace) -> int:
+    check_positive(flags, "workers")
     from keras_lraspp.data.prepare.voc2012_aug import prepare_voc
 
-    done, images = prepare_voc(flags.root, flags.sbd, workers=_workers(flags))
+    done, images = prepare_voc(flags.root, flags.sbd, workers=flags.workers)
     print(
         f"{done.written} masks were converted, {done.kept} were there; with "
         f"VOC2012.augmented = True there are {images} images to train on"
@@ -104,34 +148,20 @@ def _voc(flags: argparse.Namespace) -> int:
     return 0
 
 
-DATASETS = (
+_PREPARE_COMMANDS = (
     Command(
         "cityscapes",
         "unpack the zip files and write labelTrainIds",
         _add_cityscapes_flags,
-        _cityscapes,
+        _prepare_cityscapes,
     ),
-    Command("voc", "convert the masks that SBD adds", _add_voc_flags, _voc),
+    Command("voc", "convert the masks that SBD adds", _add_voc_flags, _prepare_voc),
 )
 
 
-def _add_prepare_flags(parser: argparse.ArgumentParser) -> None:
-    names = parser.add_subparsers(dest="dataset", required=True, metavar="NAME")
-    for row in DATASETS:
-        child = names.add_parser(
-            row.name,
-            help=row.summary,
-            description=row.summary,
-            prog=spelling(f"data prepare {row.name}"),
-            allow_abbrev=False,
-        )
-        row.add_flags(child)
-        child.set_defaults(run=row.run)
-
-
-PREPARE = Command(
-    "prepare", "make a downloaded data set ready", _add_prepare_flags, run=None
-)
+def _add_prepare_commands(parser: argparse.ArgumentParser) -> None:
+    parent = "data prepare "
+    add_commands(parser, _PREPARE_COMMANDS, "NAME", dest="dataset", parent=parent)
 
 
 def _add_scenes_flags(parser: argparse.ArgumentParser) -> None:
@@ -153,9 +183,7 @@ def _add_scenes_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _scenes(flags: argparse.Namespace) -> int:
-    for name in ("train", "val", "height", "width"):
-        if getattr(flags, name) < 1:
-            raise InputError(f"--{name} is at least 1, not {getattr(flags, name)}.")
+    check_positive(flags, "train", "val", "height", "width")
     from keras_lraspp.data import Scenes
 
     counts = []
@@ -177,13 +205,8 @@ def _scenes(flags: argparse.Namespace) -> int:
     return 0
 
 
-SCENES = Command(
-    "scenes", "draw street scenes as a data set", _add_scenes_flags, _scenes
-)
-
-
 def _add_shards_flags(parser: argparse.ArgumentParser) -> None:
-    add_dataset_flags(parser)
+    _add_dataset_flags(parser)
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="folder to make, for the shards"
     )
@@ -193,29 +216,19 @@ def _add_shards_flags(parser: argparse.ArgumentParser) -> None:
         help="png: every pixel as it is (default); jpeg: quality 95, a quarter of that",
     )
     parser.add_argument(
-        "--file_format",
-        metavar="KIND",
-        help="tfrecord (default) or array_record",
+        "--file_format", metavar="KIND", help="tfrecord (default) or array_record"
     )
 
 
 def _shards(flags: argparse.Namespace) -> int:
-    arguments = load_dataset_flags(flags, "shards")
-    from keras_lraspp.config import call
-
-    call(
+    _call_dataset_run(
         "shards",
+        flags,
         output_dir=flags.out,
         encoding=flags.encoding,
         file_format=flags.file_format,
-        **arguments,
     )
     return 0
-
-
-SHARDS = Command(
-    "shards", "write a data set as a few files, read fast", _add_shards_flags, _shards
-)
 
 
 def _add_show_flags(parser: argparse.ArgumentParser) -> None:
@@ -243,39 +256,44 @@ def _add_show_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _show(flags: argparse.Namespace) -> int:
-    if flags.samples < 1:
-        raise InputError(f"--samples is at least 1, not {flags.samples}.")
+    check_positive(flags, "samples")
     load_flags(flags)
     from keras_lraspp.config import bound, call
 
-    given = bound("train", "dataset", "transform", "data_root", "seed")
-    flagged = {"data_root": flags.data_root, "seed": flags.seed}
-    given.update((name, value) for name, value in flagged.items() if value is not None)
-    call("show", output_path=flags.output, samples=flags.samples, **given)
+    arguments = bound("train", "dataset", "transform", "data_root", "seed")
+    for name in ("data_root", "seed"):
+        if getattr(flags, name) is not None:
+            arguments[name] = getattr(flags, name)
+    call("show", output_path=flags.output, samples=flags.samples, **arguments)
     return 0
 
 
-SHOW = Command(
-    "show", "draw samples as they are augmented for training", _add_show_flags, _show
+_DATA_COMMANDS = (
+    Command("check", "look at every file of a data set", _add_check_flags, _check),
+    Command(
+        "prepare",
+        "make a downloaded data set ready",
+        _add_prepare_commands,
+        run=None,
+    ),
+    Command("scenes", "draw street scenes as a data set", _add_scenes_flags, _scenes),
+    Command(
+        "shards",
+        "write a data set as a few files, read fast",
+        _add_shards_flags,
+        _shards,
+    ),
+    Command(
+        "show",
+        "draw samples as they are augmented for training",
+        _add_show_flags,
+        _show,
+    ),
 )
 
 
-TOOLS = (CHECK, PREPARE, SCENES, SHARDS, SHOW)
+def _add_data_commands(parser: argparse.ArgumentParser) -> None:
+    add_commands(parser, _DATA_COMMANDS, "TOOL", dest="tool", parent="data ")
 
 
-def _add_data_flags(parser: argparse.ArgumentParser) -> None:
-    tools = parser.add_subparsers(dest="tool", required=True, metavar="TOOL")
-    for tool in TOOLS:
-        child = tools.add_parser(
-            tool.name,
-            help=tool.summary,
-            description=tool.summary,
-            prog=spelling(f"data {tool.name}"),
-            allow_abbrev=False,
-        )
-        tool.add_flags(child)
-        if tool.run is not None:
-            child.set_defaults(run=tool.run)
-
-
-DATA_COMMAND = Command("data", "make and check data sets", _add_data_flags, run=None)
+DATA_COMMAND = Command("data", "make and check data sets", _add_data_commands, run=None)

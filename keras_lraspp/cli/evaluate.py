@@ -1,4 +1,4 @@
-"""The command that scores a network on a data set."""
+"""The `evaluate` command: scores of a network on a data set."""
 
 import argparse
 
@@ -8,12 +8,12 @@ from keras_lraspp.cli.flags import (
     add_data_root_flag,
     add_inference_flags,
     add_weights_flag,
+    call_run,
     inference_arguments,
-    load_flags,
 )
 
 
-def _add_evaluate_flags(parser: argparse.ArgumentParser) -> None:
+def _add_flags(parser: argparse.ArgumentParser) -> None:
     add_config_flags(parser)
     add_data_root_flag(parser)
     add_weights_flag(parser, exports=True)
@@ -33,33 +33,20 @@ def _add_evaluate_flags(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.zip",
         help="write predictions as Cityscapes' server wants them",
     )
-    parser.add_argument("--json", metavar="FILE", help="write the scores there too")
+    parser.add_argument(
+        "--json", dest="json_path", metavar="FILE", help="write the scores there too"
+    )
     parser.add_argument(
         "--confusion",
+        dest="confusion_path",
         metavar="PREFIX",
         help="write the confusion matrix to PREFIX.csv and PREFIX.png",
     )
 
 
-def _evaluate(flags: argparse.Namespace) -> int:
-    load_flags(flags)
-    from keras_lraspp.config import call
-
-    call(
-        "evaluate",
-        weights=flags.weights,
-        data_root=flags.data_root,
-        split=flags.split,
-        json_path=flags.json,
-        confusion_path=flags.confusion,
-        protocol=flags.protocol,
-        compare=flags.compare,
-        submission=flags.submission,
-        **inference_arguments(flags),
-    )
+def _run(flags: argparse.Namespace) -> int:
+    call_run("evaluate", flags, **inference_arguments(flags))
     return 0
 
 
-EVALUATE_COMMAND = Command(
-    "evaluate", "score it on a data set", _add_evaluate_flags, _evaluate
-)
+EVALUATE_COMMAND = Command("evaluate", "score it on a data set", _add_flags, _run)

@@ -1,4 +1,4 @@
-"""The command that writes a network for other runtimes."""
+"""The `export` command: a network for other runtimes."""
 
 import argparse
 
@@ -7,13 +7,13 @@ from keras_lraspp.cli.flags import (
     add_config_flags,
     add_data_root_flag,
     add_weights_flag,
-    load_flags,
-    names,
-    size,
+    call_run,
+    read_size,
+    split_names,
 )
 
 
-def _add_export_flags(parser: argparse.ArgumentParser) -> None:
+def _add_flags(parser: argparse.ArgumentParser) -> None:
     add_config_flags(parser)
     add_data_root_flag(parser)
     add_weights_flag(parser)
@@ -25,7 +25,8 @@ def _add_export_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--format",
-        type=names,
+        dest="formats",
+        type=split_names,
         metavar="NAME,...",
         help="some of saved_model, onnx, litert (default: saved_model)",
     )
@@ -36,14 +37,15 @@ def _add_export_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--outputs",
-        type=names,
+        type=split_names,
         metavar="NAME,...",
         help="of ONNX and LiteRT: some of labels, logits, probabilities (default: "
         "labels)",
     )
     parser.add_argument(
         "--precision",
-        type=names,
+        dest="precisions",
+        type=split_names,
         metavar="NAME,...",
         help="of LiteRT, a file for each: some of float32, float16, dynamic, int8 "
         "(default: float32)",
@@ -65,35 +67,14 @@ def _add_export_flags(parser: argparse.ArgumentParser) -> None:
         "--version", type=int, help="number of the SavedModel (default: 1)"
     )
     parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        default=None,
-        help="replace what is there",
+        "--overwrite", action="store_true", default=None, help="replace what is there"
     )
 
 
-def _export(flags: argparse.Namespace) -> int:
-    image_size = size(flags.size) if flags.size else None
-    load_flags(flags)
-    from keras_lraspp.config import call
-
-    call(
-        "export",
-        weights=flags.weights,
-        data_root=flags.data_root,
-        output_dir=flags.output_dir,
-        formats=flags.format,
-        size=image_size,
-        outputs=flags.outputs,
-        precisions=flags.precision,
-        calibration_images=flags.calibration_images,
-        certificate_images=flags.certificate_images,
-        version=flags.version,
-        overwrite=flags.overwrite,
-    )
+def _run(flags: argparse.Namespace) -> int:
+    size = read_size(flags.size) if flags.size else None
+    call_run("export", flags, size=size)
     return 0
 
 
-EXPORT_COMMAND = Command(
-    "export", "write it for other runtimes", _add_export_flags, _export
-)
+EXPORT_COMMAND = Command("export", "write it for other runtimes", _add_flags, _run)

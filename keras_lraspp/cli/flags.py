@@ -1,22 +1,25 @@
-"""What a sub-command is, and the flags that several of them have."""
+"""Sub-commands and the command-line flags that several of them share."""
 
 import argparse
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from keras_lraspp.errors import InputError
+
+_PAIR = r"([1-9]\d{0,5})%s([1-9]\d{0,5})"
 
 
 class Command(NamedTuple):
     """A sub-command.
 
     Attributes:
-        name: What is typed.
+        name: Its name on the command line.
         summary: One line for the list of commands.
-        add_flags: Adds its flags to a parser.
+        add_flags: Adds its flags to a parser. A flag of a configured run has the
+            run's argument as `dest`, see `call_run`.
         run: Takes the parsed flags and returns the exit code; `None` if the flags
             name another command to run.
     """
@@ -25,6 +28,89 @@ class Command(NamedTuple):
     summary: str
     add_flags: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int] | None
+
+
+def add_commands(
+    parser: argparse.ArgumentParser,
+    commands: Iterable[Command],
+    metavar: str,
+    *,
+    dest: str | None = None,
+    parent: str = "",
+) -> None:
+    """Adds sub-commands to a parser; the parsed flags get the chosen one's `run`.
+
+    Args:
+        parser: The parser.
+        commands: The commands.
+        metavar: Placeholder of a command in the help.
+        dest: Name of the parsed flag that holds the command's name.
+        parent: Words of the command line before a command's name, as "data ".
+    """
+    named = {} if dest is None else {"dest": dest}
+    children = parser.add_subparsers(required=True, metavar=metavar, **named)
+    for command in commands:
+        child = children.add_parser(
+            command.name,
+            help=command.summary,
+            description=command.summary,
+            prog=command_line(f"{parent}{command.name}"),
+            allow_abbrev=False,
+        )
+        command.add_flags(child)
+        if command.run is not None:
+            child.set_defaults(run=command.run)
+
+
+def command_line(name: str) -> str:
+    """Returns how to type a command, in the way that the running one was.
+
+    Args:
+        name: Name of the command, as "evaluate".
+
+    Returns:
+        E.g. "python evaluate.py" or "keras-lraspp evaluate".
+    """
+    program = Path(sys.argv[0])
+    if program.parts[-2:] == ("keras_lraspp", "__main__.py"):
+        return f"python -m keras_lraspp {name}"
+    if re.fullmatch(r"(train|evaluate|predict|export)\.py", program.name):
+        script = program.with_name(f"{name}.py")
+        if script.is_file():
+            return f"python {script}"
+    return f"keras-lraspp {name}"
+
+
+def load_flags(flags: argparse.Namespace) -> None:
+    """Loads the configuration that `--gin_file` and `--gin_bindings` name.
+
+    Raises:
+        InputError: For a faulty configuration.
+    """
+    from keras_lraspp.config import load_config
+
+    load_config(flags.gin_file, flags.gin_bindings)
+
+
+def call_run(name: str, flags: argparse.Namespace, **changes) -> object:
+    """Loads the configuration and calls the run that it configures.
+
+    Args:
+        name: Name of the run, as "evaluate".
+        flags: The parsed flags; all but `run`, `gin_file` and `gin_bindings` are
+            arguments of the run. `None` leaves an argument to the configuration.
+        changes: Arguments in place of flags as they were typed.
+
+    Raises:
+        InputError: For a faulty configuration, or whatever the run raises.
+    """
+    load_flags(flags)
+    from keras_lraspp.config import call
+
+    arguments = {**vars(flags), **changes}
+    for flag in ("run", "gin_file", "gin_bindings"):
+        del arguments[flag]
+    return call(name, **arguments)
 
 
 def add_config_flags(parser: argparse.ArgumentParser) -> None:
@@ -62,118 +148,38 @@ def add_weights_flag(parser: argparse.ArgumentParser, exports: bool = False) -> 
     parser.add_argument("--weights", required=True, metavar="FILE", help=known)
 
 
-def load_flags(flags: argparse.Namespace) -> None:
-    """Loads the configuration that the flags name.
-
-    Raises:
-        InputError: For a faulty configuration.
-    """
-    from keras_lraspp.config import load_config
-
-    load_config(flags.gin_file, flags.gin_bindings)
+def add_workers_flag(parser: argparse.ArgumentParser, work: str) -> None:
+    """Adds `--workers`, which `check_positive` checks."""
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help=f"{work} (default: one per processor)"
+    )
 
 
-def spelling(name: str) -> str:
-    """Says how a command is typed, in the way that this one was.
-
-    Args:
-        name: Name of the command, as "evaluate".
-
-    Returns:
-        E.g. "python evaluate.py" or "keras-lraspp evaluate".
-    """
-    program = Path(sys.argv[0])
-    if program.parts[-2:] == ("keras_lraspp", "__main__.py"):
-        return f"python -m keras_lraspp {name}"
-    if re.fullmatch(r"(train|evaluate|predict|export)\.py", program.name):
-        script = program.with_name(f"{name}.py")
-        if script.is_file():
-            return f"python {script}"
-    return f"keras-lraspp {name}"
+def check_positive(flags: argparse.Namespace, *names: str) -> None:
+    """Raises `InputError` for a number below 1 in the flags of these names."""
+    for name in names:
+        value = getattr(flags, name)
+        if value is not None and value < 1:
+            raise InputError(f"--{name} is at least 1, not {value}.")
 
 
-def size(text: str) -> tuple[int, int]:
+def split_names(text: str) -> tuple[str, ...]:
+    """Splits names at commas."""
+    return tuple(name.strip() for name in text.split(","))
+
+
+def read_size(text: str) -> tuple[int, int]:
     """Reads `HEIGHTxWIDTH`, in pixels.
 
     Raises:
         InputError: For anything else.
     """
-    found = re.fullmatch(r"([1-9]\d{0,5})[xX]([1-9]\d{0,5})", text)
-    if not found:
+    match = re.fullmatch(_PAIR % "[xX]", text)
+    if not match:
         raise InputError(
             f"--size is HEIGHTxWIDTH in pixels, as 512x1024, not {text!r}; correct it."
         )
-    return int(found[1]), int(found[2])
-
-
-def names(text: str) -> tuple[str, ...]:
-    """Reads names with commas between them."""
-    return tuple(name.strip() for name in text.split(","))
-
-
-def add_dataset_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds what names the data set, and `--root`, `--split` and `--workers`."""
-    parser.add_argument(
-        "--dataset",
-        metavar="NAME",
-        help="as in a configuration: Cityscapes, ADE20K, VOC2012, CamVid, ...",
-    )
-    parser.add_argument(
-        "--gin_file",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="a configuration that names the data set, instead of --dataset",
-    )
-    parser.add_argument(
-        "--gin_bindings",
-        action="extend",
-        nargs="+",
-        default=[],
-        metavar="NAME.PARAMETER=VALUE",
-        help='one value of the data set, as "FileList.num_classes=3"; may be repeated',
-    )
-    parser.add_argument(
-        "--root", metavar="DIR", help="folder of the data (default: data/<name>)"
-    )
-    parser.add_argument(
-        "--split",
-        default="train,val",
-        metavar="NAMES",
-        help="splits, with commas between them (default: train,val)",
-    )
-    parser.add_argument(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="files at a time (default: one per processor)",
-    )
-
-
-def load_dataset_flags(flags: argparse.Namespace, run: str) -> dict[str, object]:
-    """Loads the configuration, and returns the run's arguments that the flags say.
-
-    Args:
-        flags: As parsed.
-        run: Name of the run, whose `dataset` the flag gives.
-
-    Raises:
-        InputError: For flags that do not go together, or a faulty configuration.
-    """
-    if bool(flags.dataset) == bool(flags.gin_file):
-        raise InputError(
-            f"Which data set to {flags.tool} is said by --dataset or by --gin_file; "
-            f"give one."
-        )
-    if flags.workers is not None and flags.workers < 1:
-        raise InputError(f"--workers is at least 1, not {flags.workers}.")
-    splits = tuple(filter(None, names(flags.split)))
-    if not splits:
-        raise InputError("--split names no split; give one, as --split=train.")
-    if flags.dataset:
-        flags.gin_bindings.insert(0, f"{run}.dataset = @{flags.dataset}")
-    load_flags(flags)
-    return {"data_root": flags.root, "splits": splits, "workers": flags.workers}
+    return int(match[1]), int(match[2])
 
 
 def add_inference_flags(parser: argparse.ArgumentParser) -> None:
@@ -207,9 +213,6 @@ def add_inference_flags(parser: argparse.ArgumentParser) -> None:
 def inference_arguments(flags: argparse.Namespace) -> dict:
     """Reads the flags of `add_inference_flags`.
 
-    Args:
-        flags: The parsed flags.
-
     Returns:
         `flip`, `scales`, `sliding_window` and `stride` as the runs take them; `None`
         where a flag was not given. Whether they go together is for the run to see:
@@ -220,13 +223,13 @@ def inference_arguments(flags: argparse.Namespace) -> dict:
     """
     return {
         "flip": flags.flip,
-        "scales": _scales(flags.scales),
-        "sliding_window": _pair("--sliding_window", flags.sliding_window),
-        "stride": _pair("--stride", flags.stride),
+        "scales": _read_scales(flags.scales),
+        "sliding_window": _read_pair("--sliding_window", flags.sliding_window),
+        "stride": _read_pair("--stride", flags.stride),
     }
 
 
-def _scales(text: str | None) -> tuple[float, ...] | None:
+def _read_scales(text: str | None) -> tuple[float, ...] | None:
     if text is None:
         return None
     try:
@@ -238,12 +241,12 @@ def _scales(text: str | None) -> tuple[float, ...] | None:
         ) from None
 
 
-def _pair(flag: str, text: str | None) -> tuple[int, int] | None:
+def _read_pair(flag: str, text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
-    found = re.fullmatch(r"([1-9]\d{0,5}) ?[,xX] ?([1-9]\d{0,5})", text)
-    if not found:
+    match = re.fullmatch(_PAIR % " ?[,xX] ?", text)
+    if not match:
         raise InputError(
             f"{flag} is HEIGHT,WIDTH in pixels, as 512,1024, not {text!r}; correct it."
         )
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])

@@ -1,4 +1,4 @@
-"""The command that segments images."""
+"""The `predict` command: segmentation of images or a video."""
 
 import argparse
 
@@ -7,16 +7,17 @@ from keras_lraspp.cli.flags import (
     add_config_flags,
     add_inference_flags,
     add_weights_flag,
+    call_run,
     inference_arguments,
-    load_flags,
 )
 
 
-def _add_predict_flags(parser: argparse.ArgumentParser) -> None:
+def _add_flags(parser: argparse.ArgumentParser) -> None:
     add_config_flags(parser)
     add_weights_flag(parser, exports=True)
     parser.add_argument(
         "--input",
+        dest="input_path",
         required=True,
         metavar="PATH",
         help="what to segment: an image, a folder, a quoted pattern as "
@@ -52,26 +53,10 @@ def _add_predict_flags(parser: argparse.ArgumentParser) -> None:
     add_inference_flags(parser)
 
 
-def _predict(flags: argparse.Namespace) -> int:
-    options = inference_arguments(flags)
-    load_flags(flags)
-    from keras_lraspp.config import call
-
-    call(
-        "predict",
-        weights=flags.weights,
-        input_path=flags.input,
-        output_dir=flags.output_dir,
-        outputs=flags.outputs and [part.strip() for part in flags.outputs.split(",")],
-        label_ids=flags.label_ids,
-        palette=flags.palette,
-        opacity=flags.opacity,
-        legend=flags.legend,
-        **options,
-    )
+def _run(flags: argparse.Namespace) -> int:
+    outputs = flags.outputs and [kind.strip() for kind in flags.outputs.split(",")]
+    call_run("predict", flags, outputs=outputs, **inference_arguments(flags))
     return 0
 
 
-PREDICT_COMMAND = Command(
-    "predict", "segment images or a video", _add_predict_flags, _predict
-)
+PREDICT_COMMAND = Command("predict", "segment images or a video", _add_flags, _run)

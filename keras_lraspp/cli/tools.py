@@ -1,13 +1,10 @@
-"""The command that turns PaddleSeg's weights into a Keras file."""
+"""The `convert`, `report` and `benchmark` commands, which need no configuration."""
 
 import argparse
 from pathlib import Path
 
-from keras_lraspp.classes import CLASS_SETS, generic_class_set
-from keras_lraspp.cli.flags import Command, names, size
+from keras_lraspp.cli.flags import Command, read_size, split_names
 from keras_lraspp.errors import InputError
-from keras_lraspp.models.keras_file import save_network
-from keras_lraspp.models.lraspp import LRASPP
 
 
 def _add_convert_flags(parser: argparse.ArgumentParser) -> None:
@@ -26,15 +23,9 @@ def _add_convert_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _convert(flags: argparse.Namespace) -> int:
-
     path = convert(weights=flags.weights, output=flags.output, variant=flags.variant)
     print(f"wrote {path}")
     return 0
-
-
-CONVERT_COMMAND = Command(
-    "convert", "write PaddleSeg's weights as a Keras file", _add_convert_flags, _convert
-)
 
 
 def convert(
@@ -61,6 +52,10 @@ def convert(
     output = Path(output)
     if not output.name.endswith(".keras"):
         raise InputError(f"The output is a .keras file, not {output}; rename it.")
+    from keras_lraspp.classes import CLASS_SETS, generic_class_set
+    from keras_lraspp.models.keras_file import save_network
+    from keras_lraspp.models.lraspp import LRASPP
+
     network = LRASPP.from_preset(weights, variant=variant)
     cityscapes = CLASS_SETS["cityscapes"]
     named = network.num_classes == len(cityscapes.names)
@@ -68,10 +63,15 @@ def convert(
     return save_network(network, output, classes, converted_from=Path(weights).name)
 
 
+CONVERT_COMMAND = Command(
+    "convert", "write PaddleSeg's weights as a Keras file", _add_convert_flags, _convert
+)
+
+
 def _add_report_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--run",
-        dest="folder",  # `run` is what the flags run
+        dest="folder",  # `run` is the function that the flags call
         required=True,
         metavar="DIR",
         help="the --output_dir of a training",
@@ -95,13 +95,10 @@ REPORT_COMMAND = Command(
 )
 
 
-_FAILED = 2  # some rows
-
-
 def _add_benchmark_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--variants",
-        type=names,
+        type=split_names,
         default=("all",),
         metavar="NAME,...",
         help="names from the table of variants, as os8_global (default: all); their "
@@ -109,7 +106,7 @@ def _add_benchmark_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--format",
-        type=names,
+        type=split_names,
         default=("keras",),
         metavar="NAME,...",
         help="some of keras, saved_model, onnx, litert (default: keras)",
@@ -142,20 +139,19 @@ def _add_benchmark_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _benchmark(flags: argparse.Namespace) -> int:
-    image_size = size(flags.size)
-
+    size = read_size(flags.size)
     from keras_lraspp.benchmark.benchmark import benchmark
 
     rows = benchmark(
         variants=flags.variants,
         formats=flags.format,
-        size=image_size,
+        size=size,
         batch=flags.batch,
         threads=flags.threads,
         runs=flags.runs,
         output_dir=flags.output,
     )
-    return _FAILED if any(row.error for row in rows) else 0
+    return InputError.exit_code if any(row.error for row in rows) else 0
 
 
 BENCHMARK_COMMAND = Command(

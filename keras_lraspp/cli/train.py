@@ -8,8 +8,8 @@ from keras_lraspp.cli.flags import (
     Command,
     add_config_flags,
     add_data_root_flag,
+    command_line,
     load_flags,
-    spelling,
 )
 
 
@@ -104,14 +104,14 @@ def _summary(result, flags: argparse.Namespace, output_dir: Path) -> str:
         )
         again = f"{same}{root}{hosts} --output_dir={output_dir} --resume"
         lines.append(f"stopped after iteration {result.step}; to go on:")
-        lines.append(f"  {spelling('train')} {again}")
+        lines.append(f"  {command_line('train')} {again}")
     elif result.best_miou is not None:
         weights = f"{same} --weights={result.best_path}"
         pictures = f"--output_dir={output_dir / 'predictions'}"
         lines.append("next:")
-        lines.append(f"  {spelling('evaluate')} {weights}{root}")
+        lines.append(f"  {command_line('evaluate')} {weights}{root}")
         lines.append(
-            f"  {spelling('predict')} {weights} --input=IMAGE_OR_FOLDER {pictures}"
+            f"  {command_line('predict')} {weights} --input=IMAGE_OR_FOLDER {pictures}"
         )
     return "\n".join(lines)
 

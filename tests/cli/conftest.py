@@ -17,9 +17,7 @@ def handed_over(monkeypatch):
     )
 
     def call(command, *flags):
-        monkeypatch.setattr(
-            f"keras_lraspp.cli.{command}.load_flags", lambda flags: None
-        )
+        monkeypatch.setattr("keras_lraspp.cli.flags.load_flags", lambda flags: None)
         assert main([command, *flags]) == 0
         return {k: v for k, v in calls[command].items() if v is not None}
 

@@ -103,18 +103,18 @@ def test_after_ctrl_c_nothing_is_left_and_it_can_be_run_again(pictures, tmp_path
     program = """
         import signal, sys, time
         from keras_lraspp.__main__ import main
-        from keras_lraspp.data.shards import files
+        from keras_lraspp.data.shards import writer
 
         # Jobs that a shell runs in the background are born deaf to it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        write = files.RecordFiles.write
+        write = writer.RecordFiles.write
 
         def slowly(self, content):
             write(self, content)
             print("written", flush=True)
             time.sleep(1)
 
-        files.RecordFiles.write = slowly
+        writer.RecordFiles.write = slowly
         sys.exit(main(sys.argv[1:]))
         """
     out = tmp_path / "new" / "shards"
