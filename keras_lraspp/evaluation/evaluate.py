@@ -37,11 +37,11 @@ from keras_lraspp.inference.functions import (
     label_function,
     nested_label_function,
 )
-from keras_lraspp.inference.tta import DEFAULT, InferenceOptions
+from keras_lraspp.inference.tta import SINGLE_PASS, InferenceOptions
 from keras_lraspp.metrics import ImageConfusion, check_absent_mode
 from keras_lraspp.models.keras_file import load_weights
 from keras_lraspp.models.lraspp import LRASPP
-from keras_lraspp.prediction.predictors import is_exported, open_predictor
+from keras_lraspp.prediction.segmenter import is_exported, open_predictor
 
 ModelFactory = Callable[..., keras.Model]
 
@@ -182,7 +182,7 @@ def _check_protocol(protocol, compare, options: InferenceOptions, weights) -> No
             "--protocol scores one model three times and --compare two models once; "
             "leave out one of them."
         )
-    if options != DEFAULT:
+    if options != SINGLE_PASS:
         raise InputError(
             "--protocol=published has its own flip and scales; leave out --flip, "
             "--scales, --sliding_window and --stride."

@@ -13,7 +13,7 @@ import numpy as np
 from keras_lraspp import metrics
 from keras_lraspp.classes import CITYSCAPES, CLASS_SETS, ClassSet
 from keras_lraspp.data.dataset import SegmentationDataset
-from keras_lraspp.inference.tta import DEFAULT, InferenceOptions
+from keras_lraspp.inference.tta import SINGLE_PASS, InferenceOptions
 from keras_lraspp.metrics import ImageConfusion
 from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.models.variants import Variant, variant_of
@@ -48,7 +48,7 @@ class ProtocolColumn(NamedTuple):
 
 
 PROTOCOL = (
-    ProtocolColumn("miou", "mIoU", DEFAULT),
+    ProtocolColumn("miou", "mIoU", SINGLE_PASS),
     ProtocolColumn("flip_miou", "flip", InferenceOptions(flip=True)),
     ProtocolColumn(
         "multi_scale_miou",

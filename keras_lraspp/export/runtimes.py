@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.export.metadata import INPUT, KEY, OUTPUTS, Metadata, NamedClasses
-from keras_lraspp.inference.tta import DEFAULT
+from keras_lraspp.inference.tta import SINGLE_PASS
 
 Run = Callable[[str, np.ndarray], np.ndarray]
 
@@ -32,7 +32,7 @@ class ExportedModel:
         options: One pass over the image, as for every `Predictor`.
     """
 
-    options = DEFAULT
+    options = SINGLE_PASS
 
     def __init__(
         self,

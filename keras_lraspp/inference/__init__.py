@@ -1,15 +1,15 @@
-"""From images to labels, and from labels to pictures."""
+"""Inference: labels, probabilities and logits of images, and pictures of labels."""
 
 from keras_lraspp.inference.functions import (
     label_function,
     logit_function,
     probability_function,
 )
-from keras_lraspp.inference.tta import DEFAULT, InferenceOptions
+from keras_lraspp.inference.tta import SINGLE_PASS, InferenceOptions
 from keras_lraspp.visualize import colorize, legend, overlay, read_palette, with_legend
 
 __all__ = [
-    "DEFAULT",
+    "SINGLE_PASS",
     "InferenceOptions",
     "colorize",
     "label_function",

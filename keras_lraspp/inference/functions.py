@@ -1,156 +1,31 @@
-"""From images to labels, probabilities or logits: one call, on any backend."""
+"""Label, probability and logit functions: one call for any backend."""
 
 from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 
-from keras_lraspp.inference.checks import check_images
+from keras_lraspp.errors import InputError
 from keras_lraspp.inference.tta import (
-    DEFAULT,
+    SINGLE_PASS,
     InferenceOptions,
     Network,
     Tensor,
     after,
     mean_logits,
+    scaled_side,
     summed_logits,
 )
 
-Compute = Callable[[Network, Tensor], Tensor]
-
-
-def compile_function(
-    model: keras.Model, compute: Compute
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Compiles what is computed with a network.
-
-    The model's weights are read at each call. On TensorFlow the first size is
-    compiled for itself; as soon as others come, one graph of unknown size serves them
-    all. JAX compiles once per size. PyTorch runs eagerly.
-
-    Args:
-        model: Takes pixels (B, H, W, 3), returns logits (B, H, W, classes).
-        compute: Called as `compute(network, images)`; the network is in inference
-            mode.
-
-    Returns:
-        A function of an array or tensor of images that returns `compute`'s result as
-        a NumPy array.
-    """
-    return _COMPILERS[keras.backend.backend()](model, compute)
-
-
-def arg_max(logits: Tensor, dtype: str) -> Tensor:
-    """Returns the class with the largest logit, the lower of two equal ones.
-
-    keras.ops.argmax would pass over the logits twice more to order the two zeros.
-
-    Args:
-        logits: (B, H, W, classes).
-        dtype: Integer type of the result.
-
-    Returns:
-        (B, H, W).
-    """
-    return _ARG_MAX[keras.backend.backend()](logits, dtype)
-
-
-def _network(model: keras.Model, forward: Callable[[Tensor], Tensor]) -> Network:
-    return Network(forward, model.output_shape[-1])
-
-
-def _on_tensorflow(model: keras.Model, compute: Compute):
-    import tensorflow as tf
-
-    def forward(images):
-        # Windows and scaled images lose their size, which a fixed model wants known.
-        images = tf.ensure_shape(images, model.input_shape)
-        return model(images, training=False)
-
-    @tf.function(reduce_retracing=True, autograph=False)
-    def compiled(images):
-        return compute(_network(model, forward), images)
-
-    return lambda images: compiled(tf.convert_to_tensor(images)).numpy()
-
-
-def _on_jax(model: keras.Model, compute: Compute):
-    import jax
-
-    @jax.jit
-    def compiled(trainable, non_trainable, images):
-        def forward(images):
-            logits, _ = model.stateless_call(
-                trainable, non_trainable, images, training=False
-            )
-            return logits
-
-        return compute(_network(model, forward), images)
-
-    def call(images):
-        # Passed anew each time: compiled in, they would stay as they were.
-        trainable = [variable.value for variable in model.trainable_variables]
-        others = [variable.value for variable in model.non_trainable_variables]
-        return np.asarray(compiled(trainable, others, np.asarray(images)))
-
-    return call
-
-
-def _on_torch(model: keras.Model, compute: Compute):
-    import torch
-
-    network = _network(model, lambda images: model(images, training=False))
-
-    @torch.inference_mode()
-    def call(images):
-        images = keras.ops.convert_to_tensor(np.array(images))
-        return compute(network, images).cpu().numpy()
-
-    return call
-
-
-def _arg_max_on_tensorflow(logits, dtype):
-    import tensorflow as tf
-
-    def arg_max(logits):
-        return tf.cast(tf.argmax(logits, axis=-1), dtype)
-
-    # On a CPU TensorFlow's own arg-max takes a tenth of the time of an os32 network,
-    # XLA's a fiftieth; but XLA compiles for every size, so only where it is known.
-    on_cpu = not tf.config.list_logical_devices("GPU")
-    if logits.shape.is_fully_defined() and on_cpu:
-        return tf.function(arg_max, jit_compile=True, autograph=False)(logits)
-    return arg_max(logits)
-
-
-def _arg_max_on_jax(logits, dtype):
-    import jax
-
-    return jax.numpy.argmax(logits, axis=-1).astype(dtype)
-
-
-def _arg_max_on_torch(logits, dtype):
-    import torch
-
-    return logits.argmax(-1).to(getattr(torch, dtype))
-
-
-_COMPILERS = {"tensorflow": _on_tensorflow, "jax": _on_jax, "torch": _on_torch}
-_ARG_MAX = {
-    "tensorflow": _arg_max_on_tensorflow,
-    "jax": _arg_max_on_jax,
-    "torch": _arg_max_on_torch,
-}
-
-
 LabelFunction = Callable[[np.ndarray], np.ndarray]
 ScoreFunction = Callable[[np.ndarray], np.ndarray]
+_Compute = Callable[[Network, Tensor], Tensor]
 
 
 def label_function(
-    model: keras.Model, options: InferenceOptions = DEFAULT
+    model: keras.Model, options: InferenceOptions = SINGLE_PASS
 ) -> LabelFunction:
-    """Makes the function that turns images into labels.
+    """Makes the function that turns images into labels, the class of each pixel.
 
     The arg-max is part of the compiled graph, so that one byte per pixel leaves the
     device instead of a float per class, and only one batch of logits exists at a
@@ -179,22 +54,17 @@ def label_function(
         labels = label_function(keras_lraspp.LRASPP())(images)
         ```
     """
-    dtype = label_dtype(model)
+    dtype = _label_dtype(model)
 
     def compute(network, images):
         # The largest sum is the largest mean.
-        return arg_max(summed_logits(network, images, options), dtype)
+        return _arg_max(summed_logits(network, images, options), dtype)
 
-    return checked_function(model, [options], compute)
-
-
-def label_dtype(model: keras.Model) -> str:
-    """Returns the type of a model's labels: uint8 up to 256 classes, else int32."""
-    return "uint8" if model.output_shape[-1] <= 256 else "int32"
+    return _checked_function(model, [options], compute)
 
 
 def probability_function(
-    model: keras.Model, options: InferenceOptions = DEFAULT
+    model: keras.Model, options: InferenceOptions = SINGLE_PASS
 ) -> ScoreFunction:
     """Makes the function that turns images into probabilities.
 
@@ -212,11 +82,11 @@ def probability_function(
     def compute(network, images):
         return keras.ops.softmax(mean_logits(network, images, options), axis=-1)
 
-    return checked_function(model, [options], compute)
+    return _checked_function(model, [options], compute)
 
 
 def logit_function(
-    model: keras.Model, options: InferenceOptions = DEFAULT
+    model: keras.Model, options: InferenceOptions = SINGLE_PASS
 ) -> ScoreFunction:
     """Makes the function that turns images into logits, averaged over the passes.
 
@@ -232,42 +102,13 @@ def logit_function(
     def compute(network, images):
         return mean_logits(network, images, options)
 
-    return checked_function(model, [options], compute)
-
-
-def checked_function(
-    model: keras.Model, each: Sequence[InferenceOptions], compute: Compute
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Compiles a function of images that it first checks.
-
-    Args:
-        model: As for `label_function`.
-        each: Options that the images must be good for.
-        compute: See `compile_function`.
-
-    Returns:
-        A function of uint8 RGB images (B, H, W, 3) that returns `compute`'s result as
-        a NumPy array, or raises InputError as `label_function`'s.
-    """
-    compiled = compile_function(model, compute)
-
-    def call(images) -> np.ndarray:
-        for options in each:
-            check_images(
-                images,
-                options,
-                smallest_side=getattr(model, "smallest_side", 1),
-                fixed=model.input_shape[1:3],
-            )
-        return compiled(images)
-
-    return call
+    return _checked_function(model, [options], compute)
 
 
 def nested_label_function(
     model: keras.Model, nested: Sequence[InferenceOptions]
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Makes the function that turns images into labels by each of several options.
+    """Makes a label function for several options at once, which share passes.
 
     Options without flip, with flip, and with flip and more scales share passes: plain
     is a part of flip, and that of multi-scale. Nine passes become six.
@@ -281,8 +122,10 @@ def nested_label_function(
         (options, B, H, W): uint8 up to 256 classes, int32 above. It raises InputError
         as `label_function`'s.
     """
-    dtype = label_dtype(model)
-    passes = {one: [one in _passes(row) for row in nested] for one in _all(nested)}
+    dtype = _label_dtype(model)
+    passes = {
+        one: [one in _passes(row) for row in nested] for one in _all_passes(nested)
+    }
 
     def compute(network, images):
         totals = [None] * len(nested)
@@ -292,9 +135,9 @@ def nested_label_function(
             for index in np.flatnonzero(wanted):
                 total = totals[index]
                 totals[index] = logits if total is None else total + logits
-        return keras.ops.stack([arg_max(total, dtype) for total in totals])
+        return keras.ops.stack([_arg_max(total, dtype) for total in totals])
 
-    return checked_function(model, nested, compute)
+    return _checked_function(model, nested, compute)
 
 
 def _one_pass(network, images, scale: float, mirrored: bool):
@@ -311,5 +154,217 @@ def _passes(options: InferenceOptions) -> list[tuple[float, bool]]:
     return [(scale, mirrored) for scale in options.scales for mirrored in sides]
 
 
-def _all(nested: Sequence[InferenceOptions]) -> list[tuple[float, bool]]:
+def _all_passes(nested: Sequence[InferenceOptions]) -> list[tuple[float, bool]]:
     return list(dict.fromkeys(one for row in nested for one in _passes(row)))
+
+
+def _label_dtype(model: keras.Model) -> str:
+    return "uint8" if model.output_shape[-1] <= 256 else "int32"
+
+
+def _checked_function(
+    model: keras.Model, options: Sequence[InferenceOptions], compute: _Compute
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Compiles a function of images, which are checked first for each of `options`."""
+    compiled = _COMPILERS[keras.backend.backend()](model, compute)
+
+    def call(images) -> np.ndarray:
+        for one in options:
+            check_images(
+                images,
+                one,
+                smallest_side=getattr(model, "smallest_side", 1),
+                fixed=model.input_shape[1:3],
+            )
+        return compiled(images)
+
+    return call
+
+
+def check_images(
+    images: np.ndarray,
+    options: InferenceOptions = SINGLE_PASS,
+    *,
+    smallest_side: int = 1,
+    fixed: tuple[int | None, int | None] = (None, None),
+) -> None:
+    """Checks type and size of images, also of what the options make of them.
+
+    Args:
+        images: An array or tensor.
+        options: What will be done with them.
+        smallest_side: Smallest height and width, in pixels, that the network takes.
+        fixed: The (height, width) that it takes alone; `None` where any will do.
+
+    Raises:
+        InputError: If they are not uint8 (B, H, W, 3), or of a wrong size.
+    """
+    shape, dtype = tuple(images.shape), keras.backend.standardize_dtype(images.dtype)
+    if len(shape) != 4 or shape[-1] != 3 or dtype != "uint8" or 0 in shape:
+        raise InputError(
+            f"Images are uint8 (batch, height, width, 3), not {dtype} {shape}."
+        )
+    for scale in options.scales:
+        height, width, said = _scored_size(shape[1:3], scale, options.sliding_window)
+        if min(height, width) < smallest_side:
+            raise InputError(
+                f"{said}, but this model's smallest side is {smallest_side} pixels; "
+                f"{_remedy(options)} or use a model with global pooling."
+            )
+        pairs = zip(fixed, (height, width), strict=True)
+        if any(side not in (None, given) for side, given in pairs):
+            raise InputError(
+                f"{said}, but this model was built for {fixed[0]}x{fixed[1]} only; "
+                f"resize it, or build the model with input_shape=(None, None, 3)."
+            )
+
+
+def _scored_size(sides, scale, window) -> tuple[int, int, str]:
+    """Returns the size that the network gets, and in words how it comes about."""
+    height, width = sides
+    said = f"The image is {height}x{width}"
+    if scale != 1:
+        height, width = scaled_side(height, scale), scaled_side(width, scale)
+        said += f", {height}x{width} at scale {scale:g}"
+    if window is not None:
+        height, width = min(height, window[0]), min(width, window[1])
+        said += f", in windows of {height}x{width}"
+    return height, width, said
+
+
+def _remedy(options: InferenceOptions) -> str:
+    if options.sliding_window is not None:
+        return "enlarge the image and the windows"
+    return "enlarge the image" if options.scales == (1,) else "enlarge image or scale"
+
+
+def check_array(pixels: np.ndarray) -> np.ndarray:
+    """Checks an array that a person gave as an image, and says how to mend it.
+
+    Args:
+        pixels: Any array.
+
+    Returns:
+        `pixels`, which are uint8 RGB (H, W, 3) or (B, H, W, 3).
+
+    Raises:
+        InputError: If they are not.
+    """
+    shape, dtype = pixels.shape, pixels.dtype
+    if dtype != np.uint8:
+        raise InputError(
+            f"An image array is uint8, 0 to 255, not {dtype} {shape}; "
+            + (
+                "if its values are 0 to 1, give (255 * image).round().astype('uint8')."
+                if np.issubdtype(dtype, np.floating)
+                else "if its values are in that range, give image.astype('uint8')."
+            )
+        )
+    if len(shape) in (3, 4) and shape[-1] == 3 and 0 not in shape:
+        return pixels
+    raise InputError(
+        f"An image array is RGB, (height, width, 3) or (batch, height, width, 3), not "
+        f"{shape}; {_array_hint(shape)}."
+    )
+
+
+def _array_hint(shape: tuple[int, ...]) -> str:
+    if len(shape) in (3, 4) and shape[-1] == 4:
+        return "drop the alpha channel: image[..., :3]"
+    if len(shape) in (3, 4) and shape[-1] == 1:
+        return "repeat the grey channel: image.repeat(3, -1)"
+    if len(shape) == 3 and shape[0] == 3:
+        return "put the channels last: image.transpose(1, 2, 0)"
+    if len(shape) == 2:
+        return "make grey RGB: np.stack([image] * 3, -1)"
+    return "give such an array"
+
+
+def _network(model: keras.Model, forward: Callable[[Tensor], Tensor]) -> Network:
+    return Network(forward, model.output_shape[-1])
+
+
+# On TensorFlow the first size is compiled for itself; as soon as others come, one graph
+# of unknown size serves them all. JAX compiles once per size. PyTorch runs eagerly.
+def _on_tensorflow(model: keras.Model, compute: _Compute):
+    import tensorflow as tf
+
+    def forward(images):
+        # Windows and scaled images lose their size, which a fixed model wants known.
+        images = tf.ensure_shape(images, model.input_shape)
+        return model(images, training=False)
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def compiled(images):
+        return compute(_network(model, forward), images)
+
+    return lambda images: compiled(tf.convert_to_tensor(images)).numpy()
+
+
+def _on_jax(model: keras.Model, compute: _Compute):
+    import jax
+
+    @jax.jit
+    def compiled(trainable, non_trainable, images):
+        def forward(images):
+            logits, _ = model.stateless_call(
+                trainable, non_trainable, images, training=False
+            )
+            return logits
+
+        return compute(_network(model, forward), images)
+
+    def call(images):
+        # Passed anew each time: compiled in, they would stay as they were.
+        trainable = [variable.value for variable in model.trainable_variables]
+        others = [variable.value for variable in model.non_trainable_variables]
+        return np.asarray(compiled(trainable, others, np.asarray(images)))
+
+    return call
+
+
+def _on_torch(model: keras.Model, compute: _Compute):
+    import torch
+
+    network = _network(model, lambda images: model(images, training=False))
+
+    @torch.inference_mode()
+    def call(images):
+        images = keras.ops.convert_to_tensor(np.array(images))
+        return compute(network, images).cpu().numpy()
+
+    return call
+
+
+_COMPILERS = {"tensorflow": _on_tensorflow, "jax": _on_jax, "torch": _on_torch}
+
+
+def _arg_max(logits: Tensor, dtype: str) -> Tensor:
+    """Returns the class with the largest logit, the lower of two equal ones.
+
+    keras.ops.argmax would pass over the logits twice more to order the two zeros.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        return _arg_max_on_tensorflow(logits, dtype)
+    if backend == "torch":
+        import torch
+
+        return logits.argmax(-1).to(getattr(torch, dtype))
+    import jax
+
+    return jax.numpy.argmax(logits, axis=-1).astype(dtype)
+
+
+def _arg_max_on_tensorflow(logits, dtype):
+    import tensorflow as tf
+
+    def arg_max(logits):
+        return tf.cast(tf.argmax(logits, axis=-1), dtype)
+
+    # On a CPU TensorFlow's own arg-max takes a tenth of the time of an os32 network,
+    # XLA's a fiftieth; but XLA compiles for every size, so only where it is known.
+    on_cpu = not tf.config.list_logical_devices("GPU")
+    if logits.shape.is_fully_defined() and on_cpu:
+        return tf.function(arg_max, jit_compile=True, autograph=False)(logits)
+    return arg_max(logits)

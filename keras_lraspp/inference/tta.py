@@ -1,4 +1,4 @@
-"""What is done at test time beside one pass over the image."""
+"""Test-time augmentation: flip, several scales and sliding windows."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -11,6 +11,9 @@ from keras_lraspp.errors import InputError
 from keras_lraspp.layers.resizing import resize_bilinear
 
 _LARGEST_SCALE = 16.0  # 100 is a percentage, and would take all memory
+
+Tensor = Any  # of the backend
+_Side = int | Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,14 +108,94 @@ def _pair(name: str, given) -> tuple[int, int]:
     return height, width
 
 
-DEFAULT = InferenceOptions()
+SINGLE_PASS = InferenceOptions()
 
 
-Tensor = Any  # of the backend
-Side = int | Tensor
+class Network(NamedTuple):
+    """What scoring needs to know of a network.
+
+    Attributes:
+        forward: Takes pixels (B, h, w, 3), uint8 or float32 0..255, and returns
+            logits (B, h, w, num_classes).
+        num_classes: Number of classes.
+    """
+
+    forward: Callable[[Tensor], Tensor]
+    num_classes: int
 
 
-def slide(
+def summed_logits(network: Network, images: Tensor, options: InferenceOptions):
+    """Scores images as the options say; backend operations only, for a compiled graph.
+
+    Args:
+        network: Scores one pass, or one window after the other.
+        images: uint8 RGB (B, H, W, 3); on TensorFlow sides may be known only at run
+            time.
+        options: What to do.
+
+    Returns:
+        Logits (B, H, W, num_classes), the sum over `options.passes` passes: float32,
+        or of the network's type where the options are the default.
+    """
+    if options == SINGLE_PASS:
+        return network.forward(images)
+    size = keras.ops.shape(images)[1:3]
+    total = None
+    for scale in options.scales:
+        scaled = images if total is None else after(images, total)
+        if scale != 1:
+            sides = [scaled_side(side, scale) for side in size]
+            scaled = resize_bilinear(keras.ops.cast(scaled, "float32"), sides)
+        logits = _with_mirrored(network, scaled, options)
+        if scale != 1:
+            logits = resize_bilinear(logits, size)
+        total = logits if total is None else total + logits
+    return total
+
+
+def mean_logits(network: Network, images: Tensor, options: InferenceOptions):
+    """Like `summed_logits`, but the mean over the passes, always float32."""
+    total = keras.ops.cast(summed_logits(network, images, options), "float32")
+    return total if options.passes == 1 else total / options.passes
+
+
+def scaled_side(side: int | Tensor, scale: float) -> int | Tensor:
+    """Returns int(side * scale + 0.5), also of a side known only at run time."""
+    if isinstance(side, int):
+        return int(side * scale + 0.5)
+    exact = keras.ops.cast(side, "float64") * scale + 0.5  # as Python's
+    return keras.ops.cast(exact, "int32")
+
+
+def _with_mirrored(network: Network, images: Tensor, options: InferenceOptions):
+    logits = _score_windows(network, images, options)
+    if not options.flip:
+        return logits
+    mirrored = keras.ops.flip(after(images, logits), axis=2)
+    return logits + keras.ops.flip(_score_windows(network, mirrored, options), axis=2)
+
+
+def _score_windows(network: Network, images: Tensor, options: InferenceOptions):
+    if options.sliding_window is None:
+        return keras.ops.cast(network.forward(images), "float32")
+    return _slide(*network, images, options.sliding_window, options.stride)
+
+
+def after(images: Tensor, logits: Tensor) -> Tensor:
+    """Returns `images`, but not before `logits` are there.
+
+    TensorFlow would run the passes side by side and keep the features of all of them
+    in memory.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return images
+    import tensorflow as tf
+
+    with tf.control_dependencies([logits]):
+        return tf.identity(images)
+
+
+def _slide(
     forward: Callable[[Tensor], Tensor],
     num_classes: int,
     images: Tensor,
@@ -124,16 +207,7 @@ def slide(
     PaddleSeg's `slide_inference`: windows start at multiples of the stride; the last
     of a row or column is moved back inside. An image smaller than the window is one
     window of its own size. The graph has one copy of the network, in a loop.
-
-    Args:
-        forward: The network: pixels (B, h, w, 3) to logits (B, h, w, num_classes).
-        num_classes: Number of classes.
-        images: RGB pixels (B, H, W, 3), uint8 or float32.
-        window: (height, width) in pixels.
-        stride: (down, across) in pixels.
-
-    Returns:
-        float32 logits (B, H, W, num_classes).
+    Returns float32 logits (B, H, W, num_classes).
     """
     batch, height, width, _ = keras.ops.shape(images)
     window = _smaller(window[0], height), _smaller(window[1], width)
@@ -156,18 +230,18 @@ def slide(
     return total / (down[:, None, None] * across[:, None])
 
 
-def _smaller(one: Side, other: Side) -> Side:
+def _smaller(one: _Side, other: _Side) -> _Side:
     if isinstance(one, int) and isinstance(other, int):
         return min(one, other)
     return keras.ops.minimum(one, other)
 
 
-def _count(side: Side, window: Side, stride: int) -> Side:
+def _count(side: _Side, window: _Side, stride: int) -> _Side:
     """Returns how many windows cover a side that is not below the window's."""
     return (side - window + stride - 1) // stride + 1
 
 
-def _coverage(side: Side, window: Side, stride: int, count: Side) -> Tensor:
+def _coverage(side: _Side, window: _Side, stride: int, count: _Side) -> Tensor:
     """Returns the number of windows over each pixel of a side: float32 (side,)."""
     starts = keras.ops.minimum(keras.ops.arange(count) * stride, side - window)
     distance = keras.ops.arange(side)[:, None] - starts
@@ -175,7 +249,7 @@ def _coverage(side: Side, window: Side, stride: int, count: Side) -> Tensor:
     return keras.ops.sum(keras.ops.cast(inside, "float32"), axis=1)
 
 
-def _loop(count: Side, add: Callable, total: Tensor) -> Tensor:
+def _loop(count: _Side, add: Callable, total: Tensor) -> Tensor:
     """Calls `total = add(index, total)` for each index below `count`."""
     if keras.backend.backend() != "tensorflow":
         return keras.ops.fori_loop(0, count, add, total)
@@ -190,7 +264,7 @@ def _loop(count: Side, add: Callable, total: Tensor) -> Tensor:
     return total
 
 
-def _add_at(total: Tensor, logits: Tensor, top: Side, left: Side) -> Tensor:
+def _add_at(total: Tensor, logits: Tensor, top: _Side, left: _Side) -> Tensor:
     """Adds a window's logits to the total, in place where the backend can."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -228,90 +302,3 @@ def _add_at_on_tensorflow(total, logits, top, left):
         value=logits + tf.slice(matrix, start, size),
     )
     return tf.ensure_shape(tf.reshape(matrix, tf.shape(total)), total.shape)
-
-
-# of the backend
-
-
-class Network(NamedTuple):
-    """What scoring needs to know of a network.
-
-    Attributes:
-        forward: Takes pixels (B, h, w, 3), uint8 or float32 0..255, and returns
-            logits (B, h, w, num_classes).
-        num_classes: Number of classes.
-    """
-
-    forward: Callable[[Tensor], Tensor]
-    num_classes: int
-
-
-def summed_logits(network: Network, images: Tensor, options: InferenceOptions):
-    """Scores images as the options say; backend operations only, for a compiled graph.
-
-    Args:
-        network: Scores one pass, or one window after the other.
-        images: uint8 RGB (B, H, W, 3); on TensorFlow sides may be known only at run
-            time.
-        options: What to do.
-
-    Returns:
-        Logits (B, H, W, num_classes), the sum over `options.passes` passes: float32,
-        or of the network's type where the options are the default.
-    """
-    if options == DEFAULT:
-        return network.forward(images)
-    size = keras.ops.shape(images)[1:3]
-    total = None
-    for scale in options.scales:
-        scaled = images if total is None else after(images, total)
-        if scale != 1:
-            sides = [scaled_side(side, scale) for side in size]
-            scaled = resize_bilinear(keras.ops.cast(scaled, "float32"), sides)
-        logits = _with_mirrored(network, scaled, options)
-        if scale != 1:
-            logits = resize_bilinear(logits, size)
-        total = logits if total is None else total + logits
-    return total
-
-
-def mean_logits(network: Network, images: Tensor, options: InferenceOptions):
-    """Like `summed_logits`, but the mean over the passes, always float32."""
-    total = keras.ops.cast(summed_logits(network, images, options), "float32")
-    return total if options.passes == 1 else total / options.passes
-
-
-def scaled_side(side: int | Tensor, scale: float) -> int | Tensor:
-    """Returns int(side * scale + 0.5), also of a side known only at run time."""
-    if isinstance(side, int):
-        return int(side * scale + 0.5)
-    exact = keras.ops.cast(side, "float64") * scale + 0.5  # as Python's
-    return keras.ops.cast(exact, "int32")
-
-
-def _with_mirrored(network: Network, images: Tensor, options: InferenceOptions):
-    logits = _whole(network, images, options)
-    if not options.flip:
-        return logits
-    mirrored = keras.ops.flip(after(images, logits), axis=2)
-    return logits + keras.ops.flip(_whole(network, mirrored, options), axis=2)
-
-
-def _whole(network: Network, images: Tensor, options: InferenceOptions):
-    if options.sliding_window is None:
-        return keras.ops.cast(network.forward(images), "float32")
-    return slide(*network, images, options.sliding_window, options.stride)
-
-
-def after(images: Tensor, logits: Tensor) -> Tensor:
-    """Returns `images`, but not before `logits` are there.
-
-    TensorFlow would run the passes side by side and keep the features of all of them
-    in memory.
-    """
-    if keras.backend.backend() != "tensorflow":
-        return images
-    import tensorflow as tf
-
-    with tf.control_dependencies([logits]):
-        return tf.identity(images)

@@ -180,7 +180,7 @@ def find_classes(
     """
     if classes is not None:
         return resolve_classes(classes)
-    if not isinstance(weights, KerasArchive):
+    if not isinstance(weights, KerasArchive) and not Path(weights).is_dir():
         weights = open_weights(weights)
     if isinstance(weights, KerasArchive):
         if CARD_MEMBER in weights.texts:

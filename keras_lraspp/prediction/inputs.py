@@ -1,4 +1,4 @@
-"""Which images a prediction reads: a file, a folder, a pattern or a list of files."""
+"""Input images of a prediction: a file, a folder, a pattern or a list of files."""
 
 import glob
 import itertools
@@ -9,33 +9,13 @@ from typing import NamedTuple
 
 from keras_lraspp.errors import InputError
 
-SUFFIXES = (
-    ".bmp",
-    ".gif",
-    ".jpeg",
-    ".jpg",
-    ".png",
-    ".ppm",
-    ".tif",
-    ".tiff",
-    ".webp",
-)
-VIDEO_SUFFIXES = (
-    ".3gp",
-    ".avi",
-    ".m4v",
-    ".mkv",
-    ".mov",
-    ".mp4",
-    ".mpeg",
-    ".mpg",
-    ".ts",
-    ".webm",
-    ".wmv",
+SUFFIXES = tuple(".bmp .gif .jpeg .jpg .png .ppm .tif .tiff .webp".split())
+VIDEO_SUFFIXES = tuple(
+    ".3gp .avi .m4v .mkv .mov .mp4 .mpeg .mpg .ts .webm .wmv".split()
 )
 
 
-class Images(NamedTuple):
+class ImageFiles(NamedTuple):
     """Images, and the folder that their results mirror."""
 
     root: Path
@@ -43,11 +23,11 @@ class Images(NamedTuple):
 
 
 def is_video(path: Path) -> bool:
-    """Says whether a file is a video, by its name."""
+    """Whether a file is a video, by its name."""
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
-def find_images(source: Path, output_dir: Path) -> Images:
+def find_images(source: Path, output_dir: Path) -> ImageFiles:
     """Finds the images that `source` names.
 
     A folder is searched with its sub-folders, in the order of their paths. A pattern
@@ -72,28 +52,30 @@ def find_images(source: Path, output_dir: Path) -> Images:
         InputError: If there is no image.
     """
     if source.is_dir():
-        found = _searched(source.rglob("*"), source, output_dir)
-        return Images(source, found or _none_in(source))
+        found = _filter_images(source.rglob("*"), source, output_dir)
+        if not found:
+            _raise_no_image(source)
+        return ImageFiles(source, found)
     if source.suffix.lower() == ".txt" and source.is_file():
-        return _listed(source)
+        return _read_list(source)
     if source.is_file():
-        return Images(source.parent, [source])
+        return ImageFiles(source.parent, [source])
     if not glob.has_magic(str(source)):
         raise InputError(f"There is no image or folder {source}; check --input.")
     root = Path(
         *itertools.takewhile(lambda part: not glob.has_magic(part), source.parts)
     )
     matches = map(Path, glob.iglob(str(source), recursive=True))
-    found = _searched(matches, root, output_dir)
+    found = _filter_images(matches, root, output_dir)
     if not found:
         raise InputError(
             f"No image matches {source}; looked for {', '.join(SUFFIXES)}. Quote the "
             f"pattern, and write ** for any sub-folders."
         )
-    return Images(root, found)
+    return ImageFiles(root, found)
 
 
-def _searched(paths: Iterable[Path], folder: Path, output_dir: Path) -> list[Path]:
+def _filter_images(paths: Iterable[Path], folder: Path, output_dir: Path) -> list[Path]:
     own = output_dir.resolve()
     inside = own != folder.resolve()
     return sorted(
@@ -108,7 +90,7 @@ def _searched(paths: Iterable[Path], folder: Path, output_dir: Path) -> list[Pat
     )
 
 
-def _none_in(folder: Path) -> list[Path]:
+def _raise_no_image(folder: Path) -> None:
     video = next((path for path in sorted(folder.rglob("*")) if is_video(path)), None)
     hint = f" A video is segmented by itself: --input={video}." if video else ""
     raise InputError(
@@ -117,7 +99,7 @@ def _none_in(folder: Path) -> list[Path]:
     )
 
 
-def _listed(path: Path) -> Images:
+def _read_list(path: Path) -> ImageFiles:
     try:
         lines = path.read_text("utf-8-sig").splitlines()
     except OSError as error:
@@ -135,4 +117,4 @@ def _listed(path: Path) -> Images:
     if not images:
         raise InputError(f"The list {path} names no image; write one per line.")
     root = Path(os.path.commonpath([image.parent for image in images]))
-    return Images(root, list(dict.fromkeys(images)))
+    return ImageFiles(root, list(dict.fromkeys(images)))

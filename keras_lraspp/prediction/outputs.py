@@ -1,4 +1,4 @@
-"""Which files a prediction writes, and what they are called."""
+"""Result files of a prediction: their names, how they are drawn and written."""
 
 import tempfile
 import zipfile
@@ -14,7 +14,7 @@ from PIL import Image
 from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.files import replacing
-from keras_lraspp.prediction.inputs import Images
+from keras_lraspp.prediction.inputs import ImageFiles
 from keras_lraspp.prediction.segmenter import Segmenter
 from keras_lraspp.visualize import colorize, overlay, with_legend
 
@@ -26,12 +26,12 @@ _SUFFIXES = {
 }
 KINDS = tuple(_SUFFIXES)
 
-# Pixels, uint8 (H, W, 3) -> labels (H, W), and probabilities (H, W, C) if wanted.
+# Labels (H, W), and probabilities (H, W, classes) if they are wanted.
 Results = tuple[np.ndarray, np.ndarray | None]
 
 
 class Job(NamedTuple):
-    """One image or video, and what is to be made of it.
+    """One image or video, and the result files that are asked for.
 
     Attributes:
         image: The image or video.
@@ -54,18 +54,8 @@ class Job(NamedTuple):
         return {kind: path for kind, path in paths.items() if path}
 
 
-def check_outputs(outputs: Sequence[str]) -> tuple[str, ...]:
-    """Checks the kinds of results that are asked for.
-
-    Args:
-        outputs: Some of `KINDS`.
-
-    Returns:
-        The same in the order of `KINDS`, each once.
-
-    Raises:
-        InputError: For none, or one that does not exist.
-    """
+def check_result_kinds(outputs: Sequence[str]) -> tuple[str, ...]:
+    """Returns kinds in the order of `KINDS`, each once; raises `InputError`."""
     outputs = [outputs] if isinstance(outputs, str) else list(outputs)
     wrong = [kind for kind in outputs if kind not in KINDS]
     if wrong or not outputs:
@@ -77,20 +67,14 @@ def check_outputs(outputs: Sequence[str]) -> tuple[str, ...]:
     return tuple(kind for kind in KINDS if kind in outputs)
 
 
-def image_jobs(images: Images, output_dir: Path, outputs: Iterable[str]) -> list[Job]:
-    """Names the results of images.
+def image_jobs(
+    images: ImageFiles, output_dir: Path, outputs: Iterable[str]
+) -> list[Job]:
+    """Names the results of images, in the order of the images.
 
     They are named after the image, `<stem>_labels.png`, in the sub-folder of
     `output_dir` that the image has below the images' root; after its full name where
     two images of one folder differ only in the suffix.
-
-    Args:
-        images: As `find_images` gives them.
-        output_dir: Where results go.
-        outputs: Kinds of results.
-
-    Returns:
-        Jobs, in the order of the images.
 
     Raises:
         InputError: If a result would overwrite an image.
@@ -103,7 +87,7 @@ def image_jobs(images: Images, output_dir: Path, outputs: Iterable[str]) -> list
         name = image.stem if unique else image.name
         results = {kind: base / f"{name}_{kind}{_SUFFIXES[kind]}" for kind in outputs}
         jobs.append(Job(image, **results))
-    _keep_inputs(jobs)
+    _check_inputs_stay(jobs)
     return jobs
 
 
@@ -118,7 +102,7 @@ def video_job(video: Path, output_dir: Path, outputs: Iterable[str]) -> Job:
         kind: output_dir / f"{video.stem}_{kind}{endings[kind]}" for kind in outputs
     }
     job = Job(video, **results)
-    _keep_inputs([job])
+    _check_inputs_stay([job])
     return job
 
 
@@ -134,11 +118,7 @@ def frame_job(job: Job, index: int) -> Job:
 
 
 def check_writable(folder: Path) -> None:
-    """Makes a folder, if missing, and makes sure that files can be put there.
-
-    Raises:
-        StorageError: If not.
-    """
+    """Makes a folder; raises `StorageError` if files cannot be put there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -150,7 +130,7 @@ def check_writable(folder: Path) -> None:
         ) from error
 
 
-def _keep_inputs(jobs: list[Job]) -> None:
+def _check_inputs_stay(jobs: list[Job]) -> None:
     inputs = {job.image.resolve() for job in jobs}
     for job in jobs:
         for result in job.results.values():
@@ -162,7 +142,7 @@ def _keep_inputs(jobs: list[Job]) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Style:
+class DrawingStyle:
     """How results are drawn and written.
 
     Attributes:
@@ -209,16 +189,16 @@ class Style:
 
 def write_results(
     job: Job,
-    style: Style,
+    style: DrawingStyle,
     pixels: np.ndarray,
     labels: np.ndarray,
     probabilities: np.ndarray | None,
 ) -> None:
-    """Writes the files of one image.
+    """Writes the result files of one image.
 
     Args:
-        job: Says which.
-        style: Says how.
+        job: The files.
+        style: How they are drawn.
         pixels: uint8 RGB (H, W, 3).
         labels: Classes (H, W), uint8 or, for more than 256 classes, int32.
         probabilities: float16 (H, W, classes), if `job` wants them.
@@ -241,14 +221,14 @@ def write_results(
         )
 
 
-def _label_picture(labels: np.ndarray, style: Style) -> Image.Image:
+def _label_picture(labels: np.ndarray, style: DrawingStyle) -> Image.Image:
     if style.values is not None:
         return Image.fromarray(style.values[labels])
     narrow = labels.dtype == np.uint8
     return Image.fromarray(labels if narrow else labels.astype(np.uint16))
 
 
-def _color_picture(labels: np.ndarray, style: Style) -> Image.Image:
+def _color_picture(labels: np.ndarray, style: DrawingStyle) -> Image.Image:
     if labels.dtype != np.uint8:
         return Image.fromarray(style.color(labels))
     # A palette PNG: smaller and faster than RGB, and the same to the eye.
@@ -275,19 +255,12 @@ def _write_archive(path: Path, **arrays: np.ndarray) -> None:
                     np.lib.format.write_array(file, array, allow_pickle=False)
 
 
-def wants_probabilities(job: Job) -> bool:
-    """Says whether the probabilities of an image or video are written."""
-    return job.probabilities is not None
-
-
-def results_function(
-    segmenter: Segmenter, probabilities: bool
-) -> Callable[[np.ndarray], Results]:
-    """Makes the function from an image to its labels and, if wanted, probabilities.
+def results_function(segmenter: Segmenter, job: Job) -> Callable[[np.ndarray], Results]:
+    """Makes the function from an image to its labels and, if `job` has them, scores.
 
     The network runs once: with probabilities, the labels are their arg-max.
     """
-    if not probabilities:
+    if job.probabilities is None:
         return lambda pixels: (segmenter(pixels), None)
 
     def both(pixels: np.ndarray) -> Results:
@@ -300,7 +273,7 @@ def results_function(
     return both
 
 
-def named(path: Path, error: InputError) -> str:
+def with_path(path: Path, error: InputError) -> str:
     """Returns an error's message, with the file's name if it lacks it."""
     message = str(error)
     return message if str(path) in message else f"{path}: {message}"

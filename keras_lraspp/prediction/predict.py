@@ -1,4 +1,4 @@
-"""One prediction: label, colour and overlay pictures of photographs or of a video."""
+"""The `predict` command: label, colour and overlay pictures of images or a video."""
 
 import sys
 import warnings
@@ -20,75 +20,22 @@ from keras_lraspp.models.keras_file import find_classes, load_weights, open_weig
 from keras_lraspp.parallel import BackgroundWriter, map_threads
 from keras_lraspp.prediction.inputs import find_images, is_video
 from keras_lraspp.prediction.outputs import (
+    DrawingStyle,
     Job,
-    Style,
-    check_outputs,
+    check_result_kinds,
     check_writable,
     image_jobs,
-    named,
     results_function,
     video_job,
-    wants_probabilities,
+    with_path,
     write_results,
 )
-from keras_lraspp.prediction.predictors import is_exported, open_predictor
-from keras_lraspp.prediction.segmenter import Segmenter
+from keras_lraspp.prediction.segmenter import Segmenter, is_exported, open_predictor
 from keras_lraspp.prediction.video import predict_video, read_video
 from keras_lraspp.visualize import read_palette
 
-
-def predict_images(
-    jobs: list[Job], segmenter: Segmenter, style: Style, output_dir: Path
-) -> list[Job]:
-    """Segments images and writes what their jobs ask for.
-
-    The network runs in the caller's thread; decoding and compressing, which take as
-    long as a small network does, run on others. An image that cannot be read or is of
-    a size that the model does not take is reported on stderr.
-
-    Args:
-        jobs: The images, at least one.
-        segmenter: The network.
-        style: How to draw.
-        output_dir: Named in messages.
-
-    Returns:
-        `jobs`.
-
-    Raises:
-        InputError: At the end, if images failed.
-        StorageError: If a result cannot be written.
-    """
-    segment = results_function(segmenter, wants_probabilities(jobs[0]))
-    failed = 0
-    images = closing(map_threads(_read, jobs))
-    bar = tqdm(total=len(jobs), unit="image", desc="predict")
-    with bar, images as images, BackgroundWriter() as results:
-        for job, pixels in images:
-            try:
-                pixels = pixels.result()
-                results.submit(write_results, job, style, pixels, *segment(pixels))
-            except InputError as error:
-                failed += 1
-                bar.write(named(job.image, error), file=sys.stderr)
-            bar.update()
-    done = len(jobs) - failed
-    if failed:
-        raise InputError(
-            f"{failed} of {len(jobs)} images failed, each named above; the results of "
-            f"the other {done} are in {output_dir}."
-        )
-    kinds = ", ".join(jobs[0].results)
-    print(f"{done} image{'' if done == 1 else 's'}: {kinds} in {output_dir}")
-    return jobs
-
-
-def _read(job: Job) -> np.ndarray:
-    return read_image(job.image, apply_exif=True)
-
-
-IMAGE_OUTPUTS = ("labels", "color", "overlay")
-VIDEO_OUTPUTS = ("overlay",)
+_IMAGE_OUTPUTS = ("labels", "color", "overlay")
+_VIDEO_OUTPUTS = ("overlay",)
 
 
 def predict(
@@ -118,7 +65,7 @@ def predict(
     `classes`, their names, and `palette`. An image that cannot be read is reported on
     stderr, and the others are done.
 
-    Of a video `overlay` and `color` are MP4s, `labels` and `probabilities` folders
+    For a video, `overlay` and `color` are MP4s, `labels` and `probabilities` folders
     with a file for each frame.
 
     Args:
@@ -130,7 +77,7 @@ def predict(
         outputs: Some of `"labels"`, `"color"`, `"overlay"` and `"probabilities"`;
             `None` for the first three, and for a video the overlay.
         classes: Names and number of the classes: `"cityscapes"`, `"camvid"`, a list of
-            names, or a number; `None` for what training noted in `weights`.
+            names, or a number; `None` for those that are in `weights`.
         palette: File with other colours, as `read_palette` takes it.
         label_ids: Whether label PNGs hold Cityscapes' labelIds instead of trainIds.
         opacity: Weight of the colours in overlays, 0 to 1.
@@ -154,7 +101,7 @@ def predict(
     )
     source, target = Path(input_path).expanduser(), Path(output_dir).expanduser()
     video = read_video(source) if is_video(source) and source.is_file() else None
-    kinds = check_outputs(outputs or (VIDEO_OUTPUTS if video else IMAGE_OUTPUTS))
+    kinds = check_result_kinds(outputs or (_VIDEO_OUTPUTS if video else _IMAGE_OUTPUTS))
     network = None
     if is_exported(weights):
         network, known = open_predictor(weights, options)
@@ -164,7 +111,7 @@ def predict(
     class_set = find_classes(classes, weights, "predict")
     if palette is not None:
         class_set = ClassSet(class_set.names, read_palette(palette, class_set.names))
-    style = Style(
+    style = DrawingStyle(
         classes=class_set,
         opacity=opacity,
         legend=legend,
@@ -186,7 +133,7 @@ def predict(
     with warnings.catch_warnings():
         # Pillow's remarks on odd metadata name no file, and the pixels are whole.
         warnings.filterwarnings("ignore", module=r"PIL\.")
-        return predict_images(jobs, segmenter, style, target)
+        return _predict_images(jobs, segmenter, style, target)
 
 
 def _label_ids(classes: ClassSet):
@@ -197,3 +144,40 @@ def _label_ids(classes: ClassSet):
             f"--label_ids."
         )
     return cityscapes_train_to_id()
+
+
+def _predict_images(
+    jobs: list[Job], segmenter: Segmenter, style: DrawingStyle, output_dir: Path
+) -> list[Job]:
+    """Segments images and writes their results; raises InputError if some failed.
+
+    The network runs in the caller's thread; decoding and compressing, which take as
+    long as a small network does, run on others. An image that cannot be read or is of
+    a size that the model does not take is reported on stderr.
+    """
+    segment = results_function(segmenter, jobs[0])
+    failed = 0
+    images = closing(map_threads(_read, jobs))
+    bar = tqdm(total=len(jobs), unit="image", desc="predict")
+    with bar, images as images, BackgroundWriter() as results:
+        for job, pixels in images:
+            try:
+                pixels = pixels.result()
+                results.submit(write_results, job, style, pixels, *segment(pixels))
+            except InputError as error:
+                failed += 1
+                bar.write(with_path(job.image, error), file=sys.stderr)
+            bar.update()
+    done = len(jobs) - failed
+    if failed:
+        raise InputError(
+            f"{failed} of {len(jobs)} images failed, each named above; the results of "
+            f"the other {done} are in {output_dir}."
+        )
+    kinds = ", ".join(jobs[0].results)
+    print(f"{done} image{'' if done == 1 else 's'}: {kinds} in {output_dir}")
+    return jobs
+
+
+def _read(job: Job) -> np.ndarray:
+    return read_image(job.image, apply_exif=True)

@@ -1,27 +1,39 @@
-"""Image in, labels out."""
+"""Segmenter: images in, labels out, with a model, a preset, a file or an export."""
 
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import keras
 import numpy as np
 from PIL import Image, ImageOps
 
-from keras_lraspp.classes import ClassSet, generic_class_set, resolve_classes
+from keras_lraspp.classes import (
+    CLASS_SETS,
+    ClassSet,
+    generic_class_set,
+    resolve_classes,
+)
 from keras_lraspp.errors import InputError
 from keras_lraspp.images import read_image
-from keras_lraspp.inference.checks import check_array
-from keras_lraspp.inference.tta import InferenceOptions
-from keras_lraspp.prediction.predictors import Source, open_predictor
+from keras_lraspp.inference.functions import (
+    check_array,
+    label_function,
+    probability_function,
+)
+from keras_lraspp.inference.tta import SINGLE_PASS, InferenceOptions
+from keras_lraspp.models.keras_file import CARD_MEMBER, read_classes
+from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.visualize import overlay, with_legend
+from keras_lraspp.weights.keras_archive import read_keras_archive
 
 Picture = str | os.PathLike | Image.Image | np.ndarray
 Pictures = Picture | Sequence[Picture]
 
 
 class Segmenter:
-    """Segments photographs, however they come.
+    """Segments images: files, PIL images, arrays, batches and lists of them.
 
     Args:
         model: A model that takes uint8 pixels (B, H, W, 3) and returns logits
@@ -31,7 +43,7 @@ class Segmenter:
             in its own runtime; or a `Predictor`.
         classes: Names and colours of the model's classes: a `ClassSet`,
             `"cityscapes"` or another of `CLASS_SETS`, or a list of names. `None` for
-            what the file notes or the preset is known for; of a model, "class 0",
+            those of the file or of the preset; of a model, "class 0",
             "class 1", ... in PASCAL VOC's colours.
         flip: Whether to average with the mirrored image, at twice the time.
         scales: Factors of the image's sides to average over.
@@ -63,7 +75,7 @@ class Segmenter:
 
     def __init__(
         self,
-        model: Source,
+        model: "Source",
         classes: ClassSet | str | int | Sequence[str] | None = None,
         *,
         flip: bool = False,
@@ -179,3 +191,154 @@ class Segmenter:
             return [self._each(one, function) for one in image]
         pixels = self.pixels(image)
         return function(pixels) if pixels.ndim == 4 else function(pixels[None])[0]
+
+
+class Predictor(Protocol):
+    """A network that is ready to be used.
+
+    Attributes:
+        num_classes: Number of classes.
+        smallest_side: Smallest height and width of an image, in pixels.
+        options: What is done beside one pass over the image.
+    """
+
+    num_classes: int
+    smallest_side: int
+    options: InferenceOptions
+
+    def labels(self, images: np.ndarray) -> np.ndarray:
+        """Returns the class of every pixel.
+
+        Args:
+            images: uint8 RGB (B, H, W, 3).
+
+        Returns:
+            (B, H, W): uint8 up to 256 classes, int32 above.
+
+        Raises:
+            InputError: For images of another shape or type, or of a size that the
+                network does not take.
+        """
+        ...
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Returns float32 (B, H, W, num_classes); images and errors as of `labels`."""
+        ...
+
+
+class KerasPredictor:
+    """A Keras model as a `Predictor`; nothing is compiled before the first image.
+
+    Args:
+        model: Takes uint8 pixels (B, H, W, 3), returns logits (B, H, W, classes).
+        options: See `label_function`.
+
+    Attributes:
+        model: The model.
+        num_classes: Number of its classes.
+        smallest_side: Smallest height and width that it takes, in pixels.
+        options: The options.
+        labels: `label_function` of it.
+        probabilities: `probability_function` of it.
+    """
+
+    def __init__(self, model: keras.Model, options: InferenceOptions = SINGLE_PASS):
+        self.model = model
+        self.num_classes = model.output_shape[-1]
+        self.smallest_side = getattr(model, "smallest_side", 1)
+        self.options = options
+        self.labels = label_function(model, options)
+        self.probabilities = probability_function(model, options)
+
+
+Source = keras.Model | Predictor | str | os.PathLike
+
+
+class Opened(NamedTuple):
+    """A predictor, and its classes if they are known."""
+
+    predictor: Predictor
+    classes: ClassSet | None
+
+
+def open_predictor(
+    source: Source, options: InferenceOptions = SINGLE_PASS, variant: str | None = None
+) -> Opened:
+    """Opens a model, a preset or a file as a `Predictor`.
+
+    A `.keras` file has its classes if training wrote it; PaddleSeg's weights of 19
+    classes are taken for those of Cityscapes.
+
+    Args:
+        source: A model, a predictor, an exported file, or what `LRASPP.from_preset`
+            takes: the name of published weights, a `.keras` file, or PaddleSeg's
+            weights.
+        options: What to do beside one pass over the image.
+        variant: Row of the table of variants that a `.pdparams` file belongs to, if
+            several have the same tensors.
+
+    Returns:
+        The network and its classes.
+
+    Raises:
+        InputError: For an unknown name, a file that does not fit, or options beside
+            an exported file, or a predictor, which has its own.
+        StorageError: If weights cannot be downloaded or read.
+    """
+    if isinstance(source, keras.Model):
+        return Opened(KerasPredictor(source, options), None)
+    if not isinstance(source, (str, os.PathLike)):
+        return Opened(_check_predictor(source, options), None)
+    if is_exported(source):
+        return _open_export(source, options)
+    path = Path(source).expanduser()
+    if path.name.endswith(".keras") and path.is_file():
+        archive = read_keras_archive(path)
+        model = LRASPP.from_preset(archive)
+        classes = read_classes(archive) if CARD_MEMBER in archive.texts else None
+    else:
+        model = LRASPP.from_preset(source, variant=variant)
+        cityscapes = CLASS_SETS["cityscapes"]
+        classes = cityscapes if model.num_classes == len(cityscapes.names) else None
+    return Opened(KerasPredictor(model, options), classes)
+
+
+def is_exported(source: str | os.PathLike) -> bool:
+    """Whether a path is that of an exported file: ONNX, LiteRT or SavedModel.
+
+    A `.onnx` or `.tflite` file need not be there; a SavedModel's folder has to.
+    """
+    path = Path(source).expanduser()
+    return path.suffix in (".onnx", ".tflite") or (path / "saved_model.pb").is_file()
+
+
+def _open_export(path: str | os.PathLike, options: InferenceOptions) -> Opened:
+    # Not before it is asked for: it brings TensorFlow.
+    from keras_lraspp.export.runtimes import open_exported
+
+    if options != SINGLE_PASS:
+        raise InputError(
+            f"{path} is an exported file, which sees the image once; leave out flip, "
+            f"scales and sliding_window, or give the .keras file."
+        )
+    exported = open_exported(Path(path).expanduser())
+    if not exported.num_classes:
+        raise InputError(
+            f"{path} does not say how many classes it has; export it with export.py."
+        )
+    return Opened(exported, exported.classes)
+
+
+def _check_predictor(source: Predictor, options: InferenceOptions) -> Predictor:
+    if not callable(getattr(source, "labels", None)):
+        raise InputError(
+            f"A Segmenter takes a keras.Model, the name of a preset, or the path of a "
+            f".keras, .pdparams or exported file, not {type(source).__name__}; give "
+            f"one of these."
+        )
+    if options not in (SINGLE_PASS, source.options):
+        raise InputError(
+            f"A {type(source).__name__} has its own options, {source.options}; give "
+            f"them where it is made."
+        )
+    return source

@@ -1,4 +1,4 @@
-"""The prediction of a video: frame by frame, so that its length does not matter."""
+"""Segmentation of videos, frame by frame: read, predict, write."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -18,13 +18,12 @@ from keras_lraspp.files import replacing
 from keras_lraspp.images import MAX_PIXELS, DamagedFileError, damage_sentence
 from keras_lraspp.parallel import BackgroundWriter, map_threads
 from keras_lraspp.prediction.outputs import (
+    DrawingStyle,
     Job,
     Results,
-    Style,
     frame_job,
-    named,
     results_function,
-    wants_probabilities,
+    with_path,
     write_results,
 )
 from keras_lraspp.prediction.segmenter import Segmenter
@@ -261,7 +260,9 @@ def _storage_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def predict_video(job: Job, video: Video, segmenter: Segmenter, style: Style) -> Job:
+def predict_video(
+    job: Job, video: Video, segmenter: Segmenter, style: DrawingStyle
+) -> Job:
     """Segments the frames of a video and writes what its job asks for.
 
     Decoding, the network and encoding overlap. Whatever ends it early, the frames
@@ -281,7 +282,7 @@ def predict_video(job: Job, video: Video, segmenter: Segmenter, style: Style) ->
             does not take.
         StorageError: If a result cannot be written.
     """
-    segment = results_function(segmenter, wants_probabilities(job))
+    segment = results_function(segmenter, job)
     done, ended = 0, None
     with ExitStack() as stack:
         write = _frame_writer(job, video, style, stack)
@@ -308,14 +309,14 @@ def predict_video(job: Job, video: Video, segmenter: Segmenter, style: Style) ->
             if done
             else "There is no frame before."
         )
-        raise InputError(f"{named(job.image, ended)} {kept}") from ended
+        raise InputError(f"{with_path(job.image, ended)} {kept}") from ended
     if ended is not None:
         raise ended
     print(f"{done} frames: {where}")
     return job
 
 
-def _frame_writer(job: Job, video: Video, style: Style, stack: ExitStack):
+def _frame_writer(job: Job, video: Video, style: DrawingStyle, stack: ExitStack):
     """Makes the function that writes all results of a frame."""
     videos = {
         kind: stack.enter_context(video_writer(path, video.rate))

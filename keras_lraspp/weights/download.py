@@ -1,4 +1,4 @@
-"""Published weights: downloaded once, checked, kept with their digest."""
+"""Download of published weights, checked and cached with their SHA-256."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ MIRROR = "https://paddleseg.bj.bcebos.com/dygraph"
 # Names another address that serves the same files.
 MIRROR_VARIABLE = "KERAS_LRASPP_MIRROR"
 
-_PATIENCE = 60  # seconds without an answer or a byte
+_TIMEOUT = 60  # seconds without an answer or a byte
 
 Check = Callable[[dict[str, np.ndarray]], None]
 
@@ -50,12 +50,17 @@ class Published(NamedTuple):
         home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
         return home / "keras_lraspp" / self.file_name
 
+    @property
+    def pin(self) -> Path:
+        """The `.json` beside it, with the digest of the first download."""
+        return self.cached.with_name(f"{self.file_name}.json")
+
 
 def fetch(published: Published, check: Check) -> dict[str, np.ndarray]:
     """Returns the tensors of a published file, from the cache if it is there.
 
     No digest is published for these files. So the first download is checked for what
-    its tensors must be, and its digest is kept beside it, in a `.json`; from then on
+    its tensors must be, and its SHA-256 is kept beside it, in a `.json`; from then on
     the file, and any later download of it, must have that digest.
 
     Args:
@@ -69,57 +74,51 @@ def fetch(published: Published, check: Check) -> dict[str, np.ndarray]:
         InputError: If the file is not what it should be. A download is then not kept.
         StorageError: If it cannot be downloaded, read or written.
     """
-    pin = _Pin(published)
-    if published.cached.is_file():
-        if pin.fits(published.cached):
-            tensors = read_pdparams(published.cached)
+    cached, digest = published.cached, _pinned_digest(published)
+    if cached.is_file():
+        if digest in (None, sha256(cached)):
+            tensors = read_pdparams(cached)
             check(tensors)
-            pin.keep(published.cached)
+            _pin_digest(published)
             return tensors
         warnings.warn(
-            f"{published.cached} was cut or changed since it was downloaded; "
-            f"downloading it again.",
+            f"{cached} was cut or changed since it was downloaded; downloading it "
+            f"again.",
             stacklevel=2,
         )
-    try:
-        with replacing(published.cached) as temporary:
-            _download(published.address, temporary)
-            tensors = _checked(temporary, published.address, check, pin)
-    except _DownloadError as error:
-        raise StorageError(
-            f"Cannot download {published.address} ({error}). Get the file in another "
-            f"way and put it at {published.cached}, or {published.otherwise}."
-        ) from error
-    pin.keep(published.cached)
+    with replacing(cached) as temporary:
+        _download(published, temporary)
+        tensors = _read_checked(temporary, published, check, digest)
+    _pin_digest(published)
     return tensors
 
 
-class _DownloadError(Exception):
-    """The file did not come, or not all of it."""
-
-
-def _download(address: str, target: Path) -> None:
+def _download(published: Published, target: Path) -> None:
     """Downloads to a file in a folder of its own; a cut download raises an error."""
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_PATIENCE)  # or a silent server would hold us for ever
+    socket.setdefaulttimeout(_TIMEOUT)  # or a silent server would hold us for ever
     try:
         keras.utils.get_file(
-            target.name, address, cache_dir=str(target.parent), cache_subdir=""
+            target.name, published.address, cache_dir=target.parent, cache_subdir=""
         )
     except Exception as error:  # Keras raises the bare class
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise _DownloadError(reason) from error
+        raise StorageError(
+            f"Cannot download {published.address} ({reason}). Get the file in another "
+            f"way and put it at {published.cached}, or {published.otherwise}."
+        ) from error
     finally:
         socket.setdefaulttimeout(before)
 
 
-def _checked(file: Path, address: str, check: Check, pin: "_Pin"):
+def _read_checked(file: Path, published: Published, check: Check, digest: str | None):
     """Returns the tensors of a fresh download, or raises an error on its address."""
-    if not pin.fits(file):
+    address = published.address
+    if digest not in (None, found := sha256(file)):
         raise InputError(
             f"{address} is not what it was when first downloaded: its SHA-256 is "
-            f"{sha256(file)}, not {pin.digest}. It was not kept; download again, or "
-            f"delete {pin.path} if you trust the new file."
+            f"{found}, not {digest}. It was not kept; download again, or "
+            f"delete {published.pin} if you trust the new file."
         )
     try:
         tensors = read_pdparams(file)
@@ -132,23 +131,13 @@ def _checked(file: Path, address: str, check: Check, pin: "_Pin"):
     return tensors
 
 
-class _Pin:
-    """The digest of the first download, in a `.json` beside the file."""
+def _pinned_digest(published: Published) -> str | None:
+    """Returns the digest of the first download, `None` if there was none."""
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        return str(json.loads(published.pin.read_text())["sha256"])
 
-    def __init__(self, published: Published):
-        self.path = published.cached.with_name(f"{published.file_name}.json")
-        self.address = published.address
-        self.digest: str | None = None
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            self.digest = str(json.loads(self.path.read_text())["sha256"])
 
-    def fits(self, file: Path) -> bool:
-        """Whether a file is the one that was first downloaded, if there was one."""
-        return self.digest is None or self.digest == sha256(file)
-
-    def keep(self, file: Path) -> None:
-        """Notes the digest, once."""
-        if self.digest is not None:
-            return
-        note = {"address": self.address, "sha256": sha256(file)}
-        write_text(self.path, json.dumps(note, indent=2) + "\n")
+def _pin_digest(published: Published) -> None:
+    if _pinned_digest(published) is None:
+        note = {"address": published.address, "sha256": sha256(published.cached)}
+        write_text(published.pin, json.dumps(note, indent=2) + "\n")

@@ -9,7 +9,7 @@ from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError
 from keras_lraspp.evaluation.evaluate import load_scored_models
 from keras_lraspp.evaluation.scores import comparison_scores, comparison_text
-from keras_lraspp.inference.tta import DEFAULT
+from keras_lraspp.inference.tta import SINGLE_PASS
 from keras_lraspp.metrics import ImageConfusion
 
 CLASSES = ClassSet(("road", "sky", "ghost"), ((1, 1, 1), (2, 2, 2), (3, 3, 3)))
@@ -76,7 +76,11 @@ def loaded(tmp_path, other):
     SMALLEST(num_classes=3).save(tmp_path / "ours.keras")
     other.save(tmp_path / "other.keras")
     return load_scored_models(
-        SMALLEST, tmp_path / "ours.keras", 3, DEFAULT, compare=tmp_path / "other.keras"
+        SMALLEST,
+        tmp_path / "ours.keras",
+        3,
+        SINGLE_PASS,
+        compare=tmp_path / "other.keras",
     )
 
 

@@ -6,15 +6,19 @@ import math
 import pytest
 
 from keras_lraspp.errors import InputError
-from keras_lraspp.inference import DEFAULT, InferenceOptions
+from keras_lraspp.inference import SINGLE_PASS, InferenceOptions
 
 
 def test_the_default_is_one_pass():
-    assert InferenceOptions() == DEFAULT == InferenceOptions(scales=[1], flip=False)
-    assert (DEFAULT.passes, DEFAULT.sliding_window, DEFAULT.stride) == (1, None, None)
+    assert InferenceOptions() == SINGLE_PASS == InferenceOptions(scales=[1], flip=False)
+    assert (SINGLE_PASS.passes, SINGLE_PASS.sliding_window, SINGLE_PASS.stride) == (
+        1,
+        None,
+        None,
+    )
     assert InferenceOptions(flip=True, scales=(0.5, 1, 2)).passes == 6
     with pytest.raises(dataclasses.FrozenInstanceError):
-        DEFAULT.flip = True
+        SINGLE_PASS.flip = True
 
 
 def test_lists_of_a_configuration_become_tuples():

@@ -9,11 +9,10 @@ from PIL import Image
 from harness.pixel_model import expected_labels, pixel_model, random_images
 from harness.scoring import averaged, conv_logits, conv_model
 from keras_lraspp import Segmenter
-from keras_lraspp import visualize as legend
 from keras_lraspp.classes import CLASS_SETS, ClassSet
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference import InferenceOptions
-from keras_lraspp.visualize import overlay
+from keras_lraspp.visualize import legend, overlay
 
 pytestmark = pytest.mark.backends
 

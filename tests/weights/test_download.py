@@ -144,7 +144,7 @@ def test_a_missing_file_says_404(server, tmp_path):
 
 
 def test_a_silent_server_does_not_hold_us(server, monkeypatch, tmp_path):
-    monkeypatch.setattr("keras_lraspp.weights.download._PATIENCE", 0.2)
+    monkeypatch.setattr("keras_lraspp.weights.download._TIMEOUT", 0.2)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

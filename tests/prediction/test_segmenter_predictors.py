@@ -13,9 +13,9 @@ from keras_lraspp.export.litert import export_litert
 from keras_lraspp.export.onnx import export_onnx
 from keras_lraspp.export.saved_model import export_saved_model
 from keras_lraspp.inference import InferenceOptions
-from keras_lraspp.inference.tta import DEFAULT
+from keras_lraspp.inference.tta import SINGLE_PASS
 from keras_lraspp.models.keras_file import save_network
-from keras_lraspp.prediction.predictors import is_exported, open_predictor
+from keras_lraspp.prediction.segmenter import is_exported, open_predictor
 
 CLASSES = ClassSet(("cat", "dog"), ((1, 2, 3), (4, 5, 6)))
 FLIP = InferenceOptions(flip=True)
@@ -93,7 +93,7 @@ class Constant:
 
 def test_another_runtime_brings_its_own_options():
     constant = Constant()
-    for options in (DEFAULT, FLIP):
+    for options in (SINGLE_PASS, FLIP):
         assert open_predictor(constant, options) == (constant, None)
     with pytest.raises(InputError, match="Constant has its own options"):
         open_predictor(constant, InferenceOptions(scales=(0.5,)))
@@ -121,7 +121,7 @@ def test_an_exported_file_in_a_segmenter(exported, kind):
     model, path = exported[0], exported[1][kind]
     segmenter = Segmenter(path)
     assert segmenter.classes == CLASSES and segmenter.model is None
-    assert segmenter.options == DEFAULT
+    assert segmenter.options == SINGLE_PASS
     images = random_images(2, *SIZE)
     labels = segmenter(images)
     assert labels.dtype == np.uint8

@@ -7,7 +7,7 @@ from harness.pixel_model import pixel_model, random_images
 from keras_lraspp import LRASPP
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference import InferenceOptions, label_function
-from keras_lraspp.inference.checks import check_array, check_images
+from keras_lraspp.inference.functions import check_array, check_images
 
 
 def images(height, width):
