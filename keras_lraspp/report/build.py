@@ -34,7 +34,13 @@ from keras_lraspp.report.page import (
     render_page,
 )
 from keras_lraspp.run_dir.best_model import BEST, BestScores, read_best
-from keras_lraspp.run_dir.log import EMPTY, Series, read_log, smoothed, training_seconds
+from keras_lraspp.run_dir.log import (
+    EMPTY_SERIES,
+    Series,
+    read_log,
+    smooth,
+    training_seconds,
+)
 from keras_lraspp.run_dir.record import RUN_RECORD, RunRecord, read_run_record
 from keras_lraspp.visualize import confusion_picture, row_shares
 from keras_lraspp.weights.keras_archive import read_keras_archive
@@ -188,7 +194,7 @@ def _key_figures(
 ) -> list[KeyFigure]:
     """Returns the numbers at the head of the page, as far as they are known."""
     figures = [] if best is None else _score_figures(best, scores)
-    speeds = log.get("images_per_second", EMPTY)
+    speeds = log.get("images_per_second", EMPTY_SERIES)
     if record is not None and len(speeds.values):
         time = _duration(training_seconds(speeds, record.batch_size))
         figures.append(KeyFigure("training time", *time, "without evaluation"))
@@ -242,7 +248,7 @@ def _curves(log: Log, best: BestScores | None) -> list[Curve]:
         if len(log["loss"].values) >= _FEWEST_SMOOTHED:
             lines = [
                 Line(log["loss"], "logged", faint=True),
-                Line(smoothed(log["loss"]), "smoothed"),
+                Line(smooth(log["loss"]), "smoothed"),
             ]
         svg = draw_curve("training loss", lines, last_step=last)
         curves.append(Curve("Training loss", svg))

@@ -5,7 +5,7 @@ import io
 import re
 from typing import NamedTuple
 
-from keras_lraspp.run_dir.log import Series, thinned
+from keras_lraspp.run_dir.log import Series, downsample
 
 # Placeholders; replaced by the page's CSS variables.
 _COLORS = {
@@ -87,7 +87,7 @@ def draw_curve(
         axes = figure.add_axes((0.1, 0.16, 0.88, 0.8))
         for line in lines:
             axes.plot(
-                *thinned(line.series),
+                *downsample(line.series),
                 color=_COLORS[line.color],
                 linewidth=1.0 if line.faint else 1.8,
                 alpha=0.35 if line.faint else 1.0,

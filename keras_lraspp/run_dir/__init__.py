@@ -1,1 +1,1 @@
-"""The runs behind the doors: train, evaluate, predict and export."""
+"""Files of a training run: folder and lock, checkpoints, best model, record, log."""

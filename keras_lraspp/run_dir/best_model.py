@@ -1,4 +1,4 @@
-"""The best model of a run, and the counts that it was chosen by, in one file.
+"""Best model of a run, with the confusion counts that it was chosen by.
 
 The counts are a member of `best.keras` itself. So they become visible in the same
 rename as the weights, and belong to them however a run ends.
@@ -32,19 +32,12 @@ _LARGEST = 256 << 20  # bytes, unpacked; 500 images of 19 classes take 152 000
 
 
 class BestScores(NamedTuple):
-    """What `best.keras` says of itself.
+    """Scores that are stored in a `best.keras`."""
 
-    Attributes:
-        step: Training steps that it had.
-        miou: Its validation mIoU, 0..1.
-        classes: Names and colours of its classes.
-        confusion: The counts of its evaluation; `None` if it was saved without.
-    """
-
-    step: int
-    miou: float
+    step: int  # training steps that it had
+    miou: float  # on the validation set, 0..1
     classes: ClassSet
-    confusion: ImageConfusion | None
+    confusion: ImageConfusion | None  # `None` if it was saved without
 
 
 class BestModel:
@@ -104,7 +97,7 @@ class BestModel:
 
 
 def read_best(path: Path) -> BestScores | None:
-    """Reads what a `best.keras` says of itself; `None` if there is no such file.
+    """Reads the scores in a `best.keras`; `None` if there is no such file.
 
     Raises:
         InputError: If it is damaged, or was not written by a training.

@@ -1,4 +1,4 @@
-"""The folder a training writes to: one run at a time, nothing half-written."""
+"""Output folder of a training: its lock, checkpoints and package versions."""
 
 import contextlib
 import json
@@ -24,6 +24,15 @@ from keras_lraspp.files import (
 
 _STATE = "training_state.json"
 _NAME = re.compile(r"step_(\d{8})\.keras")
+_PACKAGES = (
+    "keras-lraspp",
+    "keras",
+    "tensorflow",
+    "jax",
+    "torch",
+    "numpy",
+    "gin-config",
+)
 
 
 class TrainingState(NamedTuple):
@@ -35,36 +44,6 @@ class TrainingState(NamedTuple):
     best_miou: float | None = None  # in 0..1
     best_ema_step: int = 0  # of the averaged weights, if there are any
     best_ema_miou: float | None = None
-
-
-def save_model(model: keras.Model, path: Path, state: TrainingState) -> None:
-    """Writes model, optimizer and state into one `.keras` file, crash-safely.
-
-    Raises:
-        StorageError: If the file cannot be written; the old one is then intact.
-    """
-    with replacing(path) as temporary:
-        model.save(temporary)
-        with zipfile.ZipFile(temporary, "a") as archive:
-            archive.writestr(_STATE, json.dumps(state._asdict()))
-
-
-def read_state(path: Path) -> TrainingState:
-    """Reads a checkpoint's state after checking every checksum in the file.
-
-    Raises:
-        InputError: If the file is damaged or is not one of our checkpoints.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-            if damaged is not None:
-                raise zipfile.BadZipFile(f"bad checksum of {damaged}")
-            return TrainingState(**json.loads(archive.read(_STATE)))
-    except Exception as error:  # flipped bits raise many kinds
-        raise InputError(
-            f"{path} is not a whole checkpoint ({error}); use another one."
-        ) from error
 
 
 class CheckpointFolder:
@@ -91,15 +70,16 @@ class CheckpointFolder:
     def save(self, model: keras.Model, state: TrainingState) -> Path:
         """Writes a checkpoint and removes those beyond `keep`."""
         path = self.folder / f"step_{state.step:08d}.keras"
-        save_model(model, path, state)
+        save_checkpoint(model, path, state)
         for old in self.paths()[self.keep :]:
             old.unlink(missing_ok=True)
         return path
 
     def discard_after(self, step: int) -> None:
         """Removes the checkpoints of more than `step` steps, if an older one stays."""
-        newer = [path for path in self.paths() if _step(path) > step]
-        if len(newer) < len(self.paths()):
+        paths = self.paths()
+        newer = [path for path in paths if int(_NAME.fullmatch(path.name)[1]) > step]
+        if len(newer) < len(paths):
             for path in newer:
                 path.unlink()
 
@@ -132,19 +112,34 @@ class CheckpointFolder:
         return None
 
 
-def _step(path: Path) -> int:
-    return int(_NAME.fullmatch(path.name)[1])
+def save_checkpoint(model: keras.Model, path: Path, state: TrainingState) -> None:
+    """Writes model, optimizer and state into one `.keras` file, crash-safely.
+
+    Raises:
+        StorageError: If the file cannot be written; the old one is then intact.
+    """
+    with replacing(path) as temporary:
+        model.save(temporary)
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(_STATE, json.dumps(state._asdict()))
 
 
-_PACKAGES = (
-    "keras-lraspp",
-    "keras",
-    "tensorflow",
-    "jax",
-    "torch",
-    "numpy",
-    "gin-config",
-)
+def read_state(path: Path) -> TrainingState:
+    """Reads a checkpoint's state after checking every checksum in the file.
+
+    Raises:
+        InputError: If the file is damaged or is not one of our checkpoints.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+            if damaged is not None:
+                raise zipfile.BadZipFile(f"bad checksum of {damaged}")
+            return TrainingState(**json.loads(archive.read(_STATE)))
+    except Exception as error:  # flipped bits raise many kinds
+        raise InputError(
+            f"{path} is not a whole checkpoint ({error}); use another one."
+        ) from error
 
 
 @contextlib.contextmanager

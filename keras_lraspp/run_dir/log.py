@@ -1,4 +1,4 @@
-"""What a run writes down while it goes: `log.csv` and TensorBoard events."""
+"""Metric logging of a run: writes and reads `log.csv`, writes TensorBoard events."""
 
 import csv
 import math
@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+_SCREEN_POINTS = 600  # of a curve: as many as a screen shows
 _COLUMNS = (
     "step",
     "loss",
@@ -20,7 +21,7 @@ _COLUMNS = (
 
 
 class MetricLogger:
-    """Scalars by step, as CSV and for TensorBoard; pictures for TensorBoard.
+    """Logs scalars by step, as CSV and for TensorBoard, and images for TensorBoard.
 
     Args:
         folder: Gets `log.csv` and `tensorboard/`.
@@ -35,7 +36,11 @@ class MetricLogger:
         self._summary = tf.summary
         self._events = tf.summary.create_file_writer(str(folder / "tensorboard"))
         self._path = folder / "log.csv"
-        rows = [row for row in self._read() if int(row["step"]) <= start_step]
+        rows = []
+        if self._path.exists():
+            with open(self._path, newline="") as file:
+                rows = [*csv.DictReader(file)]
+        rows = [row for row in rows if int(row["step"]) <= start_step]
         with open(self._path, "w", newline="") as file:
             writer = csv.DictWriter(file, _COLUMNS)
             writer.writeheader()
@@ -50,35 +55,21 @@ class MetricLogger:
                 self._summary.scalar(name, value)
         self._events.flush()
 
-    def log_image(self, step: int, name: str, picture: np.ndarray) -> None:
-        """Writes a picture, uint8 RGB (H, W, 3), under `name`."""
+    def log_image(self, step: int, name: str, image: np.ndarray) -> None:
+        """Writes an image, uint8 RGB (H, W, 3), under `name`."""
         with self._events.as_default(step):
-            self._summary.image(name, picture[None])
+            self._summary.image(name, image[None])
         self._events.flush()
-
-    def _read(self) -> list[dict]:
-        if not self._path.exists():
-            return []
-        with open(self._path, newline="") as file:
-            return list(csv.DictReader(file))
-
-
-_THINNED = 600  # points of a curve: as many as a screen shows
 
 
 class Series(NamedTuple):
-    """A column of the log.
+    """A column of the log."""
 
-    Attributes:
-        steps: float64 (n,), ascending.
-        values: float64 (n,), finite.
-    """
-
-    steps: np.ndarray
-    values: np.ndarray
+    steps: np.ndarray  # float64 (n,), ascending
+    values: np.ndarray  # float64 (n,), finite
 
 
-EMPTY = Series(np.zeros(0), np.zeros(0))
+EMPTY_SERIES = Series(np.zeros(0), np.zeros(0))
 
 
 def read_log(path: Path) -> dict[str, Series]:
@@ -105,7 +96,7 @@ def read_log(path: Path) -> dict[str, Series]:
     return {name: Series(*np.array(rows).T) for name, rows in points.items()}
 
 
-def smoothed(series: Series) -> Series:
+def smooth(series: Series) -> Series:
     """Returns the running mean over a fifteenth of the series, at least five points.
 
     Towards the ends the window shrinks, so that it stays in the middle.
@@ -119,7 +110,7 @@ def smoothed(series: Series) -> Series:
     return Series(series.steps, (sums[last] - sums[first]) / (last - first))
 
 
-def thinned(series: Series, most: int = _THINNED) -> Series:
+def downsample(series: Series, most: int = _SCREEN_POINTS) -> Series:
     """Returns means of neighbouring points where there are more than `most`."""
     count = len(series.values)
     if count <= most:

@@ -1,4 +1,4 @@
-"""What a training notes of itself beside its log: its data, its network, its start."""
+"""Run record: data, network and start of a training, as `run.json`."""
 
 import dataclasses
 import json
@@ -22,7 +22,7 @@ RUN_RECORD = "run.json"  # in the folder of a run
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """What a report needs beside the log and the best model.
+    """Facts of a run that its report needs beside the log and the best model.
 
     Attributes:
         started: When the run began, ISO 8601; a resume keeps it.
@@ -59,7 +59,7 @@ def record_run(
     batch_size: int,
     data_root: str | Path | None,
 ) -> RunRecord:
-    """Notes a run that begins now; see `RunNotes` for the arguments."""
+    """Records a run that begins now; see `RunRecord` for the arguments."""
     size = validation_set.size(0)
     return RunRecord(
         started=datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -70,29 +70,23 @@ def record_run(
         image_size=size,
         multiply_adds=_multiply_adds(network, size),
         data_root=None if data_root is None else str(data_root),
-        validation=_listed(validation_set),
+        validation=_as_dataset(validation_set),
         shards=_shards_of(validation_set),
     )
 
 
-def write_run_record(notes: RunRecord, path: Path, *, resumed: bool) -> None:
-    """Writes the notes as JSON, crash-safely.
-
-    Args:
-        notes: What to write.
-        path: The file.
-        resumed: Whether the run goes on; it then keeps the start that is noted there.
-    """
+def write_run_record(record: RunRecord, path: Path, *, resumed: bool) -> None:
+    """Writes the record as JSON, crash-safely; a resumed run keeps its start."""
     before = read_run_record(path) if resumed else None
     if before is not None:
-        notes = dataclasses.replace(notes, started=before.started)
-    fields = {**vars(notes), "validation": _as_json(notes.validation)}
+        record = dataclasses.replace(record, started=before.started)
+    fields = {**vars(record), "validation": _as_json(record.validation)}
     # default: somebody's own data set may hold integers of NumPy.
     write_text(path, json.dumps(fields, indent=1, default=int) + "\n")
 
 
 def read_run_record(path: Path) -> RunRecord | None:
-    """Reads what `write_notes` wrote; `None` if there is nothing readable."""
+    """Reads what `write_run_record` wrote; `None` if there is nothing readable."""
     try:
         fields = json.loads(path.read_text())
         fields["image_size"] = tuple(fields["image_size"])
@@ -102,7 +96,7 @@ def read_run_record(path: Path) -> RunRecord | None:
         return None
 
 
-def _listed(samples: SegmentationDataset) -> Dataset:
+def _as_dataset(samples: SegmentationDataset) -> Dataset:
     if isinstance(samples, Dataset):
         return samples
     names = tuple(Path(samples.source(index)) for index in range(len(samples)))

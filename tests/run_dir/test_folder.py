@@ -14,7 +14,7 @@ from keras_lraspp.run_dir.folder import (
     CheckpointFolder,
     TrainingState,
     read_state,
-    save_model,
+    save_checkpoint,
 )
 from keras_lraspp.training.optimizer import SGD
 
@@ -84,7 +84,7 @@ def test_a_damaged_one_is_passed_over_with_a_word(tmp_path, network, damage):
 
 def test_every_flipped_byte_is_seen_or_harmless(tmp_path, network):
     """A flip is refused, or lies where it changes no weight (zip's own fields)."""
-    save_model(network, path := tmp_path / "a.keras", TrainingState(step=3))
+    save_checkpoint(network, path := tmp_path / "a.keras", TrainingState(step=3))
     content = path.read_bytes()
     wanted = network.get_weights()
     rng = np.random.default_rng(0)

@@ -4,9 +4,9 @@ import numpy as np
 
 from keras_lraspp.run_dir.log import (
     Series,
+    downsample,
     read_log,
-    smoothed,
-    thinned,
+    smooth,
     training_seconds,
 )
 
@@ -34,7 +34,7 @@ def test_a_log_that_is_still_written_to(tmp_path):
 
 def test_smoothing_is_a_mean_that_stays_in_the_middle():
     values = np.random.default_rng(0).normal(size=100)
-    found = smoothed(Series(np.arange(100.0), values))
+    found = smooth(Series(np.arange(100.0), values))
     for place, value in enumerate(found.values):
         reach = min(3, place, 99 - place)  # 100 // 15 points: 3 to either side
         expected = values[place - reach : place + reach + 1].mean()
@@ -43,11 +43,11 @@ def test_smoothing_is_a_mean_that_stays_in_the_middle():
 
 def test_a_long_series_is_thinned_to_means():
     series = Series(np.arange(1000.0), np.arange(1000.0) ** 2)
-    found = thinned(series, most=250)
+    found = downsample(series, most=250)
     assert found.steps.tolist() == [4 * n + 1.5 for n in range(250)]
     expected = [np.mean([(4 * n + k) ** 2 for k in range(4)]) for n in range(250)]
     np.testing.assert_allclose(found.values, expected)
-    assert thinned(series, most=1000) is series
+    assert downsample(series, most=1000) is series
 
 
 def test_training_time_from_the_rates():
