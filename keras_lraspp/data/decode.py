@@ -1,4 +1,4 @@
-"""Image and label of one sample, decoded by TensorFlow where that gives the same."""
+"""Decoding of images and labels by TensorFlow, and of the first rows of a PNG."""
 
 from __future__ import annotations
 
@@ -35,91 +35,11 @@ try:
 except ImportError:  # not on this kind of machine: TensorFlow decodes everything
     isal_zlib = None
 
+_PNG, _JPEG = ("PNG", "RGB", "RGB"), ("JPEG", "RGB", "RGB")
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER = struct.Struct(">IIBBBBB")  # width, height, depth, colour, 0, 0, interlaced
 _CHANNELS = {0: 1, 2: 3}  # of the colour types grey and RGB
 _STORED = 65535  # bytes at most in a block that is not compressed
-
-
-def decode_rows(content: bytes, rows: int | None = None) -> tf.Tensor | None:
-    """Decodes the first rows of a PNG.
-
-    Args:
-        content: The file's bytes.
-        rows: How many; `None` for all, as if the image has fewer.
-
-    Returns:
-        uint8 (rows, width, 1 or 3), the pixels that the whole image has there; `None`
-        if the file is damaged, or not of 8 bits grey or RGB in plain order.
-    """
-    import tensorflow as tf
-
-    if isal_zlib is None:
-        return None
-    try:
-        chunks = dict.fromkeys([b"IHDR"])
-        packed = []
-        for kind, body in _chunks(content):
-            if kind == b"IDAT":
-                packed.append(body)
-            else:
-                chunks[kind] = body
-        width, height, depth, color, *_, interlaced = _HEADER.unpack(chunks[b"IHDR"])
-        if depth != 8 or color not in _CHANNELS or interlaced:
-            return None
-        channels = _CHANNELS[color]
-        rows = height if rows is None else min(rows, height)
-        size = rows * (1 + width * channels)
-        inflating = isal_zlib.decompressobj()
-        filtered = inflating.decompress(b"".join(packed), size)
-        if len(filtered) != size:
-            return None
-        header = _HEADER.pack(width, rows, 8, color, 0, 0, 0)
-        plain = _uncompressed(header, filtered)
-        return tf.io.decode_png(plain, channels)
-    except (KeyError, TypeError, struct.error, zlib.error, isal_zlib.error):
-        return None
-    except tf.errors.InvalidArgumentError:
-        return None
-
-
-def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """Kind and body of each chunk up to the end of the image; checks their sums."""
-    view, place = memoryview(content), len(_SIGNATURE)
-    while place < len(view):
-        (length,) = struct.unpack_from(">I", view, place)
-        framed = view[place + 4 : place + 8 + length]
-        (checksum,) = struct.unpack_from(">I", view, place + 8 + length)
-        if isal_zlib.crc32(framed) != checksum:
-            raise isal_zlib.error("a checksum is wrong")
-        yield bytes(framed[:4]), framed[4:]
-        place += 12 + length
-
-
-def _uncompressed(header: bytes, filtered: bytes) -> bytes:
-    """A PNG of rows that are filtered as they were."""
-    view = memoryview(filtered)
-    blocks = [b"\x78\x01"]
-    for start in range(0, len(view), _STORED):
-        block = view[start : start + _STORED]
-        is_last = start + _STORED >= len(view)
-        blocks += [struct.pack("<BHH", is_last, len(block), len(block) ^ 0xFFFF), block]
-    blocks.append(struct.pack(">I", isal_zlib.adler32(filtered)))
-    checksum = isal_zlib.crc32(b"IDAT")
-    for block in blocks:
-        checksum = isal_zlib.crc32(block, checksum)
-    body = [struct.pack(">I", sum(map(len, blocks))), b"IDAT", *blocks]
-    parts = [_SIGNATURE, _chunk(b"IHDR", header), *body, struct.pack(">I", checksum)]
-    return b"".join([*parts, _chunk(b"IEND", b"")])
-
-
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    framed = kind + content
-    checksum = struct.pack(">I", zlib.crc32(framed))
-    return struct.pack(">I", len(content)) + framed + checksum
-
-
-_JPEG = ("JPEG", "RGB", "RGB")
 
 
 def load_sample(
@@ -150,52 +70,40 @@ def load_sample(
     if window is None:
         image, label = load_image(image_path), load_label(label_path, spec)
     else:
-        _check_size(image_path, label_path, window)
-        part = np.s_[window.top : window.bottom, window.left : window.right]
-        image = load_image(image_path, window.bottom)[part]
-        label = load_label(label_path, spec, window.bottom)[part]
-    return image, checked_label(label, image.shape[:2], image_path, label_path, spec)
+        # Regions of one size may be cut from files of two.
+        with open_image(label_path) as header:
+            label_size = header.height, header.width
+        image_size = window.height, window.width
+        _check_same_size(image_path, image_size, label_path, label_size)
+        region = np.s_[window.top : window.bottom, window.left : window.right]
+        image = load_image(image_path, window.bottom)[region]
+        label = load_label(label_path, spec, window.bottom)[region]
+    return image, check_label(label, image.shape[:2], image_path, label_path, spec)
 
 
-def _check_size(image_path: ImageFile, label_path: ImageFile, window: Window) -> None:
-    """Parts of one size may be cut from files of two."""
-    with open_image(label_path) as label:
-        label_size = label.height, label.width
-    image_size = window.height, window.width
-    mismatch = size_mismatch(image_path, image_size, label_path, label_size)
-    if mismatch:
-        raise InputError(mismatch)
-
-
-def checked_label(
+def check_label(
     label: np.ndarray,
     image_size: tuple[int, int],
     image_path: ImageFile,
     label_path: ImageFile,
     spec: LabelSpec,
 ) -> np.ndarray:
-    """Checks a label that was read, and gives it its type.
-
-    Args:
-        label: Integers (height, width).
-        image_size: Height and width of the image.
-        image_path: The image, for messages.
-        label_path: The label, for messages.
-        spec: Says what values there may be.
-
-    Returns:
-        Classes (height, width) of `label_dtype(spec)`.
+    """Returns a label as `label_dtype(spec)`, if it fits its image and holds classes.
 
     Raises:
         InputError: If the sizes differ, or a label is neither a class nor ignored.
     """
-    mismatch = size_mismatch(image_path, image_size, label_path, label.shape)
-    if mismatch:
-        raise InputError(mismatch)
+    _check_same_size(image_path, image_size, label_path, label.shape)
     wrong = illegal_values(label, spec)
     if wrong:
         raise InputError(explain_illegal(wrong, [label_path], spec))
     return label.astype(label_dtype(spec), copy=False)
+
+
+def _check_same_size(image_path, image_size, label_path, label_size) -> None:
+    mismatch = size_mismatch(image_path, image_size, label_path, label_size)
+    if mismatch:
+        raise InputError(mismatch)
 
 
 def load_image(path: ImageFile, rows: int | None = None) -> tf.Tensor | np.ndarray:
@@ -205,7 +113,7 @@ def load_image(path: ImageFile, rows: int | None = None) -> tf.Tensor | np.ndarr
     with open_image(path) as header:
         kind = _kind(header)
     try:
-        if kind == ("PNG", "RGB", "RGB"):
+        if kind == _PNG:
             return _decode_png(path, 3, rows)
         if kind == _JPEG:
             # Pillow's way of computing the cosine transform.
@@ -234,20 +142,20 @@ def load_label(path: ImageFile, spec: LabelSpec, rows: int | None = None) -> np.
     return read_label(path, spec)[:rows]
 
 
-def _decode_png(path: ImageFile, channels: int, rows: int | None) -> tf.Tensor:
-    import tensorflow as tf
-
-    content = _content(path)
-    pixels = decode_rows(content, rows)
-    if pixels is None:
-        pixels = tf.io.decode_png(content, channels)[:rows]
-    return pixels
-
-
 def is_plain_jpeg(path: ImageFile) -> bool:
     """Whether an image file is a JPEG that `load_image` leaves to TensorFlow."""
     with open_image(path) as header:
         return _kind(header) == _JPEG
+
+
+def _decode_png(path: ImageFile, channels: int, rows: int | None) -> tf.Tensor:
+    import tensorflow as tf
+
+    content = _content(path)
+    pixels = decode_png_rows(content, rows)
+    if pixels is None:
+        pixels = tf.io.decode_png(content, channels)[:rows]
+    return pixels
 
 
 def _content(path: ImageFile) -> bytes:
@@ -260,3 +168,79 @@ def _kind(header: Image.Image) -> tuple:
     if isinstance(raw, tuple):
         raw = raw[0] if raw else None
     return header.format, header.mode, raw
+
+
+def decode_png_rows(content: bytes, rows: int | None = None) -> tf.Tensor | None:
+    """Decodes the first rows of a PNG.
+
+    Args:
+        content: The file's bytes.
+        rows: How many; `None` for all, as if the image has fewer.
+
+    Returns:
+        uint8 (rows, width, 1 or 3), the pixels that the whole image has there; `None`
+        if the file is damaged, or not of 8 bits grey or RGB in plain order.
+    """
+    import tensorflow as tf
+
+    if isal_zlib is None:
+        return None
+    try:
+        chunks = dict.fromkeys([b"IHDR"])
+        packed = []
+        for kind, body in _chunks(content):
+            if kind == b"IDAT":
+                packed.append(body)
+            else:
+                chunks[kind] = body
+        width, height, depth, color, *_, interlaced = _HEADER.unpack(chunks[b"IHDR"])
+        if depth != 8 or color not in _CHANNELS or interlaced:
+            return None
+        channels = _CHANNELS[color]
+        rows = height if rows is None else min(rows, height)
+        size = rows * (1 + width * channels)
+        filtered = isal_zlib.decompressobj().decompress(b"".join(packed), size)
+        if len(filtered) != size:
+            return None
+        header = _HEADER.pack(width, rows, 8, color, 0, 0, 0)
+        return tf.io.decode_png(_uncompressed_png(header, filtered), channels)
+    except (KeyError, TypeError, struct.error, zlib.error, isal_zlib.error):
+        return None
+    except tf.errors.InvalidArgumentError:
+        return None
+
+
+def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """Yields kind and body of each chunk; checks their checksums."""
+    view, place = memoryview(content), len(_SIGNATURE)
+    while place < len(view):
+        (length,) = struct.unpack_from(">I", view, place)
+        framed = view[place + 4 : place + 8 + length]
+        (checksum,) = struct.unpack_from(">I", view, place + 8 + length)
+        if isal_zlib.crc32(framed) != checksum:
+            raise isal_zlib.error("a checksum is wrong")
+        yield bytes(framed[:4]), framed[4:]
+        place += 12 + length
+
+
+def _uncompressed_png(header: bytes, filtered: bytes) -> bytes:
+    """Returns a PNG without compression, of rows that are filtered as they were."""
+    view = memoryview(filtered)
+    blocks = [b"\x78\x01"]
+    for start in range(0, len(view), _STORED):
+        block = view[start : start + _STORED]
+        is_last = start + _STORED >= len(view)
+        blocks += [struct.pack("<BHH", is_last, len(block), len(block) ^ 0xFFFF), block]
+    blocks.append(struct.pack(">I", isal_zlib.adler32(filtered)))
+    checksum = isal_zlib.crc32(b"IDAT")
+    for block in blocks:
+        checksum = isal_zlib.crc32(block, checksum)
+    body = [struct.pack(">I", sum(map(len, blocks))), b"IDAT", *blocks]
+    parts = [_SIGNATURE, _chunk(b"IHDR", header), *body, struct.pack(">I", checksum)]
+    return b"".join([*parts, _chunk(b"IEND", b"")])
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    framed = kind + content
+    checksum = struct.pack(">I", zlib.crc32(framed))
+    return struct.pack(">I", len(content)) + framed + checksum

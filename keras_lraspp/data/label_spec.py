@@ -1,4 +1,4 @@
-"""Label specification: what label files mean, and label files read as classes."""
+"""Label specification, and reading of label files as classes."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,11 +22,12 @@ from keras_lraspp.images import (
     open_image,
 )
 
-LOOKUPS = {"cityscapes": cityscapes_lookup, "ade20k": ade20k_lookup}
+_LOOKUPS = {"cityscapes": cityscapes_lookup, "ade20k": ade20k_lookup}
+_CITYSCAPES_IDS = range(34)
 
 
 class ColorClass(NamedTuple):
-    """What one colour of an RGB mask stands for."""
+    """The class of one colour in RGB masks."""
 
     red: int
     green: int
@@ -74,10 +75,10 @@ def read_label_spec(
     label_lookup: str | Mapping[int, int] | Sequence[int] | None = None,
     color_map: Sequence[Sequence[int]] | None = None,
 ) -> LabelSpec:
-    """Reads the arguments of a reader.
+    """Makes a label specification of a data set's arguments.
 
     Args:
-        reader: Name of the reader, for messages.
+        reader: Name of the data set, for messages.
         num_classes: Number of classes; may be left to `classes`.
         classes: Name of a class set, as `"cityscapes"`, or a list of names; `None` for
             "class 0", "class 1", ...
@@ -86,9 +87,6 @@ def read_label_spec(
             mapping from values to classes (values it leaves out are ignored), a
             sequence indexed by value, `"cityscapes"` for labelIds, or `"ade20k"`.
         color_map: Rows `(red, green, blue, class)` where labels are RGB masks.
-
-    Returns:
-        The arguments as `Dataset` takes them.
 
     Raises:
         InputError: If an argument cannot be, or two disagree.
@@ -118,10 +116,10 @@ def _lookup(lookup, ignore_label: int | None) -> tuple[int, ...] | None:
     if lookup is None:
         return None
     if isinstance(lookup, str):
-        if lookup in LOOKUPS:
-            return tuple(LOOKUPS[lookup]().tolist())
+        if lookup in _LOOKUPS:
+            return tuple(_LOOKUPS[lookup]().tolist())
         raise InputError(
-            f"label_lookup is one of {sorted(LOOKUPS)}, a mapping or a sequence, not "
+            f"label_lookup is one of {sorted(_LOOKUPS)}, a mapping or a sequence, not "
             f"{lookup!r}."
         )
     if isinstance(lookup, Mapping):
@@ -145,15 +143,12 @@ def _color_map(reader: str, rows) -> tuple[ColorClass, ...] | None:
     return tuple(ColorClass(*row) for row in rows) if rows else None
 
 
-_CITYSCAPES_IDS = range(34)
-
-
 def read_label(path: ImageFile, spec: LabelSpec) -> np.ndarray:
     """Reads a label file as classes.
 
     Palette images give their indices, 16-bit images their whole values; RGB masks are
-    read by its `color_map`. Then `label_lookup` is applied. Values that
-    are neither a class nor the ignore label are returned as they are.
+    read by `color_map`. Then `label_lookup` is applied. Values that are neither a class
+    nor the ignore label are returned as they are.
 
     Args:
         path: The label file, a PNG or another lossless image.
@@ -183,15 +178,7 @@ def read_label(path: ImageFile, spec: LabelSpec) -> np.ndarray:
 
 
 def classes_of_values(path, values: np.ndarray, spec: LabelSpec) -> np.ndarray:
-    """Applies `label_lookup`, if there is one.
-
-    Args:
-        path: The label file, for the message.
-        values: Integers (height, width) as the file holds them.
-        spec: What the labels mean.
-
-    Returns:
-        Classes (height, width): uint8, or int32 if a class or value needs more.
+    """Applies `label_lookup`, if there is one; returns uint8, or int32 where needed.
 
     Raises:
         InputError: If the lookup ends before a value.
@@ -213,16 +200,15 @@ def classes_of_values(path, values: np.ndarray, spec: LabelSpec) -> np.ndarray:
     return _narrow(table[values])
 
 
+def _narrow(values: np.ndarray) -> np.ndarray:
+    if values.dtype == np.uint8:
+        return values
+    small = values.size == 0 or 0 <= values.min() and values.max() <= 255
+    return values.astype(np.uint8 if small else np.int32)
+
+
 def classes_of_colors(path, pixels: np.ndarray, spec: LabelSpec) -> np.ndarray:
-    """Translates an RGB mask by its `color_map`.
-
-    Args:
-        path: The label file, for the message.
-        pixels: uint8 (height, width, 3).
-        spec: What the labels mean.
-
-    Returns:
-        Classes (height, width): uint8, or int32 if a class needs more.
+    """Translates an RGB mask (height, width, 3) by its `color_map`.
 
     Raises:
         InputError: If there is no color map, or it leaves out a colour of the mask.
@@ -233,11 +219,8 @@ def classes_of_colors(path, pixels: np.ndarray, spec: LabelSpec) -> np.ndarray:
             "each pixel is expected; convert it, or say what its colours mean with "
             "FileList.color_map = [(red, green, blue, class), ...]."
         )
-    codes = pixels.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
-    rows = sorted(
-        (row.red << 16 | row.green << 8 | row.blue, row.label) for row in spec.color_map
-    )
-    known = np.array([code for code, _ in rows], np.int32)
+    table = np.array(sorted(spec.color_map), np.int32)
+    known, codes = _color_codes(table[:, :3]), _color_codes(pixels)
     place = np.minimum(np.searchsorted(known, codes), len(known) - 1)
     wrong = known[place] != codes
     if wrong.any():
@@ -246,11 +229,15 @@ def classes_of_colors(path, pixels: np.ndarray, spec: LabelSpec) -> np.ndarray:
             f"The label {path} has {len(colors)} colours that color_map does not know: "
             f"{abbreviate(tuple(color.tolist()) for color in colors)}; add them to it."
         )
-    return _narrow(np.array([label for _, label in rows], np.int32)[place])
+    return _narrow(table[place, 3])
+
+
+def _color_codes(colors: np.ndarray) -> np.ndarray:
+    return colors.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
 
 
 def illegal_values(labels: np.ndarray, spec: LabelSpec) -> list[int]:
-    """Values in `labels` that are neither a class nor the ignore label."""
+    """Returns values in `labels` that are neither a class nor the ignore label."""
     wrong = labels >= spec.num_classes
     if labels.dtype.kind == "i":
         wrong |= labels < 0
@@ -260,17 +247,17 @@ def illegal_values(labels: np.ndarray, spec: LabelSpec) -> list[int]:
 
 
 def explain_illegal(values: Iterable[int], files: Iterable[Path], spec: LabelSpec):
-    """Says which values are wrong, where, and what most likely mends it."""
+    """Says which values are wrong, in which files, and what most likely mends it."""
     values = sorted(values)
     ignored = "nothing" if spec.ignore_label is None else spec.ignore_label
     return (
         f"Label values {abbreviate(values)} are neither a class "
         f"(0..{spec.num_classes - 1}) nor ignored ({ignored}) in {abbreviate(files)}; "
-        f"{_mend(values, spec)}."
+        f"{_suggestion(values, spec)}."
     )
 
 
-def _mend(values: list[int], spec: LabelSpec) -> str:
+def _suggestion(values: list[int], spec: LabelSpec) -> str:
     if values == [255] and spec.ignore_label is None:
         return "set ignore_label=255 if those pixels are to be ignored"
     if spec.num_classes == 19 and set(values) <= {*_CITYSCAPES_IDS, 255}:
@@ -279,10 +266,3 @@ def _mend(values: list[int], spec: LabelSpec) -> str:
             'with label_lookup="cityscapes", or use *_labelTrainIds.png files'
         )
     return "raise num_classes, map them with label_lookup, or correct the files"
-
-
-def _narrow(values: np.ndarray) -> np.ndarray:
-    if values.dtype == np.uint8:
-        return values
-    small = values.size == 0 or 0 <= values.min() and values.max() <= 255
-    return values.astype(np.uint8 if small else np.int32)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_lraspp.data.decode import decode_rows
+from keras_lraspp.data.decode import decode_png_rows
 
 pytest.importorskip("isal")
 
@@ -36,14 +36,14 @@ def png(mode: str, **options) -> bytes:
 @pytest.mark.parametrize("rows", [1, 50, HEIGHT, HEIGHT + 1, None])
 def test_rows_are_those_of_the_whole(mode, rows):
     expected = picture(mode)[:rows].reshape(-1, WIDTH, len(mode))
-    np.testing.assert_array_equal(decode_rows(png(mode), rows), expected)
+    np.testing.assert_array_equal(decode_png_rows(png(mode), rows), expected)
 
 
 def test_text_before_and_behind_the_pixels_changes_nothing():
     content = png("RGB")
     text = chunk(b"tEXt", b"Comment\0" + b"x" * 300)
     content = content[:33] + text + content[33:-12] + text + content[-12:]
-    np.testing.assert_array_equal(decode_rows(content, 9), picture("RGB")[:9])
+    np.testing.assert_array_equal(decode_png_rows(content, 9), picture("RGB")[:9])
 
 
 def test_pixels_in_many_chunks():
@@ -52,7 +52,7 @@ def test_pixels_in_many_chunks():
     packed = content[41 : 41 + length]
     parts = [chunk(b"IDAT", packed[i : i + 1000]) for i in range(0, length, 1000)]
     divided = content[:33] + b"".join(parts) + content[-12:]
-    np.testing.assert_array_equal(decode_rows(divided), picture("RGB"))
+    np.testing.assert_array_equal(decode_png_rows(divided), picture("RGB"))
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -65,26 +65,26 @@ def test_every_byte_that_is_changed_is_noticed():
     for place in range(8, len(content), 31):
         changed = bytearray(content)
         changed[place] ^= 0x10
-        assert decode_rows(bytes(changed)) is None, place
+        assert decode_png_rows(bytes(changed)) is None, place
 
 
 def test_every_cut_before_the_rows_end_is_noticed():
     content = png("RGB")
     for end in range(8, len(content) - 12, 997):
-        assert decode_rows(content[:end]) is None, end
+        assert decode_png_rows(content[:end]) is None, end
 
 
 def test_other_kinds_are_left_to_others():
-    assert decode_rows(png("RGBA")) is None
-    assert decode_rows(b"") is None
-    assert decode_rows(b"GIF89a" * 9) is None
+    assert decode_png_rows(png("RGBA")) is None
+    assert decode_png_rows(b"") is None
+    assert decode_png_rows(b"GIF89a" * 9) is None
     deep = io.BytesIO()
     Image.fromarray(picture("L").astype(np.uint16) * 256).save(deep, "PNG")
-    assert decode_rows(deep.getvalue()) is None
+    assert decode_png_rows(deep.getvalue()) is None
 
 
 def test_a_claim_of_many_pixels_takes_no_memory():
     header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
     content = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
     content += chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
-    assert decode_rows(content) is None
+    assert decode_png_rows(content) is None

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_lraspp.data.decode import checked_label, load_image, load_label
+from keras_lraspp.data.decode import check_label, load_image, load_label
 from keras_lraspp.data.label_spec import LabelSpec, classes_of_values, read_label_spec
 from keras_lraspp.data.tfrecord import Shard, TfrecordFiles
 from keras_lraspp.errors import InputError
@@ -242,7 +242,7 @@ class TfdsSamples(LabelSpec):
         where = f"{self.source(index)} {self.label}"
         values = self._read_classes(label, where)
         size = tuple(pixels.shape[:2])
-        return pixels, checked_label(values, size, image, where, self)
+        return pixels, check_label(values, size, image, where, self)
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of an image."""

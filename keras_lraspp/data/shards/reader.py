@@ -11,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_lraspp.data.datasets.tfds import open_records
-from keras_lraspp.data.decode import checked_label, load_image
+from keras_lraspp.data.decode import check_label, load_image
 from keras_lraspp.data.label_spec import LabelSpec
 from keras_lraspp.data.shards.manifest import check_files, read_manifest
 from keras_lraspp.data.shards.tiles import (
@@ -154,7 +154,7 @@ class ShardSamples(LabelSpec):
             label_type=self.label_type,
             tile=self.tile,
         )
-        return image, checked_label(label, image.shape[:2], name, name, self)
+        return image, check_label(label, image.shape[:2], name, name, self)
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of an image."""
