@@ -1,7 +1,7 @@
 """Three-dimensional bodies in any pose: facets, sphere hulls, tubes, silhouettes."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -109,17 +109,6 @@ class Body:
             ]
             surface = canvas.add_surface(scale_colour(lit, 1.06), plane)
             canvas.fill(rounded_hull(bright), surface)
-
-    def limbs(self, parts: Iterable[tuple[Sequence[Sphere], Colour]]) -> None:
-        """Paints limbs, the farther ones first."""
-
-        def nearness(part: tuple[Sequence[Sphere], Colour]) -> float:
-            depths = [self.pose.place(sphere[:3])[2] for sphere in part[0]]
-            # Steps of 15 cm: parts side by side keep the order they are listed in.
-            return -round(sum(depths) / len(depths) / 0.15)
-
-        for spheres, colour in sorted(parts, key=nearness):
-            self.limb(spheres, colour)
 
     def tube(self, points: Points, radius: float, colour: Colour, detail=False) -> None:
         """Paints a bent tube; a detail lies inside other parts and adds no outline."""

@@ -39,7 +39,7 @@ class Camera(NamedTuple):
 
     def project_polygon(self, corners: Points) -> list[Point2]:
         """Projects a polygon after cutting off what lies nearer than `NEAR`."""
-        if min(corner[2] for corner in corners) < NEAR:
+        if min([corner[2] for corner in corners]) < NEAR:
             corners = _clip_near(corners)
         return self.project(corners)
 

@@ -65,9 +65,6 @@ def facing(z: float) -> Plane:
     return Plane(Orientation.FACING, 0.0, 0.0, 1.0 / max(z, NEAR))
 
 
-# A lit colour (red, green, blue; 0..255), the number of a texture, and a plane.
-Surface = tuple[float, float, float, int, Orientation, float, float, float]
-
 # The surface that an empty canvas shows.
 SKY_SURFACE = 0
 
@@ -95,7 +92,8 @@ class Canvas:
         self.label_image = Image.new("L", size)
         self._draw = ImageDraw.Draw(self.surface_image)
         self._draw_label = ImageDraw.Draw(self.label_image)
-        self.surfaces: list[Surface] = []
+        # Red, green, blue, number of the texture, orientation, a, b, c of the plane.
+        self.surfaces: list[tuple[float, ...]] = []
         self.objects: list[SceneObject] = []
         self._shadows: list[tuple[Shape, int]] = []  # with strengths, 0..255
         self.add_surface((0, 0, 0), Plane(Orientation.SKY, 0.0, 0.0, 0.0))
@@ -145,8 +143,6 @@ class Canvas:
 
     def annotate(self, label: str, outline: Shape) -> None:
         """Labels all pixels inside an outline (in the samples' coordinates)."""
-        if len(outline) < 3:
-            return
         width, height = self.label_image.size
         outline = clip_to_picture(outline, height, width)
         if len(outline) < 3:
@@ -199,18 +195,13 @@ class Facade(NamedTuple):
 
     def visible_range(self) -> tuple[float, float]:
         """The part of the facade that can be in the picture and is not too far."""
-        camera, width = self.canvas.camera, self.canvas.label_image.size[0]
+        camera = self.canvas.camera
+        left, right = camera.centre, self.canvas.label_image.width - camera.centre
         if not self.is_along:
-            return (
-                -camera.centre / camera.focal * self.at,
-                (width - camera.centre) / camera.focal * self.at,
-            )
-        edge = camera.centre if self.at < 0 else width - camera.centre
+            return -left / camera.focal * self.at, right / camera.focal * self.at
+        near = abs(self.at) * camera.focal / (left if self.at < 0 else right)
         # Beyond the far end, a window is narrower than one sample.
-        return (
-            abs(self.at) * camera.focal / edge,
-            math.sqrt(1.2 * abs(self.at) * camera.focal),
-        )
+        return near, math.sqrt(1.2 * abs(self.at) * camera.focal)
 
     def rectangle(
         self, start, end, low, high, colour: Colour, texture="plain", label=None
@@ -232,8 +223,7 @@ class Facade(NamedTuple):
 
     def add_shadow(self, start, end, high, strength: float | None = None) -> None:
         """Lets a strip of the facade throw a shadow (see `Canvas.add_shadow`)."""
-        ends = [(at, up) for at in (start, end) for up in (0, high)]
-        points = [(self.at, up, at) for at, up in ends]
+        points = [(self.at, up, at) for at in (start, end) for up in (0, high)]
         self.canvas.add_shadow(points, strength)
 
 
@@ -247,19 +237,20 @@ def convex_hull(points: Shape) -> Shape:
 
 def _half_hull(points: Shape) -> Shape:
     chain = []
-    for point in points:
-        x, y = point
+    for x, y in points:
         while len(chain) > 1:
             (ax, ay), (bx, by) = chain[-2], chain[-1]
             if (bx - ax) * (y - ay) > (by - ay) * (x - ax):
                 break
             chain.pop()
-        chain.append(point)
+        chain.append((x, y))
     return chain[:-1]
 
 
 def clip_to_picture(polygon: Shape, height: float, width: float) -> Shape:
     """Cuts a polygon to the picture's rectangle; empty where they do not meet."""
+    if len(polygon) < 3:
+        return []
     columns = [point[0] for point in polygon]
     rows = [point[1] for point in polygon]
     left, right, top, bottom = min(columns), max(columns), min(rows), max(rows)

@@ -33,19 +33,16 @@ _TRUCK_LIVERIES = (
 
 def _bus(name: str, length: float, height: float) -> Vehicle:
     end, top = length / 2, height - 0.45
-    profile = (
-        (-end, 0.35), (end, 0.35), (end + 0.02, 1.1), (end - 0.12, height - 0.05),
-        (end - 0.2, height), (-end + 0.12, height), (-end + 0.03, height - 0.06),
-    )  # fmt: skip
+    profile = ((-end, 0.35), (end, 0.35), (end + 0.02, 1.1),
+               (end - 0.12, height - 0.05), (end - 0.2, height), (-end + 0.12, height),
+               (-end + 0.03, height - 0.06))  # fmt: skip
     panels = _bus_sides(end, top) + _bus_ends(top, height)
     high = height + 0.28
     unit = ((-end * 0.5, height), (0.2, height), (0.0, high), (-end * 0.45, high))
-    boxes = (
-        Box(profile, "body", panels, inset=0.08),
-        Box(unit, "skirt", half_width=0.7, level=-1),
-    )
+    coach = Box(profile, "body", panels, inset=0.08)
+    roof = Box(unit, "skirt", half_width=0.7, level=-1)
     axles = (-end * 0.52, end - 2.4)
-    return Vehicle(name, "bus", 2.52, boxes, axles, 0.48, _BUS_LIVERIES)
+    return Vehicle(name, "bus", 2.52, (coach, roof), axles, 0.48, _BUS_LIVERIES)
 
 
 def _bus_sides(end: float, top: float) -> tuple[Panel, ...]:
@@ -110,11 +107,10 @@ def _tram(name: str, sections: int, length: float) -> Vehicle:
 
 def _tram_section(back: float, front: float, back_slope, front_slope) -> Box:
     top, height = _TRAM_HEIGHT - 0.5, _TRAM_HEIGHT
-    profile = (
-        (back, 0.25), (front, 0.25), (front, 1.2), (front - front_slope, height - 0.06),
-        (front - front_slope - 0.1, height), (back + back_slope + 0.1, height),
-        (back + back_slope, height - 0.06), (back, 1.2),
-    )  # fmt: skip
+    profile = ((back, 0.25), (front, 0.25), (front, 1.2),
+               (front - front_slope, height - 0.06),
+               (front - front_slope - 0.1, height), (back + back_slope + 0.1, height),
+               (back + back_slope, height - 0.06), (back, 1.2))  # fmt: skip
     panels = _tram_sides(back, front, top)
     for face, light in (("front", "lamp"), ("rear", "tail")):
         panels += (
@@ -155,11 +151,8 @@ _CARGO_FLOOR = 1.0
 
 def _truck(name: str, length: float, height: float, axles) -> Vehicle:
     end = length / 2
-    boxes = (
-        _chassis(-end, end - 1.8),
-        _cab(end, min(2.75, height - 0.3)),
-        _cargo(-end - 0.05, end - 1.95, height),
-    )
+    chassis, cab = _chassis(-end, end - 1.8), _cab(end, min(2.75, height - 0.3))
+    boxes = (chassis, cab, _cargo(-end - 0.05, end - 1.95, height))
     return Vehicle(name, "truck", 2.5, boxes, axles, 0.50, _TRUCK_LIVERIES)
 
 
@@ -176,10 +169,9 @@ def _chassis(back: float, front: float) -> Box:
 
 def _cab(front: float, height: float) -> Box:
     top, pillar = height - 0.3, front - 1.15
-    profile = (
-        (front - 1.75, 0.45), (front, 0.45), (front + 0.02, 1.25),
-        (front - 0.16, height - 0.08), (front - 0.3, height), (front - 1.75, height),
-    )  # fmt: skip
+    profile = ((front - 1.75, 0.45), (front, 0.45), (front + 0.02, 1.25),
+               (front - 0.16, height - 0.08), (front - 0.3, height),
+               (front - 1.75, height))  # fmt: skip
     window = ((pillar, 1.45), (front - 0.12, 1.45), (front - 0.26, top), (pillar, top))
     panels = (
         Panel("side", window, "glass"),

@@ -10,24 +10,18 @@ from keras_lraspp.street_scenes.camera import Colour, scale_colour
 from keras_lraspp.street_scenes.canvas import Canvas
 
 _SKINS = ((236, 196, 168), (220, 176, 142), (176, 124, 88), (126, 84, 58), (92, 60, 44))
-_HAIRS = (
-    (40, 30, 26), (84, 56, 36), (150, 110, 60), (196, 168, 110), (150, 148, 146),
-)  # fmt: skip
-_TOPS = (
-    (176, 36, 60), (120, 34, 96), (214, 92, 120), (52, 66, 140), (96, 70, 150),
-    (222, 150, 150), (60, 50, 76), (186, 60, 36), (150, 40, 130), (40, 44, 58),
-)  # fmt: skip
-_BOTTOMS = (
-    (36, 42, 70), (44, 54, 96), (36, 34, 40), (72, 66, 76), (96, 80, 72), (60, 34, 56),
-)  # fmt: skip
+_HAIRS = ((40, 30, 26), (84, 56, 36), (150, 110, 60), (196, 168, 110), (150, 148, 146))
+_TOPS = ((176, 36, 60), (120, 34, 96), (214, 92, 120), (52, 66, 140), (96, 70, 150),
+         (222, 150, 150), (60, 50, 76), (186, 60, 36), (150, 40, 130),
+         (40, 44, 58))  # fmt: skip
+_BOTTOMS = ((36, 42, 70), (44, 54, 96), (36, 34, 40), (72, 66, 76), (96, 80, 72),
+            (60, 34, 56))  # fmt: skip
 _SHOES = ((30, 28, 30), (90, 60, 40), (220, 220, 220))
-_HELMETS = (
-    (240, 240, 240), (250, 220, 40), (240, 120, 30), (30, 30, 34), (200, 30, 40),
-)  # fmt: skip
+_HELMETS = ((240, 240, 240), (250, 220, 40), (240, 120, 30), (30, 30, 34),
+            (200, 30, 40))  # fmt: skip
 _VESTS = ((206, 222, 40), (240, 130, 30), (150, 200, 30), (226, 196, 36))
-_BICYCLE_PAINTS = (
-    (24, 150, 176), (30, 120, 200), (0, 164, 150), (60, 90, 210), (20, 170, 210),
-)  # fmt: skip
+_BICYCLE_PAINTS = ((24, 150, 176), (30, 120, 200), (0, 164, 150), (60, 90, 210),
+                   (20, 170, 210))  # fmt: skip
 _MOTORCYCLE_PAINTS = ((196, 22, 22), (150, 16, 30), (220, 60, 20), (176, 12, 60))
 _TYRE, _STEEL, _ENGINE = (34, 34, 38), (186, 188, 192), (84, 84, 90)
 _HEADLAMP, _TAIL_LAMP, _PLATE = (252, 252, 238), (240, 40, 30), (232, 232, 226)
@@ -187,9 +181,8 @@ def draw_motorcyclist(canvas: Canvas, pose: Pose, rng: Random) -> None:
 def _draw_two_wheeler(canvas, pose, rng, model: _TwoWheeler, ridden=False) -> None:
     body = Body(canvas, pose)
     reach, height = (1.0, 1.7) if ridden else (model.half_length, model.height)
-    body.add_shadow(
-        [(-reach, 0, 0), (reach, 0, 0), (0.3, height, 0.2), (-0.3, height, -0.2)]
-    )
+    frame = [(-reach, 0, 0), (reach, 0, 0), (0.3, height, 0.2), (-0.3, height, -0.2)]
+    body.add_shadow(frame)
     body.add_shadow([(a * reach, 0, b) for a in (-1, 1) for b in (-0.12, 0.12)], 0.5)
     colour = rng.choice(model.colours)
     # Coming towards the camera, handlebars and front wheel cover the rider.
@@ -207,11 +200,8 @@ def _paint_rider(body: Body, rng: Random, model: _TwoWheeler) -> None:
     joints = _riding(rng, model)
     _paint_figure(body, joints, clothes)
     forward, up, right = joints.head
-    helmet = (
-        (forward - 0.05, up + 0.06, right, 0.12),
-        (forward + 0.05, up + 0.07, right, 0.11),
-    )
-    body.limb(helmet, rng.choice(_HELMETS))
+    back, front = (forward - 0.05, up + 0.06), (forward + 0.05, up + 0.07)
+    body.limb([(*back, right, 0.12), (*front, right, 0.11)], rng.choice(_HELMETS))
     body.annotate("rider")
 
 
@@ -287,7 +277,14 @@ def _paint_motorcycle(body: Body, paint: Colour) -> None:
         ([(-1.0, 0.60, -0.06, 0.06), (-1.0, 0.60, 0.06, 0.06)], _PLATE),
         ([(0.70, 0.86, 0, 0.12)], _HEADLAMP),
     ]
-    body.limbs(parts)
+
+    def nearness(part: tuple[Sequence[Sphere], Colour]) -> float:
+        depths = [body.pose.place(sphere[:3])[2] for sphere in part[0]]
+        # Steps of 15 cm: parts side by side keep the order they are listed in.
+        return -round(sum(depths) / len(depths) / 0.15)
+
+    for spheres, colour in sorted(parts, key=nearness):
+        body.limb(spheres, colour)
 
 
 _BICYCLE = _TwoWheeler(

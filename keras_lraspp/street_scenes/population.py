@@ -12,13 +12,7 @@ from keras_lraspp.street_scenes.body import Pose
 from keras_lraspp.street_scenes.canvas import Canvas
 from keras_lraspp.street_scenes.large_vehicles import BUSES, TRAMS, TRUCKS
 from keras_lraspp.street_scenes.scenery import draw_tree
-from keras_lraspp.street_scenes.street import (
-    KERB_HEIGHT,
-    LANE,
-    PARKING,
-    Street,
-    StreetSide,
-)
+from keras_lraspp.street_scenes.street import KERB_HEIGHT, LANE, PARKING, Street
 from keras_lraspp.street_scenes.vehicles import CARS, Vehicle, draw_vehicle
 
 # Paints something at a pose; called as draw(canvas, pose, rng=rng).
@@ -169,7 +163,7 @@ def _fill_lane(population: Population, x, z, heading, large, end) -> None:
         z += rng.uniform(3.0, 11.0)
 
 
-def _add_parked_vehicles(population: Population, side: StreetSide) -> None:
+def _add_parked_vehicles(population: Population, side) -> None:
     """Cars, and now and then motorcycles and bicycles, along the kerb."""
     rng = population.rng
     x = side.sign * (side.kerb - PARKING / 2)
@@ -200,7 +194,7 @@ def add_pavements(population: Population) -> None:
         _add_crossing_walkers(population, street.zebra)
 
 
-def _add_furniture(population: Population, side: StreetSide) -> None:
+def _add_furniture(population: Population, side) -> None:
     """Poles, signs, lights, trees, bicycles and bins behind the kerb."""
     rng, zebra = population.rng, population.street.zebra
     x = side.sign * (side.kerb + (0.55 if not side.verge else 0.5 * side.verge))
@@ -232,7 +226,7 @@ def _draw_bicycle_stand(canvas: Canvas, pose: Pose, rng: Random) -> None:
         people.draw_bicycle(canvas, pose_k, rng)
 
 
-def _add_walkers(population: Population, side: StreetSide) -> None:
+def _add_walkers(population: Population, side) -> None:
     rng = population.rng
     near = max(_NEAREST, side.edge / 0.62)
     for _ in range(rng.randint(3, 7)):

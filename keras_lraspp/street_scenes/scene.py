@@ -1,6 +1,5 @@
 """Street scene from a seed: image, label ids and object outlines."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
@@ -15,7 +14,6 @@ from keras_lraspp.street_scenes.canvas import (
     Canvas,
     Orientation,
     SceneObject,
-    Surface,
 )
 from keras_lraspp.street_scenes.population import Population, add_pavements, add_traffic
 from keras_lraspp.street_scenes.scenery import draw_building_lots, draw_horizon
@@ -82,7 +80,7 @@ def draw_scene(seed: int, height: int, width: int) -> Scene:
 
 def render_image(canvas: Canvas, rng: Random) -> np.ndarray:
     """Adds colour, texture, shadow, haze and sky; returns uint8 (height, width, 3)."""
-    table = _surface_table(canvas.surfaces)
+    table = _surface_table(canvas)
     samples = np.asarray(canvas.surface_image)
     blur = ImageFilter.BoxBlur(canvas.width / 700)
     shadow = np.asarray(canvas.shadow_mask().filter(blur))
@@ -107,8 +105,8 @@ class _SurfaceTable(NamedTuple):
     plane: np.ndarray  # float32 (3, n), the coefficients a, b and c of a Plane
 
 
-def _surface_table(surfaces: Iterable[Surface]) -> _SurfaceTable:
-    table = np.asarray(surfaces, np.float32)
+def _surface_table(canvas: Canvas) -> _SurfaceTable:
+    table = np.asarray(canvas.surfaces, np.float32)
     texture, orientation = table[:, 3:5].T.astype(np.uint8)
     plane = np.ascontiguousarray(table[:, 5:8].T)
     return _SurfaceTable(table[:, :3], texture, orientation, plane)

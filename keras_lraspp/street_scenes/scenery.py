@@ -7,13 +7,7 @@ from typing import NamedTuple
 from keras_lraspp.street_scenes.body import SQUARE, Pose, unit_circle
 from keras_lraspp.street_scenes.camera import Colour, Point2, scale_colour
 from keras_lraspp.street_scenes.canvas import Canvas, Facade, along, facing
-from keras_lraspp.street_scenes.street import (
-    FAR,
-    KERB_HEIGHT,
-    BuildingLot,
-    Street,
-    StreetSide,
-)
+from keras_lraspp.street_scenes.street import FAR, KERB_HEIGHT, BuildingLot, Street
 from keras_lraspp.street_scenes.street_furniture import draw_fence, draw_wall
 
 
@@ -24,7 +18,7 @@ def draw_building_lots(canvas: Canvas, street: Street) -> None:
             _draw_lot(canvas, side, lot)
 
 
-def _draw_lot(canvas: Canvas, side: StreetSide, lot: BuildingLot) -> None:
+def _draw_lot(canvas: Canvas, side, lot: BuildingLot) -> None:
     rng = Random(lot.seed)
     x, start, end = side.sign * side.edge, lot.start, lot.end
     if lot.kind == "house":
@@ -86,25 +80,18 @@ class _BuildingStyle(NamedTuple):
 
 
 _BUILDING_STYLES = (
-    _BuildingStyle(
-        "plaster", "plaster",
-        ((222, 200, 160), (214, 178, 134), (206, 188, 160), (226, 208, 180),
-         (200, 160, 120), (216, 192, 150)),
-        (238, 232, 220), 3.1, 2.7, (1.15, 1.6), (3, 5),
-    ),
-    _BuildingStyle(
-        "brick", "bricks", ((158, 92, 70), (142, 84, 66), (170, 106, 80)),
-        (222, 208, 186), 3.1, 2.8, (1.2, 1.6), (3, 5),
-    ),
-    _BuildingStyle(
-        "offices", "plaster", ((190, 178, 162), (176, 166, 156), (204, 194, 176)),
-        (150, 144, 138), 3.3, 2.2, (1.75, 1.9), (4, 7),
-    ),
-    _BuildingStyle(
-        "old town", "plaster",
-        ((226, 180, 120), (212, 150, 110), (220, 196, 140), (204, 140, 110)),
-        (240, 232, 214), 3.0, 2.3, (1.0, 1.65), (2, 4),
-    ),
+    _BuildingStyle("plaster", "plaster",
+                   ((222, 200, 160), (214, 178, 134), (206, 188, 160), (226, 208, 180),
+                    (200, 160, 120), (216, 192, 150)),
+                   (238, 232, 220), 3.1, 2.7, (1.15, 1.6), (3, 5)),
+    _BuildingStyle("brick", "bricks", ((158, 92, 70), (142, 84, 66), (170, 106, 80)),
+                   (222, 208, 186), 3.1, 2.8, (1.2, 1.6), (3, 5)),
+    _BuildingStyle("offices", "plaster",
+                   ((190, 178, 162), (176, 166, 156), (204, 194, 176)),
+                   (150, 144, 138), 3.3, 2.2, (1.75, 1.9), (4, 7)),
+    _BuildingStyle("old town", "plaster",
+                   ((226, 180, 120), (212, 150, 110), (220, 196, 140), (204, 140, 110)),
+                   (240, 232, 214), 3.0, 2.3, (1.0, 1.65), (2, 4)),
 )  # fmt: skip
 
 _ROOFS = ((136, 74, 56), (120, 62, 50), (96, 84, 80), (110, 92, 84))
@@ -293,14 +280,14 @@ def _leafy_disc(rng: Random, points: int, roughness: float) -> list[Point2]:
 
 def _draw_conifer(canvas: Canvas, x, z, stem, height, radius, leaf, rng) -> None:
     layers = 6
-    left: list[Point2] = []
-    right: list[Point2] = []
+    side: list[Point2] = []
     for k in range(layers):
         low = stem + (height - stem) * k / layers
         wide = radius * (1 - k / layers) * rng.uniform(0.9, 1.1)
-        left += [(x - wide, low), (x - 0.55 * wide, low + 0.25)]
-        right += [(x + wide, low), (x + 0.55 * wide, low + 0.25)]
-    profile = [*left, (x, height), *reversed(right)]
+        side += [(wide, low), (0.55 * wide, low + 0.25)]
+    left = [(x - away, up) for away, up in side]
+    right = [(x + away, up) for away, up in reversed(side)]
+    profile = [*left, (x, height), *right]
     shade = canvas.light.lit(scale_colour(leaf, 0.7), _SUNNY)
     origin = (0.0, 0.0, z)
     canvas.billboard(profile, origin, shade, texture="leaves", label="vegetation")

@@ -1,6 +1,6 @@
 """Street layout (lanes, junction, pavements, building lots) and its ground."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
@@ -50,12 +50,12 @@ class Street(NamedTuple):
     @property
     def kept_clear(self) -> tuple[tuple[float, float], ...]:
         """Where no vehicle stands: the crossing for walkers and the junction."""
-        areas = []
+        clear = []
         if self.zebra is not None:
-            areas.append((self.zebra - 1.5, self.zebra + 3.5))
+            clear = [(self.zebra - 1.5, self.zebra + 3.5)]
         if self.junction:
-            areas.append((self.junction[0] - 1.0, self.junction[1] + 1.0))
-        return tuple(areas)
+            clear += [(self.junction[0] - 1.0, self.junction[1] + 1.0)]
+        return tuple(clear)
 
 
 def plan_street(rng: Random) -> Street:
@@ -151,13 +151,11 @@ def draw_ground(canvas: Canvas, street: Street, rng: Random) -> None:
             _draw_pavement(canvas, side, near, far, paving, grass, texture)
 
 
-def _stretches(street: Street) -> Iterator[tuple[float, float]]:
+def _stretches(street: Street) -> Sequence[tuple[float, float]]:
     """The parts of the street outside the junction."""
     if not street.junction:
-        yield _START, FAR
-        return
-    yield street.junction[1], FAR
-    yield _START, street.junction[0]
+        return ((_START, FAR),)
+    return (street.junction[1], FAR), (_START, street.junction[0])
 
 
 def _draw_repairs(floor: _Floor, street: Street, asphalt, rng) -> None:

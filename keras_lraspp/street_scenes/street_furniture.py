@@ -23,14 +23,11 @@ _OCTAGON: Shape = tuple(
     for angle in [math.pi * (k / 4 + 1 / 8) for k in range(8)]
 )
 _BAR: Shape = ((-0.7, -0.2), (0.7, -0.2), (0.7, 0.2), (-0.7, 0.2))
-_ARROW: Shape = (
-    (-0.15, -0.7), (0.15, -0.7), (0.15, 0.05), (0.5, 0.05), (0.0, 0.7), (-0.5, 0.05),
-    (-0.15, 0.05),
-)  # fmt: skip
-_WALKER: Shape = (
-    (-0.4, -0.6), (-0.1, -0.1), (-0.2, 0.3), (0.0, 0.6), (0.25, 0.3), (0.1, -0.1),
-    (0.45, -0.6), (0.2, -0.6), (0.0, -0.25), (-0.2, -0.6),
-)  # fmt: skip
+_ARROW: Shape = ((-0.15, -0.7), (0.15, -0.7), (0.15, 0.05), (0.5, 0.05), (0.0, 0.7),
+                 (-0.5, 0.05), (-0.15, 0.05))  # fmt: skip
+_WALKER: Shape = ((-0.4, -0.6), (-0.1, -0.1), (-0.2, 0.3), (0.0, 0.6), (0.25, 0.3),
+                  (0.1, -0.1), (0.45, -0.6), (0.2, -0.6), (0.0, -0.25),
+                  (-0.2, -0.6))  # fmt: skip
 
 
 class _Sign(NamedTuple):
@@ -92,12 +89,8 @@ def draw_lamp(canvas: Canvas, pose: Pose, rng: Random) -> None:
     head = ((0.8 * reach, 0.22), (1.35 * reach, 0.36), (1.3 * reach, 0.52),
             (0.8 * reach, 0.42))  # fmt: skip
     base = ((-foot, 0.0), (foot, 0.0), (foot, 0.9), (-foot, 0.9))
-    for shape, up, tone in (
-        (arm, height, 1.0),
-        (head, height, 0.7),
-        (base, level, 0.9),
-    ):
-        canvas.billboard(shape, (x, up, z), scale_colour(lit, tone), label="pole")
+    for shape, y, tone in ((arm, height, 1.0), (head, height, 0.7), (base, level, 0.9)):
+        canvas.billboard(shape, (x, y, z), scale_colour(lit, tone), label="pole")
 
 
 def draw_sign(canvas: Canvas, pose: Pose, rng: Random) -> None:

@@ -8,8 +8,10 @@ from keras_lraspp.street_scenes.body import Body, Pose, unit_circle, wheel_circl
 from keras_lraspp.street_scenes.camera import Colour, Point2, scale_colour
 from keras_lraspp.street_scenes.canvas import Canvas, facing
 
+Paints = Mapping[str, Colour]
+
 # Paints that every vehicle may use; a vehicle's own paints come on top.
-_COMMON_PAINTS: dict[str, Colour] = {
+_COMMON_PAINTS: Paints = {
     "glass": (42, 54, 66), "sheen": (112, 136, 156), "dark": (34, 35, 38),
     "tyre": (28, 28, 30), "rim": (168, 170, 174), "chrome": (196, 198, 200),
     "plate": (236, 236, 226), "lamp": (250, 248, 226), "tail": (206, 26, 24),
@@ -87,11 +89,8 @@ def draw_vehicle(canvas: Canvas, pose: Pose, model: Vehicle, rng: Random) -> Non
     half = model.width / 2
     profile = [point for box in model.boxes for point in box.profile]
     body.add_shadow([(at, up, side) for at, up in profile for side in (-half, half)])
-    ends = [at for at, _ in profile]
-    body.add_shadow(
-        [(end, 0, side) for end in (min(ends), max(ends)) for side in (-half, half)],
-        0.72,
-    )
+    ends = (min(at for at, _ in profile), max(at for at, _ in profile))
+    body.add_shadow([(at, 0, side) for at in ends for side in (-half, half)], 0.72)
 
     def depth(forward: float) -> float:
         return pose.place((forward, 0.0, 0.0))[2]
@@ -112,7 +111,7 @@ def _middle(box: Box) -> float:
     return (min(ends) + max(ends)) / 2
 
 
-def _draw_treads(body: Body, axle, radius, half, paints: Mapping[str, Colour]) -> None:
+def _draw_treads(body: Body, axle, radius, half, paints: Paints) -> None:
     """The tyres' treads and the darkness under the vehicle, as seen from its end."""
     for sign in (-1.0, 1.0):
         tread = [
@@ -123,7 +122,7 @@ def _draw_treads(body: Body, axle, radius, half, paints: Mapping[str, Colour]) -
             body.facet(tread, inside, paints["tyre"])
 
 
-def _draw_box(body: Body, box: Box, half: float, paints: Mapping[str, Colour]) -> None:
+def _draw_box(body: Body, box: Box, half: float, paints: Paints) -> None:
     ups = [up for _, up in box.profile]
     low, high = min(ups), max(ups)
     inside = (_middle(box), (low + high) / 2, 0.0)
@@ -134,10 +133,8 @@ def _draw_box(body: Body, box: Box, half: float, paints: Mapping[str, Colour]) -
     for index, (forward, up) in enumerate(box.profile):
         before, before_up = box.profile[index - 1]
         wide, before_wide = lean(up), lean(before_up)
-        corners = (
-            (before, before_up, -before_wide), (before, before_up, before_wide),
-            (forward, up, wide), (forward, up, -wide),
-        )  # fmt: skip
+        corners = ((before, before_up, -before_wide), (before, before_up, before_wide),
+                   (forward, up, wide), (forward, up, -wide))  # fmt: skip
         body.facet(corners, inside, paints[box.paint])
     for sign in (-1.0, 1.0):
         side = [(forward, up, sign * lean(up)) for forward, up in box.profile]
@@ -173,7 +170,7 @@ def _profile_at(box: Box, height: float) -> list[float]:
     return crossings
 
 
-def _draw_wheel(body: Body, axle, radius, side, paints: Mapping[str, Colour]) -> None:
+def _draw_wheel(body: Body, axle, radius, side, paints: Paints) -> None:
     inside = (axle, radius, 0.0)
     arch = [(axle + 1.22 * radius * c, radius * (1 + 1.22 * max(s, -0.4)), side)
             for c, s in unit_circle(20)]  # fmt: skip
@@ -183,23 +180,20 @@ def _draw_wheel(body: Body, axle, radius, side, paints: Mapping[str, Colour]) ->
         body.facet(disc, inside, paints[paint], detail=share < 1)
 
 
-_CAR_COLOURS = (
-    (186, 24, 30), (32, 66, 148), (238, 238, 236), (40, 42, 46), (150, 156, 162),
-    (206, 210, 212), (26, 70, 120), (120, 20, 40), (68, 120, 190), (92, 98, 104),
-    (14, 40, 84), (130, 150, 176), (176, 182, 188),
-)  # fmt: skip
+_CAR_COLOURS = ((186, 24, 30), (32, 66, 148), (238, 238, 236), (40, 42, 46),
+                (150, 156, 162), (206, 210, 212), (26, 70, 120), (120, 20, 40),
+                (68, 120, 190), (92, 98, 104), (14, 40, 84), (130, 150, 176),
+                (176, 182, 188))  # fmt: skip
 _CAR_LIVERIES = tuple({"body": colour} for colour in _CAR_COLOURS)
 
 
 def _car_body(length: float, belt: float, nose: float) -> Box:
     """The lower body, with bumpers, lights and plates."""
     end = length / 2
-    profile = (
-        (-end + 0.12, 0.24), (end - 0.14, 0.24), (end - 0.03, 0.36), (end, 0.52),
-        (end - 0.05, nose - 0.12), (end - 0.24, nose), (end - 1.15, belt),
-        (-end + 0.22, belt), (-end + 0.05, belt - 0.07), (-end, 0.60),
-        (-end + 0.03, 0.38),
-    )  # fmt: skip
+    profile = ((-end + 0.12, 0.24), (end - 0.14, 0.24), (end - 0.03, 0.36), (end, 0.52),
+               (end - 0.05, nose - 0.12), (end - 0.24, nose), (end - 1.15, belt),
+               (-end + 0.22, belt), (-end + 0.05, belt - 0.07), (-end, 0.60),
+               (-end + 0.03, 0.38))  # fmt: skip
     lamp, tail = (nose - 0.27, nose - 0.13), (belt - 0.27, belt - 0.09)
     handle = (belt - 0.13, belt - 0.09)
     panels = (
@@ -230,10 +224,9 @@ def _car_cabin(base: Point2, top: Point2, belt: float, roof: float) -> Box:
     `base` and `top` are where it starts and ends at the belt and at the roof.
     """
     (back, front), (back_top, front_top) = base, top
-    profile = (
-        (back, belt), (front, belt), (front_top + 0.08, roof - 0.06),
-        (front_top - 0.1, roof), (back_top + 0.1, roof), (back_top - 0.05, roof - 0.06),
-    )  # fmt: skip
+    profile = ((back, belt), (front, belt), (front_top + 0.08, roof - 0.06),
+               (front_top - 0.1, roof), (back_top + 0.1, roof),
+               (back_top - 0.05, roof - 0.06))  # fmt: skip
     low, high = belt + 0.03, roof - 0.11
     share = (high - belt) / (roof - belt)
     back_high = back + (back_top - back) * share + 0.10
@@ -270,9 +263,7 @@ CARS = (
     _car("van", 4.6, 1.92, 1.06, 0.96, 1.92, (-2.22, 1.55), (-2.05, 0.75)),
 )
 
-_BONNETS = (
-    (40, 44, 52), (120, 124, 130), (28, 40, 66), (96, 24, 28), (180, 184, 188),
-)  # fmt: skip
+_BONNETS = ((40, 44, 52), (120, 124, 130), (28, 40, 66), (96, 24, 28), (180, 184, 188))
 
 
 def draw_ego_bonnet(canvas: Canvas, rng: Random) -> None:
