@@ -1,4 +1,4 @@
-"""Images and labels that belong together, and what to do when one is missing."""
+"""Pairing of image and label files by name, and missing labels."""
 
 import os
 import warnings
@@ -36,12 +36,12 @@ def keep_labelled(
         raise InputError(
             f'missing_label is "fail" or "skip", not {missing_label!r}; correct it.'
         )
-    pairs = list(zip(images, labels, strict=True))
-    kept = [(image, label) for image, label in pairs if exists(label)]
-    missing = [(image, label) for image, label in pairs if not exists(label)]
+    kept, missing = [], []
+    for pair in zip(images, labels, strict=True):
+        (kept if exists(pair[1]) else missing).append(pair)
     if missing:
         message = (
-            f"{len(missing)} of {len(pairs)} images have no label: "
+            f"{len(missing)} of {len(images)} images have no label: "
             f"{abbreviate(image for image, _ in missing)} (expected e.g. "
             f"{missing[0][1]})"
         )
@@ -69,23 +69,19 @@ def check_names(
     image_keys = _without_shared_ends([image.stem for image in images])
     label_keys = _without_shared_ends([label.stem for label in labels])
     others = set(image_keys)
-    wrong = [
-        f"{image.name} with {label.name}"
-        for image, label, image_key, label_key in zip(
-            images, labels, image_keys, label_keys, strict=True
-        )
-        if image_key != label_key
-        and (
-            label_key in others
-            or (image.stem not in label.stem and label.stem not in image.stem)
-        )
-    ]
+    wrong = []
+    for image, label, key, label_key in zip(
+        images, labels, image_keys, label_keys, strict=True
+    ):
+        contained = image.stem in label.stem or label.stem in image.stem
+        if key != label_key and (label_key in others or not contained):
+            wrong.append(f"{image.name} with {label.name}")
     if wrong:
         raise InputError(
             f"{len(wrong)} of {len(images)} pairs in {list_path} have names that "
-            f"disagree: {abbreviate(wrong)}; the list may be shuffled: correct it, "
-            "or set "
-            "FileList.match_names=False if images and labels are named independently."
+            f"disagree: {abbreviate(wrong)}; the list may be shuffled: correct it, or "
+            "set FileList.match_names=False if images and labels are named "
+            "independently."
         )
 
 
@@ -147,13 +143,13 @@ def pair_folders(
     return kept
 
 
-def warn_without_image(found: Iterable[Path], used: Iterable[Path]) -> None:
+def warn_without_image(labels: Iterable[Path], used: Iterable[Path]) -> None:
     """Warns of labels that belong to no image."""
-    lonely = sorted({*found} - {*used})
-    if lonely:
+    unused = sorted({*labels} - {*used})
+    if unused:
         warnings.warn(
-            f"{len(lonely)} labels have no image and are not used: "
-            f"{abbreviate(lonely)}.",
+            f"{len(unused)} labels have no image and are not used: "
+            f"{abbreviate(unused)}.",
             stacklevel=4,
         )
 

@@ -1,4 +1,4 @@
-"""From files to batches: the tf.data pipelines of training and evaluation."""
+"""Input pipelines (tf.data) of training and evaluation, with exact resume."""
 
 import ctypes
 import sys
@@ -14,8 +14,12 @@ from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.parallel import processors
 
 _ORDER, _AUGMENTATION = 0, 1  # what a seed is for
-_PREFETCHED = 2  # batches; bounds the memory
+_PREFETCHED = 2  # batches; bounds the memory, as reading one sample per processor does
 _SIZE = (tf.TensorSpec((), tf.int32),) * 2  # height and width
+# For `keep_freed_memory`: parameters of glibc's mallopt.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_LARGEST_BLOCK = 2**28  # bytes; decoded images are smaller
+_KEPT = 2**30  # bytes at the end of the heap
 
 
 def training_batches(
@@ -29,7 +33,7 @@ def training_batches(
 ) -> tf.data.Dataset:
     """Batches of augmented samples without end.
 
-    The stream follows from `seed` and `batch_size` alone: each sample's place in the
+    The stream follows from `seed` and `batch_size` alone: each sample's position in the
     stream gives its file and the seed of its augmentation. So it is the same on any
     machine and however many samples are read at a time, and starting at a later step
     costs nothing. Each epoch has an order of its own; the last partial batch of an
@@ -51,21 +55,20 @@ def training_batches(
 
     Raises:
         InputError: If the data set has no labels. Errors in files are raised while
-            iterating; `run_time_errors.input_errors` makes them readable.
+            iterating; `pipeline_errors.input_errors` makes them readable.
     """
-    augmented = _augmented(dataset, transform)
-    sample_of = _shuffled(len(dataset), batch_size, seed)
-
+    augmented = _augmented_loader(dataset, transform)
+    shuffled_index = _shuffle(len(dataset), batch_size, seed)
     index, hosts = host
     own = batch_size // hosts
 
     def sample(number):  # of those of this host
-        counter = number + number // own * (batch_size - own) + index * own
-        own_seed = tf.random.fold_in([seed, _AUGMENTATION], counter)
-        return augmented(sample_of(counter), own_seed)
+        position = number + number // own * (batch_size - own) + index * own
+        own_seed = tf.random.fold_in([seed, _AUGMENTATION], position)
+        return augmented(shuffled_index(position), own_seed)
 
     batches = tf.data.Dataset.counter(start_step * own)
-    batches = batches.map(sample, _at_a_time(), deterministic=True)
+    batches = batches.map(sample, processors(), deterministic=True)
     batches = batches.batch(own, drop_remainder=True)
     return batches.prefetch(_PREFETCHED)
 
@@ -93,31 +96,31 @@ def evaluation_batches(
         _check_one_size(dataset)
     index, hosts = host
     samples = tf.data.Dataset.range(index, len(dataset), hosts)
-    samples = samples.map(_loader(dataset), _at_a_time(), deterministic=True)
+    samples = samples.map(_loader(dataset), processors(), deterministic=True)
     return samples.batch(batch_size).prefetch(_PREFETCHED)
 
 
-def _shuffled(count: int, batch_size: int, seed: int):
-    """Function from a sample's place in the stream to its index in the data set."""
+def _shuffle(count: int, batch_size: int, seed: int):
+    """Function from a sample's position in the stream to its index in the data set."""
     per_epoch = count - count % batch_size if count >= batch_size else count
 
-    def sample_of(counter):
-        epoch_seed = tf.random.fold_in([seed, _ORDER], counter // per_epoch)
+    def shuffled_index(position):
+        epoch_seed = tf.random.fold_in([seed, _ORDER], position // per_epoch)
         # Of a small number index_shuffle takes one byte: every 256th epoch would be
         # the same.
         order_seed = tf.random.stateless_uniform([2], epoch_seed, None, None, tf.int64)
         return tf.random.experimental.index_shuffle(
-            counter % per_epoch, order_seed, tf.constant(count - 1, tf.int64)
+            position % per_epoch, order_seed, tf.constant(count - 1, tf.int64)
         )
 
-    return sample_of
+    return shuffled_index
 
 
-def _augmented(dataset: SegmentationDataset, transform: Transform):
+def _augmented_loader(dataset: SegmentationDataset, transform: Transform):
     """Function from a sample's index and seed to the augmented sample.
 
-    Where the transform looks at a part of the image only, and the data set can decode
-    parts, nothing else is decoded.
+    Where the transform needs a region of the image only, and the data set can decode
+    regions, nothing else is decoded.
     """
     _check_labelled(dataset)
     if not (isinstance(transform, CropFirst) and isinstance(dataset, RegionReadable)):
@@ -128,7 +131,7 @@ def _augmented(dataset: SegmentationDataset, transform: Transform):
         lambda index, window: dataset.load_window(
             int(index), Window(*map(int, window))
         ),
-        _sample(dataset),
+        _sample_spec(dataset),
     )
 
     def augmented(index, seed):
@@ -142,11 +145,11 @@ def _augmented(dataset: SegmentationDataset, transform: Transform):
 def _loader(dataset: SegmentationDataset):
     """Function from an index to image and label, for use inside tf.data."""
     _check_labelled(dataset)
-    return _in_python(lambda index: dataset.load(int(index)), _sample(dataset))
+    return _in_python(lambda index: dataset.load(int(index)), _sample_spec(dataset))
 
 
 def _in_python(read, types):
-    """Function that reads in Python, for use inside tf.data."""
+    """Function that calls `read` in Python, for use inside tf.data."""
 
     def readable(*arguments):
         try:
@@ -160,7 +163,7 @@ def _in_python(read, types):
     return lambda *arguments: tf.py_function(readable, arguments, types)
 
 
-def _sample(dataset: SegmentationDataset) -> tuple[tf.TensorSpec, tf.TensorSpec]:
+def _sample_spec(dataset: SegmentationDataset) -> tuple[tf.TensorSpec, tf.TensorSpec]:
     """Types of an image and its label."""
     label = tf.as_dtype(label_dtype(dataset))
     image = tf.TensorSpec((None, None, 3), tf.uint8)
@@ -174,30 +177,20 @@ def _check_labelled(dataset: SegmentationDataset) -> None:
         )
 
 
-def _at_a_time() -> int:
-    """Number of samples in the works; bounds the memory as `_PREFETCHED` does."""
-    return processors()
-
-
 def _check_one_size(dataset: SegmentationDataset) -> None:
     sizes = {}
     for index in range(len(dataset)):
         sizes.setdefault(dataset.size(index), dataset.source(index))
     if len(sizes) > 1:
-        examples = (f"{where} {h}x{w}" for (h, w), where in sizes.items())
+        examples = (f"{source} {h}x{w}" for (h, w), source in sizes.items())
         raise InputError(
             f"Images of {dataset.name} {dataset.split} have {len(sizes)} sizes: "
             f"{abbreviate(examples)}; evaluate with a batch size of 1."
         )
 
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt
-_LARGEST_BLOCK = 2**28  # bytes; decoded images are smaller
-_KEPT = 2**30  # bytes at the end of the heap
-
-
 def keep_freed_memory() -> bool:
-    """Lets this process keep the memory that one image leaves for the next.
+    """Makes glibc's malloc keep freed memory, so that one image reuses another's.
 
     By default glibc gives blocks of megabytes back to the system, and gets them anew
     for the next image, page by page: a sixth of the time of reading training images.

@@ -1,4 +1,4 @@
-"""Errors inside a running tf.data pipeline, turned back into one sentence."""
+"""Errors inside a running tf.data pipeline, as one sentence for the user."""
 
 import contextlib
 import re
@@ -9,11 +9,7 @@ import tensorflow as tf
 from keras_lraspp.errors import InputError
 
 _START, _END = "<input-error>", "</input-error>"
-
-
 _SENTENCE = re.compile(f"{_START}(.*?){_END}", re.DOTALL)
-
-
 # What tf.data says of a batch; evaluation has its own check before.
 _SEVERAL_SIZES = re.compile(
     "Cannot batch tensors with different shapes|Cannot add tensor to the batch"

@@ -1,4 +1,4 @@
-"""Records in TFRecord files by number: random access to a format made for streams."""
+"""Random access to the records of TFRecord files."""
 
 import bisect
 import itertools
@@ -26,7 +26,7 @@ class Shard(NamedTuple):
 
 
 class TfrecordFiles:
-    """Records of some TFRecord files, by number.
+    """Records of TFRecord files, by index.
 
     TFRecord files have no index, but the length of each record stands before it: where
     the lengths are not known, one walk over the headers finds all of them, when the
@@ -51,7 +51,7 @@ class TfrecordFiles:
         Raises:
             InputError: If a file is shorter than it should be, or no TFRecord file.
         """
-        number, place = self._place(index)
+        number, place = self._find(index)
         path = self.shards[number].path
         start, end = self._spans[number][place]
         try:
@@ -65,12 +65,12 @@ class TfrecordFiles:
         return content
 
     def source(self, index: int) -> str:
-        """Says in which file a record is, and at which place."""
-        number, place = self._place(index)
+        """File of a record, and its place in it."""
+        number, place = self._find(index)
         shard = self.shards[number]
         return f"{shard.path} record {shard.skip + place}"
 
-    def _place(self, index: int) -> tuple[int, int]:
+    def _find(self, index: int) -> tuple[int, int]:
         number = bisect.bisect_right(self._ends, index)
         return number, index - self._ends[number] + self.shards[number].take
 
@@ -78,7 +78,7 @@ class TfrecordFiles:
     def _spans(self) -> list[np.ndarray]:
         """Start and end of each record's content, int64 (records, 2) for each shard."""
         return [
-            _found_spans(shard) if shard.lengths is None else _known_spans(shard)
+            _scan_spans(shard) if shard.lengths is None else _known_spans(shard)
             for shard in self.shards
         ]
 
@@ -93,7 +93,7 @@ def _known_spans(shard: Shard) -> np.ndarray:
     return np.array(spans[shard.skip : shard.skip + shard.take], np.int64)
 
 
-def _found_spans(shard: Shard) -> np.ndarray:
+def _scan_spans(shard: Shard) -> np.ndarray:
     spans = np.empty((shard.take, 2), np.int64)
     try:
         size = tf.io.gfile.stat(shard.path).length

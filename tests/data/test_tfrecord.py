@@ -43,7 +43,7 @@ def test_parts_of_files(paths):
 def test_known_lengths_need_no_walk(paths, monkeypatch):
     whole = [record.numpy() for record in tf.data.TFRecordDataset(paths)]
     lengths = [len(record) for record in whole[:4]]
-    monkeypatch.setattr("keras_lraspp.data.tfrecord._found_spans", None)
+    monkeypatch.setattr("keras_lraspp.data.tfrecord._scan_spans", None)
     files = TfrecordFiles([Shard(paths[0], 1, 3, lengths)])
     assert [files[index] for index in range(3)] == whole[1:4]
     gone = TfrecordFiles([Shard(paths[0] + "9", 0, 4, lengths)])
