@@ -223,7 +223,7 @@ _COLUMNS = (
 
 
 def table_head() -> str:
-    """Returns the first line of the table."""
+    """Returns the titles of the table."""
     return "".join(_cell(title, width) for title, width, _ in _COLUMNS).rstrip()
 
 
@@ -269,11 +269,6 @@ def plot_latency(rows: list[BenchmarkRow], title: str, path: Path) -> None:
     """Plots the median latency of variants against their mIoU, as PNG.
 
     A line joins the formats of a variant, whose name stands above it.
-
-    Args:
-        rows: At least one; all with `miou` and `milliseconds`.
-        title: Size, batch and threads.
-        path: The file to write.
     """
     from matplotlib.figure import Figure
 

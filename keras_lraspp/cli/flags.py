@@ -40,12 +40,8 @@ def add_commands(
 ) -> None:
     """Adds sub-commands to a parser; the parsed flags get the chosen one's `run`.
 
-    Args:
-        parser: The parser.
-        commands: The commands.
-        metavar: Placeholder of a command in the help.
-        dest: Name of the parsed flag that holds the command's name.
-        parent: Words of the command line before a command's name, as "data ".
+    `dest` names the parsed flag that holds the command's name, and `parent` is what
+    is typed before it, as "data ".
     """
     named = {} if dest is None else {"dest": dest}
     children = parser.add_subparsers(required=True, metavar=metavar, **named)
@@ -65,11 +61,7 @@ def add_commands(
 def command_line(name: str) -> str:
     """Returns how to type a command, in the way that the running one was.
 
-    Args:
-        name: Name of the command, as "evaluate".
-
-    Returns:
-        E.g. "python evaluate.py" or "keras-lraspp evaluate".
+    E.g. "python evaluate.py" or "keras-lraspp evaluate".
     """
     program = Path(sys.argv[0])
     if program.parts[-2:] == ("keras_lraspp", "__main__.py"):
@@ -82,11 +74,7 @@ def command_line(name: str) -> str:
 
 
 def load_flags(flags: argparse.Namespace) -> None:
-    """Loads the configuration that `--gin_file` and `--gin_bindings` name.
-
-    Raises:
-        InputError: For a faulty configuration.
-    """
+    """Loads the configuration that `--gin_file` and `--gin_bindings` name."""
     from keras_lraspp.config import load_config
 
     load_config(flags.gin_file, flags.gin_bindings)
@@ -100,9 +88,6 @@ def call_run(name: str, flags: argparse.Namespace, **changes) -> object:
         flags: The parsed flags; all but `run`, `gin_file` and `gin_bindings` are
             arguments of the run. `None` leaves an argument to the configuration.
         changes: Arguments in place of flags as they were typed.
-
-    Raises:
-        InputError: For a faulty configuration, or whatever the run raises.
     """
     load_flags(flags)
     from keras_lraspp.config import call
@@ -169,11 +154,7 @@ def split_names(text: str) -> tuple[str, ...]:
 
 
 def read_size(text: str) -> tuple[int, int]:
-    """Reads `HEIGHTxWIDTH`, in pixels.
-
-    Raises:
-        InputError: For anything else.
-    """
+    """Reads `HEIGHTxWIDTH`, in pixels."""
     match = re.fullmatch(_PAIR % "[xX]", text)
     if not match:
         raise InputError(
@@ -211,15 +192,10 @@ def add_inference_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def inference_arguments(flags: argparse.Namespace) -> dict:
-    """Reads the flags of `add_inference_flags`.
+    """Reads the flags of `add_inference_flags`; `None` where one was not given.
 
-    Returns:
-        `flip`, `scales`, `sliding_window` and `stride` as the runs take them; `None`
-        where a flag was not given. Whether they go together is for the run to see:
-        some may come from the configuration.
-
-    Raises:
-        InputError: For a value that cannot be read.
+    Whether they go together is for the run to see: some may come from the
+    configuration.
     """
     return {
         "flip": flags.flip,

@@ -33,21 +33,8 @@ def convert(
 ) -> Path:
     """Writes PaddleSeg's weights of a whole network as a `.keras` file.
 
-    The file says its classes: those of Cityscapes if there are 19, else numbers.
-
-    Args:
-        weights: A `.pdparams` file, a folder or `.tar.gz` that holds
-            `model.pdparams`, or the name of a published preset.
-        output: The `.keras` file to write or replace.
-        variant: Row of the table of variants that the weights belong to; needed
-            where several have the same tensors.
-
-    Returns:
-        `output`.
-
-    Raises:
-        InputError: If the weights are damaged or belong to another network.
-        StorageError: If they cannot be read or downloaded, or `output` not written.
+    The file says its classes: those of Cityscapes if there are 19, else numbers. See
+    the flags for the arguments; returns `output`.
     """
     output = Path(output)
     if not output.name.endswith(".keras"):

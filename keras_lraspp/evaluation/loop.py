@@ -85,15 +85,7 @@ def update_confusions(
 
 
 def image_batches(images: SegmentationDataset, batch_size: int) -> Iterable:
-    """Returns each image once, in order.
-
-    Args:
-        images: Data set, with labels or without.
-        batch_size: Images in a batch. Without labels one by one.
-
-    Returns:
-        Pairs of uint8 images (B, H, W, 3) and labels (B, H, W), or `None`.
-    """
+    """Batches for `update_confusions`, in order; without labels one by one."""
     if images.labelled:
         return evaluation_batches(images, batch_size=batch_size)
     return _unlabelled_batches(images)

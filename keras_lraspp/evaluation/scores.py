@@ -33,24 +33,17 @@ _COMPARED_CLASSES = 5  # named in the text of a comparison
 _PROTOCOL_SCALES = (0.75, 1.0, 1.25)
 
 
-class ProtocolColumn(NamedTuple):
-    """A column of the reference's table of results.
-
-    Attributes:
-        name: Key in the scores, and of the published number in `Variant`.
-        title: Title in the table.
-        options: Test-time options.
-    """
-
-    name: str
+class _Column(NamedTuple):
+    name: str  # key in the scores, and of the published number in `Variant`
     title: str
     options: InferenceOptions
 
 
+# The columns of the reference's table of results.
 PROTOCOL = (
-    ProtocolColumn("miou", "mIoU", SINGLE_PASS),
-    ProtocolColumn("flip_miou", "flip", InferenceOptions(flip=True)),
-    ProtocolColumn(
+    _Column("miou", "mIoU", SINGLE_PASS),
+    _Column("flip_miou", "flip", InferenceOptions(flip=True)),
+    _Column(
         "multi_scale_miou",
         "ms+flip",
         InferenceOptions(flip=True, scales=_PROTOCOL_SCALES),

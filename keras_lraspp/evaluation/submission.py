@@ -21,12 +21,7 @@ _IMAGE_NAME = re.compile(r"(.+_\d{6}_\d{6})_leftImg8bit\.png")
 
 
 def check_submission(dataset: Dataset, path: str | Path) -> None:
-    """Checks that predictions for a data set can be submitted to Cityscapes.
-
-    Raises:
-        InputError: If its classes are not Cityscapes', its files have other names, or
-            `path` is no `.zip`.
-    """
+    """Raises `InputError` if predictions for a data set cannot be submitted."""
     if Path(path).suffix != ".zip":
         raise InputError(f"--submission is a .zip file, not {path}; rename it.")
     if dataset.classes.names != CLASS_SETS["cityscapes"].names:
@@ -47,15 +42,8 @@ def writing_submission(
     The server finds a prediction by the start of its name, city, sequence and frame:
     `berlin_000000_000019_labelIds.png`. The pictures lie side by side in the archive.
 
-    Args:
-        dataset: The data set that is predicted, in its order.
-        path: The `.zip` file to write or replace.
-
     Yields:
-        A function that takes the trainIds of the next images, integers (B, H, W).
-
-    Raises:
-        StorageError: If it cannot be written.
+        A function that takes the trainIds of the data set's next images, (B, H, W).
     """
     ids = cityscapes_train_to_id()
     images = iter(dataset.images)
@@ -90,14 +78,10 @@ def write_confusion(
     Args:
         counts: Integers (C, C); rows are the truth, columns the prediction.
         names: Name of each class; they head the rows and columns of the table.
-        prefix: Path without the ending; one that ends in .csv or .png is taken too.
+        prefix: Path without the suffix; one that ends in .csv or .png is taken too.
 
     Returns:
         The two files.
-
-    Raises:
-        InputError: For a prefix without a name.
-        StorageError: If they cannot be written.
     """
     prefix = Path(prefix)
     stem = prefix.name.removesuffix(".csv").removesuffix(".png")

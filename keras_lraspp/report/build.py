@@ -29,8 +29,8 @@ from keras_lraspp.report.page import (
     LegendEntry,
     Page,
     css_color,
+    data_uri,
     percent,
-    png_uri,
     render_page,
 )
 from keras_lraspp.run_dir.best_model import BEST, BestScores, read_best
@@ -291,7 +291,8 @@ def _class_rows(classes: ClassSet, counts: np.ndarray, scores: dict) -> list[Cla
 def _confusion_table(classes: ClassSet, counts: np.ndarray) -> ConfusionTable:
     """Returns the confusion matrix: a table, or a picture of very many classes."""
     if len(classes.names) > _MOST_CELLS:
-        return ConfusionTable([], png_uri(confusion_picture(counts, classes.names)))
+        picture = confusion_picture(counts, classes.names)
+        return ConfusionTable([], data_uri(picture, "png"))
     rows = []
     for truth, shares in zip(classes.names, row_shares(counts), strict=True):
         cells = []
@@ -319,23 +320,19 @@ def _commands(folder: Path, record: RunRecord | None) -> list[tuple[str, str]]:
     config = folder / "config.gin"
     if not config.is_file():
         return []
-    same = f"--gin_file={shlex.quote(str(config))}"
-    weights = f"{same} --weights={shlex.quote(str(folder / BEST))}"
+    best, pictures = folder / BEST, folder / "predictions"
+    config, best, pictures, run = (
+        shlex.quote(str(path)) for path in (config, best, pictures, folder)
+    )
     data_root = record.data_root if record else None
     root = f" --data_root={shlex.quote(data_root)}" if data_root else ""
-    run = shlex.quote(str(folder))
-    pictures = shlex.quote(str(folder / "predictions"))
+    evaluate = f"evaluate --gin_file={config} --weights={best}{root}"
+    predict = f"predict --gin_file={config} --weights={best} --input=IMAGE_OR_FOLDER"
+    resume = f"train --gin_file={config}{root} --output_dir={run} --resume"
     return [
-        ("Evaluate the best model", f"keras-lraspp evaluate {weights}{root}"),
-        (
-            "Segment images with it",
-            f"keras-lraspp predict {weights} --input=IMAGE_OR_FOLDER "
-            f"--output_dir={pictures}",
-        ),
-        (
-            "Go on training after a stop",
-            f"keras-lraspp train {same}{root} --output_dir={run} --resume",
-        ),
+        ("Evaluate the best model", f"keras-lraspp {evaluate}"),
+        ("Segment images with it", f"keras-lraspp {predict} --output_dir={pictures}"),
+        ("Go on training after a stop", f"keras-lraspp {resume}"),
         ("Make this page again", f"keras-lraspp report --run={run}"),
     ]
 

@@ -65,18 +65,16 @@ def draw_curve(
     last_step: float,
     mark: tuple[float, float] | None = None,
 ) -> str:
-    """Draws lines over the steps of training, as SVG.
+    """Draws lines over the steps of training, as an `<svg>` element for an HTML page.
+
+    It has no scripts, ids of its own or references to anything outside; its colours
+    are the CSS variables `--ink`, `--faint`, `--line`, `--first` and so on.
 
     Args:
         title: Label of the figure for screen readers.
         lines: The lines.
-        last_step: Where the axis of steps ends.
+        last_step: End of the axis of steps.
         mark: A point to put a ring around.
-
-    Returns:
-        An `<svg>` element for an HTML page, without scripts, ids of its own or
-        references to anything outside. Its colours are `var(--ink)`, `var(--faint)`,
-        `var(--line)`, `var(--first)` and so on.
     """
     import matplotlib
     from matplotlib.figure import Figure

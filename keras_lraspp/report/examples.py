@@ -13,7 +13,7 @@ from keras_lraspp.data.shards.reader import Shards
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference.functions import LabelFunction
 from keras_lraspp.metrics import mean_of_classes
-from keras_lraspp.report.page import Example, jpeg_uri, thumbnail_size
+from keras_lraspp.report.page import Example, data_uri, thumbnail_size
 from keras_lraspp.run_dir.best_model import BEST, read_best
 from keras_lraspp.run_dir.record import RUN_RECORD, RunRecord, read_run_record
 from keras_lraspp.visualize import Palette, overlay
@@ -89,14 +89,9 @@ def find_examples(
 
 
 def image_mious(areas: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns the mIoU of each image alone, float64 (n,).
+    """Returns the mIoU of each image alone, float64 (n,); nan if no pixel counts.
 
-    Args:
-        areas: Of `ImageConfusion`: per image int64 (2, C), intersections and unions.
-
-    Returns:
-        Means over the classes that are in the image's labels or predictions; nan for
-        an image where no pixel counts.
+    `areas` are those of `ImageConfusion`, int64 (2, C): intersections and unions.
     """
     hits, unions = np.moveaxis(np.asarray(areas, np.float64), 1, 0)
     iou = np.full(hits.shape, np.nan)
@@ -107,8 +102,7 @@ def image_mious(areas: Sequence[np.ndarray]) -> np.ndarray:
 def best_and_worst(mious: np.ndarray) -> tuple[list[int], list[int]]:
     """Returns indices of the best images, best first, and the worst, worst first.
 
-    No image is in both; of equal ones the earlier comes first. Images where no pixel
-    counts are left out.
+    No image is in both; of equal ones the earlier comes first; nan is left out.
     """
     order = np.argsort(-mious, kind="stable").tolist()
     order = [index for index in order if not np.isnan(mious[index])]
@@ -160,7 +154,7 @@ def _draw_example(
         present |= {int(label) for label in np.unique(labels) if label < len(palette)}
         small = _resize(labels.astype(np.int32), Image.Resampling.NEAREST)
         pictures.append(overlay(thumbnail, small, palette))
-    return tuple(map(jpeg_uri, pictures)), present
+    return tuple(data_uri(picture, "jpeg") for picture in pictures), present
 
 
 def _resize(pixels: np.ndarray, resampling: Image.Resampling) -> np.ndarray:
