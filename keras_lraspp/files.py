@@ -163,9 +163,7 @@ def is_whole(path: Path) -> bool:
 def remove_leftovers(root: Path, folders: str) -> None:
     """Removes temporary folders of processes that were killed some time ago.
 
-    Args:
-        root: Top of the tree.
-        folders: Pattern of the folders below it that hold them, as `"*/*/*"`.
+    `folders` is the pattern of the folders below `root` that hold them, as `"*/*/*"`.
     """
     _remove_stale(root.glob(f"{folders}/{TEMPORARY_PREFIX}*"))
 

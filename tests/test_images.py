@@ -7,8 +7,10 @@ import pytest
 from PIL import Image, ImageOps
 
 from harness.image_files import (
+    FAULTY,
     classes,
     dataset_of,
+    encoded,
     exif_with,
     noise,
     palette_image,
@@ -16,11 +18,18 @@ from harness.image_files import (
     save,
     write,
 )
+from keras_lraspp import images as image_checks
 from keras_lraspp import images as reading
 from keras_lraspp.data.decode import load_sample
 from keras_lraspp.data.label_spec import ColorClass, read_label
 from keras_lraspp.errors import InputError
-from keras_lraspp.images import read_image
+from keras_lraspp.images import (
+    DamagedFileError,
+    EncodedImage,
+    check_image_file,
+    read_image,
+    size_mismatch,
+)
 
 
 @pytest.fixture
@@ -210,3 +219,102 @@ def test_row_7_an_rgb_mask_is_read_by_its_color_map(tmp_path):
     label = read_label(path, dataset_of([], color_map=rows))
     assert label.dtype == np.uint8
     np.testing.assert_array_equal(label, wanted)
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The files that were decoded."""
+    seen = []
+    read_image = image_checks.read_image
+
+    def spy(path, **options):
+        seen.append(path.name)
+        return read_image(path, **options)
+
+    monkeypatch.setattr(image_checks, "read_image", spy)
+    return seen
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_whole_files_are_not_decoded(tmp_path, kind, decoded):
+    path = write(tmp_path / "whole", encoded(noise(11, 17), kind))
+    assert check_image_file(path) == (11, 17) and decoded == []
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP"])
+def test_an_unusual_end_is_looked_at_closely(tmp_path, kind, decoded):
+    path = write(tmp_path / "longer", encoded(noise(11, 17), kind) + b"appended")
+    assert check_image_file(path) == (11, 17) and decoded == ["longer"]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_row_16_a_cut_file_is_found(tmp_path, kind, share):
+    content = encoded(noise(40, 40), kind)
+    path = write(tmp_path / "cut", content[: int(share * len(content))])
+    with pytest.raises(
+        DamagedFileError, match="cut is damaged .*; replace it, or leave"
+    ):
+        check_image_file(path)
+
+
+def test_the_size_is_that_of_the_stored_pixels(tmp_path):
+    path = save(tmp_path / "a.jpg", noise(11, 17), exif=exif_with(6))
+    assert check_image_file(path) == (11, 17)
+
+
+def test_row_11_sizes_that_differ(tmp_path):
+    image, label = save(tmp_path / "a.png", noise(4, 6)), tmp_path / "label.png"
+    assert size_mismatch(image, (4, 6), label, (4, 6)) is None
+    assert size_mismatch(image, (4, 6), label, (4, 7)) == (
+        f"{image} is 4x6 (height x width) but its label {label} is 4x7; labels are "
+        "never resized here: correct one of the two."
+    )
+
+
+def test_row_15_sizes_that_differ_by_an_orientation(tmp_path):
+    image = save(tmp_path / "a.jpg", noise(4, 6), exif=exif_with(8))
+    message = size_mismatch(image, (4, 6), tmp_path / "label.png", (6, 4))
+    assert "a.jpg is 4x6" in message and "label.png is 6x4" in message
+    assert "EXIF orientation 8: save it upright, as its label is" in message
+
+
+DATASET = dataset_of([])
+LABELS = {
+    "grey": encoded(classes(6, 8), "PNG"),
+    "palette": encoded(palette_image(classes(6, 8)), "PNG"),
+    "16 bits": encoded(classes(6, 8).astype(np.uint16) * 300, "PNG"),
+    "2 bits": png_bytes(4, 2, 2, 0, bytes([0, 0b00011011, 0, 0b11100100])),
+}
+IMAGES = {
+    "PNG": encoded(noise(6, 8), "PNG"),
+    "JPEG": encoded(noise(6, 8), "JPEG", exif=exif_with(6)),
+    "grey": encoded(classes(6, 8), "PNG"),
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_labels(tmp_path, kind):
+    path = write(tmp_path / "label.png", LABELS[kind])
+    expected = read_label(path, DATASET)
+    found = read_label(EncodedImage("inside", LABELS[kind]), DATASET)
+    np.testing.assert_array_equal(found, expected)
+    assert found.dtype == expected.dtype
+
+
+@pytest.mark.parametrize("kind", IMAGES)
+def test_images(tmp_path, kind):
+    path = write(tmp_path / "image.png", IMAGES[kind])
+    inside = EncodedImage("inside", IMAGES[kind])
+    np.testing.assert_array_equal(read_image(inside), read_image(path))
+    label = EncodedImage("label", LABELS["grey"])
+    image, _ = load_sample(inside, label, DATASET)
+    np.testing.assert_array_equal(image, read_image(path, apply_exif=False))
+
+
+@pytest.mark.parametrize("fault", FAULTY, ids=lambda fault: fault.name)
+def test_faults_are_named_by_where_they_are(fault):
+    inside = EncodedImage("shard record 7", fault.content())
+    kind = DamagedFileError if fault.damaged else InputError
+    with pytest.raises(kind, match=f"^shard record 7 .*{fault.says}"):
+        read_image(inside)

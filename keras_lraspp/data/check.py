@@ -134,17 +134,7 @@ def check_samples(
     progress: bool = True,
     workers: int | None = None,
 ) -> list[SampleReport]:
-    """Checks every sample, several at a time.
-
-    Args:
-        dataset: The data set.
-        check_sample: `quick_check` or `full_check`.
-        progress: Whether to show a bar with the time left when it takes long.
-        workers: Samples checked at a time; `None` for one per processor.
-
-    Returns:
-        A report for each sample, in order.
-    """
+    """Calls `quick_check` or `full_check` for every sample, several at a time."""
     bar = tqdm(
         total=len(dataset),
         desc=f"checking {dataset.name} {dataset.split}",

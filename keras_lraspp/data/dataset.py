@@ -30,8 +30,6 @@ class SegmentationDataset(Protocol):
         root: Its folder.
         classes: Names and colours of the classes.
         ignore_label: Label of pixels that count nowhere; `None` if every pixel counts.
-        labelled: Whether there are labels.
-        num_classes: Number of classes.
     """
 
     name: str

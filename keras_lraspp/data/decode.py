@@ -52,13 +52,7 @@ def load_sample(
 
     Pixels are those of `read_image(path, apply_exif=False)` and `read_label`. The
     usual kinds are decoded by TensorFlow, which is faster than Pillow, and of a PNG no
-    rows below the window.
-
-    Args:
-        image_path: The image file.
-        label_path: Its label file.
-        spec: Says what the label's values mean.
-        window: The part to read, in integers; `None` for all.
+    rows below the window (integers; `None` for the whole image).
 
     Returns:
         uint8 (height, width, 3), and classes (height, width) of `label_dtype(spec)`.

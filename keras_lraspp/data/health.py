@@ -27,36 +27,21 @@ FORMULA = (
 
 
 class Problem(NamedTuple):
-    """A problem of a data set, or what looks like one.
+    """A problem of a data set, or what looks like one."""
 
-    Attributes:
-        kind: `"listing"`, `"damaged"`, `"unusable"`, `"illegal labels"`,
-            `"duplicates"` or `"leak"`.
-        message: One or more sentences.
-        files: All files that have it.
-        serious: Whether it would stop or spoil a training.
-    """
-
-    kind: str
-    message: str
+    kind: str  # as "listing", "damaged", "illegal labels", "leak"
+    message: str  # one or more sentences
     files: tuple[str, ...] = ()
-    serious: bool = True
+    serious: bool = True  # whether it would stop or spoil a training
 
 
 class SplitHealth(NamedTuple):
-    """Problems and statistics of one split.
-
-    Attributes:
-        split: Its name.
-        samples: The data set; `None` if it could not be listed.
-        problems: What is wrong with it.
-        reports: One for each sample.
-    """
+    """Problems and statistics of one split."""
 
     split: str
-    samples: SegmentationDataset | None
+    samples: SegmentationDataset | None  # `None` if it could not be listed
     problems: tuple[Problem, ...]
-    reports: tuple[SampleReport, ...]
+    reports: tuple[SampleReport, ...]  # one for each sample
 
     @property
     def stats(self) -> list[SampleStats]:
@@ -90,12 +75,8 @@ def check_split(
 ) -> SplitHealth:
     """Reads every file of a split.
 
-    Args:
-        factory: Lists the data set: called as `factory(split=...)`, and again with
-            `missing_label="skip"` where it takes that and the first time failed.
-        split: Name of the split.
-        progress: Whether to show a bar with the time left.
-        workers: Samples read at a time; `None` for one per processor.
+    `factory` lists the data set: it is called as `factory(split=...)`, and again with
+    `missing_label="skip"` where it takes that and the first time failed.
     """
     samples, problems = _list_samples(factory, split)
     if samples is None:

@@ -75,18 +75,9 @@ def read_label_spec(
     label_lookup: str | Mapping[int, int] | Sequence[int] | None = None,
     color_map: Sequence[Sequence[int]] | None = None,
 ) -> LabelSpec:
-    """Makes a label specification of a data set's arguments.
+    """Makes a label specification of the arguments of `FileList` and other data sets.
 
-    Args:
-        reader: Name of the data set, for messages.
-        num_classes: Number of classes; may be left to `classes`.
-        classes: Name of a class set, as `"cityscapes"`, or a list of names; `None` for
-            "class 0", "class 1", ...
-        ignore_label: Label of pixels that count nowhere, or `None`.
-        label_lookup: What a file's value means, where files do not hold classes: a
-            mapping from values to classes (values it leaves out are ignored), a
-            sequence indexed by value, `"cityscapes"` for labelIds, or `"ade20k"`.
-        color_map: Rows `(red, green, blue, class)` where labels are RGB masks.
+    `reader` is the data set's name, for messages.
 
     Raises:
         InputError: If an argument cannot be, or two disagree.
@@ -149,10 +140,6 @@ def read_label(path: ImageFile, spec: LabelSpec) -> np.ndarray:
     Palette images give their indices, 16-bit images their whole values; RGB masks are
     read by `color_map`. Then `label_lookup` is applied. Values that are neither a class
     nor the ignore label are returned as they are.
-
-    Args:
-        path: The label file, a PNG or another lossless image.
-        spec: Says what the file's values mean.
 
     Returns:
         Integers (height, width): uint8 where they fit, else int32.

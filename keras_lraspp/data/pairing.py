@@ -18,16 +18,13 @@ def keep_labelled(
     exists: Callable[[Path], bool] = Path.is_file,
     missing_label: str = "fail",
 ) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
-    """Refuses, or leaves out, images whose label file does not exist.
+    """Returns images and labels without those images whose label does not exist.
 
     Args:
         images: Image files.
         labels: The label file that each should have.
         exists: Tells whether a label file exists.
         missing_label: `"fail"`, or `"skip"` to leave such images out with a warning.
-
-    Returns:
-        The images and labels that are left.
 
     Raises:
         InputError: For an image without label, unless skipped; or if none is left.
@@ -62,9 +59,6 @@ def check_names(
     A beginning and an end that all images share (`_leftImg8bit`), or all labels, do
     not count. A name that contains the other one agrees with it, unless it is the name
     of another pair (1 and 12).
-
-    Raises:
-        InputError: If the names of a pair disagree.
     """
     image_keys = _without_shared_ends([image.stem for image in images])
     label_keys = _without_shared_ends([label.stem for label in labels])
@@ -105,22 +99,14 @@ def pair_folders(
     `images/a/1_photo.jpg` goes with `labels/a/1_mask.png` for the suffixes `_photo` and
     `_mask`. The two folders may be the same where suffixes tell images from labels.
 
-    Args:
-        image_folder: Folder of the images.
-        label_folder: Folder of the labels; `None` for a split without labels.
-        image_suffix: End of the images' names, before the extension.
-        label_suffix: End of the labels' names, before the extension.
-        missing_label: As in `keep_labelled`.
-
-    Returns:
-        Images in the order of their names, and their labels.
+    Without `label_folder` there are no labels. Images are in the order of their names.
 
     Raises:
         InputError: If there are no images, two have the same name, or labels miss.
     """
     labels = {}
     if label_folder is not None:
-        labels = _by_name(label_folder, label_suffix, LABEL_EXTENSIONS, ())
+        labels = _by_name(label_folder, label_suffix, LABEL_EXTENSIONS)
     images = _by_name(image_folder, image_suffix, IMAGE_EXTENSIONS, labels.values())
     if not images:
         raise InputError(
@@ -155,7 +141,7 @@ def warn_without_image(labels: Iterable[Path], used: Iterable[Path]) -> None:
 
 
 def _by_name(
-    folder: Path, suffix: str, extensions: tuple[str, ...], others: Iterable[Path]
+    folder: Path, suffix: str, extensions: tuple[str, ...], others: Iterable[Path] = ()
 ) -> dict[str, Path]:
     """Files below a folder by their path in it, without suffix and extension."""
     found: dict[str, Path] = {}
@@ -175,13 +161,7 @@ def _by_name(
 
 
 def read_names(path: Path) -> list[str]:
-    """Reads names of images, one on each line.
-
-    Lines may be paths, as in lists of `image label` lines: the image's stem counts.
-
-    Raises:
-        InputError: If the list cannot be read or is empty.
-    """
+    """Reads names of images, one on each line; of a path or pair the image's stem."""
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:

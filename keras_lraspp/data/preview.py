@@ -87,17 +87,9 @@ def _write_png(path: Path, picture: np.ndarray) -> None:
 
 
 def contact_sheet(splits: Sequence[SplitHealth], path: Path) -> bool:
-    """Draws samples spread evenly over each split, image and overlay side by side.
+    """Draws usable samples of each split, evenly spaced, beside their overlays.
 
-    Args:
-        splits: Checked splits; only samples that can be used are drawn.
-        path: The PNG file to write.
-
-    Returns:
-        Whether there was anything to draw.
-
-    Raises:
-        StorageError: If the file cannot be written.
+    Returns whether there was anything to draw.
     """
     chosen = [(split, index) for split in splits for index in _evenly_spaced(split)]
     if not chosen:

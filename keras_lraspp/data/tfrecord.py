@@ -30,11 +30,8 @@ class TfrecordFiles:
 
     TFRecord files have no index, but the length of each record stands before it: where
     the lengths are not known, one walk over the headers finds all of them, when the
-    first record is asked for. The content's checksums are not looked at; PNG files have
+    first record is asked for. The content's checksums are not checked; PNG files have
     their own. Paths may be any that TensorFlow reads, as `gs://bucket/file`.
-
-    Args:
-        shards: Files, in the order of the records.
     """
 
     def __init__(self, shards: Sequence[Shard]):

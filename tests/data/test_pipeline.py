@@ -1,13 +1,21 @@
 """Batches of files that say which one they are, in the order they should have."""
 
+import sys
 from functools import partial
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from harness import tiny
+from harness.children import run_program
 from harness.image_files import FAULTY, classes, dataset_of, noise, save, write
-from keras_lraspp.data import evaluation_batches, recipe_transform, training_batches
+from keras_lraspp.data import (
+    FileList,
+    evaluation_batches,
+    recipe_transform,
+    training_batches,
+)
 from keras_lraspp.data.augmentation.recipe import in_order, random_flip
 from keras_lraspp.data.augmentation.scale_crop import random_scale_crop
 from keras_lraspp.data.pipeline_errors import input_errors
@@ -246,3 +254,62 @@ def test_row_21_a_crop_larger_than_the_image_while_iterating(tmp_path):
     with pytest.raises(InputError, match="crop of 4x6 .*; set ignore_label"):
         with input_errors():
             first(1, training_batches(dataset, **settings))
+
+
+def batches_of(root, host, **position):
+    dataset = FileList(root, num_classes=3, name="tiny")
+    stream = partial(
+        training_batches, dataset, transform=recipe_transform(crop_size=(16, 16))
+    )
+    batches = stream(batch_size=4, seed=3, host=host, **position)
+    return [(images.numpy(), labels.numpy()) for images, labels in batches.take(5)]
+
+
+def test_hosts_share_each_training_batch(tmp_path):
+    root = tiny.write_pictures(tmp_path)
+    # Six images: a batch of four is an epoch, and the order differs in each.
+    whole = batches_of(root, (0, 1), start_step=2)
+    for hosts in (2, 4):
+        parts = [batches_of(root, (i, hosts), start_step=2) for i in range(hosts)]
+        for step, batch in enumerate(whole):
+            for kind, values in enumerate(batch):
+                own = [part[step][kind] for part in parts]
+                assert {len(share) for share in own} == {4 // hosts}
+                np.testing.assert_array_equal(np.concatenate(own), values)
+    assert any((whole[0][0] != later[0]).any() for later in whole[1:])
+
+
+def test_hosts_share_the_images_of_an_evaluation(tmp_path):
+    dataset = FileList(
+        tiny.write_pictures(tmp_path, val_images=5), "val", num_classes=3, name="tiny"
+    )
+    whole = [labels.numpy()[0] for _, labels in evaluation_batches(dataset)]
+    for index in range(3):
+        batches = evaluation_batches(dataset, batch_size=2, host=(index, 3))
+        own = np.concatenate([labels.numpy() for _, labels in batches])
+        np.testing.assert_array_equal(own, whole[index::3])
+    # More hosts than images.
+    assert list(evaluation_batches(dataset, host=(6, 7))) == []
+
+
+PROGRAM = """
+    import resource, sys
+    from keras_lraspp.data.pipeline import keep_freed_memory
+
+    if sys.argv[1] == "keep":
+        assert keep_freed_memory()
+
+    def faults():
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        b"x" * (40 * 2**20)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    faults()
+    print(faults())
+    """
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
+def test_the_second_image_takes_the_memory_of_the_first():
+    assert run_program(PROGRAM, "leave") > 1000  # 40 MiB are 10240 pages of 4 KiB
+    assert run_program(PROGRAM, "keep") < 50
