@@ -9,7 +9,6 @@ import numpy as np
 
 from keras_lraspp.street_scenes.camera import (
     Colour,
-    Point2,
     Point3,
     Points,
     Shape,
@@ -21,6 +20,8 @@ from keras_lraspp.street_scenes.canvas import Canvas, convex_hull, facing
 Local = Point3
 # Metres forward, up, right, and its radius.
 Sphere = tuple[float, float, float, float]
+# Centre (u, v) and radius, in samples.
+_Circle = tuple[tuple[float, float], float]
 
 SQUARE: Shape = ((-1, -1), (1, -1), (1, 1), (-1, 1))
 
@@ -58,11 +59,8 @@ class Body:
         self.canvas, self.pose = canvas, pose
         self.parts: list[Shape] = []
         sin, cos = math.sin(pose.heading), math.cos(pose.heading)
-        self._camera = (
-            -pose.x * sin - pose.z * cos,
-            canvas.camera.eye - pose.level,
-            -pose.x * cos + pose.z * sin,
-        )
+        x, z, eye = pose.x, pose.z, canvas.camera.eye - pose.level
+        self._camera = (-x * sin - z * cos, eye, -x * cos + z * sin)
 
     def facet(
         self, corners: Points, inside: Local, colour, *, glows=False, detail=False
@@ -91,10 +89,8 @@ class Body:
         canvas = self.canvas
         world = [self.pose.place(sphere[:3]) for sphere in spheres]
         centres = canvas.camera.project(world)
-        radii = [
-            sphere[3] * canvas.camera.focal / place[2]
-            for sphere, place in zip(spheres, world, strict=True)
-        ]
+        focal, pairs = canvas.camera.focal, zip(spheres, world, strict=True)
+        radii = [sphere[3] * focal / place[2] for sphere, place in pairs]
         plane = facing(world[0][2])
         lit = canvas.light.lit(colour, _ROUND_NORMAL)
         outline = rounded_hull(list(zip(centres, radii, strict=True)))
@@ -164,8 +160,8 @@ def wheel_circle(forward: float, up: float, right: float, radius: float) -> list
     return [(forward + radius * c, up + radius * s, right) for c, s in unit_circle(20)]
 
 
-def rounded_hull(circles: Sequence[tuple[Point2, float]]) -> list[Point2]:
-    """The convex hull of circles `((u, v), radius)`: a limb, a torso, a tube."""
+def rounded_hull(circles: Sequence[_Circle]) -> Shape:
+    """The convex hull of circles: a limb, a torso, a tube."""
     if len(circles) == 2:
         return _capsule(*circles)
     if len(circles) == 1:
@@ -177,7 +173,7 @@ def rounded_hull(circles: Sequence[tuple[Point2, float]]) -> list[Point2]:
     )
 
 
-def _disc(centre: Point2, radius: float, corners: int = 12) -> list[Point2]:
+def _disc(centre, radius: float, corners: int = 12) -> Shape:
     # A disc of a few samples needs no more corners than this.
     if radius < 4.0:
         corners = 4 if radius < 1.5 else 6
@@ -185,7 +181,7 @@ def _disc(centre: Point2, radius: float, corners: int = 12) -> list[Point2]:
     return [(u + radius * cos, v + radius * sin) for cos, sin in unit_circle(corners)]
 
 
-def _capsule(first: tuple[Point2, float], second: tuple[Point2, float]) -> list[Point2]:
+def _capsule(first: _Circle, second: _Circle) -> Shape:
     """The hull of two circles: an arc of each, between their common tangents."""
     ((u0, v0), r0), ((u1, v1), r1) = first, second
     distance = math.hypot(u1 - u0, v1 - v0)
@@ -205,17 +201,14 @@ def _capsule(first: tuple[Point2, float], second: tuple[Point2, float]) -> list[
     ]
 
 
-def silhouette(parts: Sequence[Shape]) -> list[Point2]:
+def silhouette(parts: Sequence[Shape]) -> Shape:
     """One polygon around all parts: their leftmost and rightmost edge, row by row.
 
     Gaps inside a row (between the legs of a walker, between two wheels) belong to
     the polygon, as they do in annotations drawn by hand.
     """
-    start = np.array([point for part in parts for point in part], np.float64)
-    stop = np.array(
-        [part[k - len(part) + 1] for part in parts for k in range(len(part))],
-        np.float64,
-    )
+    start = np.array([point for part in parts for point in part], float)
+    stop = np.array([point for part in parts for point in (*part[1:], part[0])], float)
     (x0, y0), (x1, y1) = start.T, stop.T
     top, bottom = y0.min(), y0.max()
     levels = int(np.clip((bottom - top) / 2.0, 4, 48))
@@ -231,7 +224,7 @@ def silhouette(parts: Sequence[Shape]) -> list[Point2]:
     return _polyline(left, rows[:, 0]) + _polyline(right, rows[:, 0])[::-1]
 
 
-def _polyline(columns: np.ndarray, rows: np.ndarray) -> list[Point2]:
+def _polyline(columns: np.ndarray, rows: np.ndarray) -> Shape:
     """One side of a silhouette, without the points on a straight line."""
     kept = np.isfinite(columns)
     columns, rows = columns[kept], rows[kept]

@@ -14,8 +14,6 @@ Points = Sequence[Point3]
 # Nothing nearer than this (metres) is drawn: its projection grows without bound.
 NEAR = 1.2
 
-UP: Point3 = (0.0, 1.0, 0.0)
-
 
 class Camera(NamedTuple):
     """A pinhole that looks along +z; x points right and y up, the ground is y = 0.
@@ -91,7 +89,7 @@ class Light(NamedTuple):
     clouds: float  # share of the sky that clouds cover, 0..1
     haze: float  # share of the light lost to haze, per metre
 
-    def lit(self, colour: Colour, normal: Point3 = UP) -> Colour:
+    def lit(self, colour: Colour, normal: Point3 = (0.0, 1.0, 0.0)) -> Colour:
         """A surface's colour under this light; `normal` is its unit normal."""
         x, y, z = self.towards_sun
         facing = max(0.0, x * normal[0] + y * normal[1] + z * normal[2])
@@ -142,11 +140,8 @@ def choose_light(rng: Random) -> Light:
     weather = rng.choices(_WEATHERS, [row.share for row in _WEATHERS])[0]
     elevation = math.radians(rng.uniform(*weather.elevation))
     azimuth = math.radians(rng.uniform(-180.0, 180.0))
-    towards_sun = (
-        math.cos(elevation) * math.sin(azimuth),
-        math.sin(elevation),
-        math.cos(elevation) * math.cos(azimuth),
-    )
+    level, up = math.cos(elevation), math.sin(elevation)
+    towards_sun = (level * math.sin(azimuth), up, level * math.cos(azimuth))
     tint = rng.uniform(0.94, 1.06)
     sky_top, sky_low = (
         (min(255.0, r * tint), g, min(255.0, b / tint))

@@ -209,11 +209,9 @@ class Facade(NamedTuple):
         """Fills a rectangle in a colour that is lit already; returns its outline."""
         corners = ((start, low), (end, low), (end, high), (start, high))
         if self.is_along:
-            points = [(self.at, up, at) for at, up in corners]
-            plane = along(self.at)
+            points, plane = [(self.at, up, at) for at, up in corners], along(self.at)
         else:
-            points = [(at, up, self.at) for at, up in corners]
-            plane = facing(self.at)
+            points, plane = [(at, up, self.at) for at, up in corners], facing(self.at)
         return self.canvas.polygon(points, colour, plane, texture, label)
 
     def lit(self, colour: Colour) -> Colour:

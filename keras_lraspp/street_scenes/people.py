@@ -287,11 +287,9 @@ def _paint_motorcycle(body: Body, paint: Colour) -> None:
         body.limb(spheres, colour)
 
 
-_BICYCLE = _TwoWheeler(
-    "bicycle", _paint_bicycle, _BICYCLE_PAINTS, 0.9, 1.0,
-    seat=(-0.22, 0.98), grip=(0.42, 1.06), pedal=(0.02, 0.28),
-)  # fmt: skip
-_MOTORCYCLE = _TwoWheeler(
-    "motorcycle", _paint_motorcycle, _MOTORCYCLE_PAINTS, 1.0, 1.1,
-    seat=(-0.28, 0.86), grip=(0.45, 1.02), pedal=(-0.05, 0.38),
-)  # fmt: skip
+_BICYCLE = _TwoWheeler("bicycle", _paint_bicycle, _BICYCLE_PAINTS, 0.9, 1.0,
+                       seat=(-0.22, 0.98), grip=(0.42, 1.06),
+                       pedal=(0.02, 0.28))  # fmt: skip
+_MOTORCYCLE = _TwoWheeler("motorcycle", _paint_motorcycle, _MOTORCYCLE_PAINTS, 1.0, 1.1,
+                          seat=(-0.28, 0.86), grip=(0.45, 1.02),
+                          pedal=(-0.05, 0.38))  # fmt: skip

@@ -24,7 +24,7 @@ _EDGE = 0.56
 _NEAREST = 8.0
 
 
-class Actor(NamedTuple):
+class _Actor(NamedTuple):
     """Someone or something in the street."""
 
     draw: Draw
@@ -39,19 +39,19 @@ class Population:
     def __init__(self, street: Street, rng: Random):
         """Starts with an empty street."""
         self.street, self.rng = street, rng
-        self.along: list[Actor] = []
-        self.across: list[Actor] = []
+        self.along: list[_Actor] = []
+        self.across: list[_Actor] = []
 
     def add(self, draw: Draw, pose: Pose, band: float | None = None) -> None:
         """Adds an actor; its band is its own distance from the axis by default."""
         band = abs(pose.x) if band is None else band
-        self.along.append(Actor(draw, pose, band, self.rng.getrandbits(32)))
+        self.along.append(_Actor(draw, pose, band, self.rng.getrandbits(32)))
 
     def add_across(self, draw: Draw, pose: Pose) -> None:
         """Adds a vehicle that drives through the junction, across the street."""
-        self.across.append(Actor(draw, pose, 0.0, self.rng.getrandbits(32)))
+        self.across.append(_Actor(draw, pose, 0.0, self.rng.getrandbits(32)))
 
-    def in_order(self) -> list[Actor]:
+    def in_order(self) -> list[_Actor]:
         """The actors in the order to paint them.
 
         A line of sight that starts on the axis only ever moves away from it, so
@@ -135,8 +135,7 @@ def _add_traffic_ahead(population: Population, large: list[Vehicle]) -> None:
     if rng.random() < 0.5:
         motor = rng.random() < 0.65
         rider = people.draw_motorcyclist if motor else people.draw_cyclist
-        ahead = rng.uniform(6.0, 10.0)
-        turn = rng.uniform(-0.6, 0.6)
+        ahead, turn = rng.uniform(6.0, 10.0), rng.uniform(-0.6, 0.6)
         population.add(rider, Pose(rng.uniform(-1.0, 1.2), ahead, turn), 0.0)
         z = max(z, ahead + 3.0)
     _fill_lane(population, 0.0, z, _AWAY, large, 45.0)

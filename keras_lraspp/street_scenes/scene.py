@@ -52,14 +52,9 @@ def draw_scene(seed: int, height: int, width: int) -> Scene:
         width: Columns, at least 64; height to three times the height looks best.
     """
     rng = Random(seed)
-    camera = place_camera(
-        height,
-        width,
-        zoom=rng.uniform(0.74, 0.86),
-        pan=rng.uniform(0.46, 0.60),
-        tilt=rng.uniform(0.38, 0.46),
-        eye=rng.uniform(1.35, 1.75),
-    )
+    zoom, pan = rng.uniform(0.74, 0.86), rng.uniform(0.46, 0.60)
+    tilt, eye = rng.uniform(0.38, 0.46), rng.uniform(1.35, 1.75)
+    camera = place_camera(height, width, zoom=zoom, pan=pan, tilt=tilt, eye=eye)
     light, street = choose_light(rng), plan_street(rng)
     population = Population(street, rng)
     add_traffic(population)
@@ -100,7 +95,7 @@ class _SurfaceTable(NamedTuple):
     """All n surfaces of a canvas, one row each."""
 
     colour: np.ndarray  # float32 (n, 3), 0..255
-    texture: np.ndarray  # uint8 (n,), index into TEXTURES
+    texture: np.ndarray  # uint8 (n,), as in TEXTURE_INDEX
     orientation: np.ndarray  # uint8 (n,), an Orientation
     plane: np.ndarray  # float32 (3, n), the coefficients a, b and c of a Plane
 
@@ -187,9 +182,8 @@ def _texture_shade(camera: Camera, table: _SurfaceTable, seen, view, offsets):
     receding = np.maximum(across, across * depth * tilt[surface])
     s_span = np.where(is_along, receding, across)
     t_span = np.where(is_ground, receding, across)
-    shade.ravel()[textured] = texture_brightness(
-        table.texture[surface], s, t, s_span, t_span
-    )
+    brightness = texture_brightness(table.texture[surface], s, t, s_span, t_span)
+    shade.ravel()[textured] = brightness
     return shade
 
 

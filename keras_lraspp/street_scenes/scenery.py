@@ -126,9 +126,8 @@ def draw_house(canvas: Canvas, x: float, start: float, end: float, rng: Random) 
     front.rectangle(start, end, storey - 0.05, storey + 0.15, trim)
     front.rectangle(start, end, 0.0, 0.5, scale_colour(trim, 0.55))
     _draw_shops(front, start, end, Random(seed))
-    canvas.add_shadow(
-        [(at, y, z) for at in (x, back) for y in (0, height) for z in (start, end)]
-    )
+    box = [(at, y, z) for at in (x, back) for y in (0, height) for z in (start, end)]
+    canvas.add_shadow(box)
 
 
 def _draw_roof(gable: Facade, style, colour, x, back, end, height, rng) -> None:

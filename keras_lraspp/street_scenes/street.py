@@ -26,7 +26,7 @@ class BuildingLot(NamedTuple):
     seed: int  # of everything drawn on it
 
 
-class StreetSide(NamedTuple):
+class _Side(NamedTuple):
     """One side of the street; distances are from the camera's axis, in metres."""
 
     sign: int  # -1 on the left, 1 on the right
@@ -40,8 +40,8 @@ class StreetSide(NamedTuple):
 class Street(NamedTuple):
     """A whole street; distances in metres."""
 
-    left: StreetSide
-    right: StreetSide
+    left: _Side
+    right: _Side
     junction: tuple[float, float] | None  # start and end of a street that crosses it
     zebra: float | None  # where a crossing for walkers starts
     rails: float | None  # middle of the tram track (x)
@@ -87,7 +87,7 @@ def plan_street(rng: Random) -> Street:
     return Street(left, right, junction, zebra, rails, own_track)
 
 
-def _plan_side(rng, sign, kerb, parking, near_kinds, junction) -> StreetSide:
+def _plan_side(rng, sign, kerb, parking, near_kinds, junction) -> _Side:
     verge = rng.uniform(1.3, 2.4) if rng.random() < 0.6 else 0.0
     edge = kerb + verge + rng.uniform(2.5, 4.5)
     far_kinds = (("house", "park", "fence", "wall"), (0.6, 0.16, 0.14, 0.1))
@@ -104,7 +104,7 @@ def _plan_side(rng, sign, kerb, parking, near_kinds, junction) -> StreetSide:
         if junction and abs(z - junction[0]) < 0.1:
             z = junction[1]
         length = rng.uniform(9.0, 17.0)
-    return StreetSide(sign, kerb, verge, edge, tuple(lots), parking)
+    return _Side(sign, kerb, verge, edge, tuple(lots), parking)
 
 
 _ASPHALTS = ((92, 94, 99), (104, 105, 108), (82, 84, 90))

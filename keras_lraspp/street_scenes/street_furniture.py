@@ -18,10 +18,8 @@ _DISC = unit_circle(20)
 _TRIANGLE: Shape = ((-1.1, -0.8), (1.1, -0.8), (0.0, 1.1))
 _YIELD: Shape = ((0.0, -1.1), (1.1, 0.8), (-1.1, 0.8))
 _DIAMOND: Shape = ((0, -1.15), (1.15, 0), (0, 1.15), (-1.15, 0))
-_OCTAGON: Shape = tuple(
-    (1.08 * math.cos(angle), 1.08 * math.sin(angle))
-    for angle in [math.pi * (k / 4 + 1 / 8) for k in range(8)]
-)
+_EIGHTHS = [math.pi * (k / 4 + 1 / 8) for k in range(8)]
+_OCTAGON: Shape = [(1.08 * math.cos(a), 1.08 * math.sin(a)) for a in _EIGHTHS]
 _BAR: Shape = ((-0.7, -0.2), (0.7, -0.2), (0.7, 0.2), (-0.7, 0.2))
 _ARROW: Shape = ((-0.15, -0.7), (0.15, -0.7), (0.15, 0.05), (0.5, 0.05), (0.0, 0.7),
                  (-0.5, 0.05), (-0.15, 0.05))  # fmt: skip
@@ -65,14 +63,12 @@ def _lit(canvas: Canvas, colour: Colour) -> Colour:
 
 def _draw_post(canvas: Canvas, pose: Pose, high, radius, colour: Colour) -> None:
     """A round post, up to `high` metres: a dark and a bright half."""
-    x, z, low = pose.x, pose.z, pose.level
+    x, z, low, top = pose.x, pose.z, pose.level, 0.85 * radius
     lit, origin = _lit(canvas, colour), (x, 0.0, z)
-    shape = ((-radius, low), (radius, low), (0.85 * radius, high),
-             (-0.85 * radius, high))  # fmt: skip
+    shape = ((-radius, low), (radius, low), (top, high), (-top, high))
     canvas.billboard(shape, origin, scale_colour(lit, 0.80), label="pole")
-    side = math.copysign(1.0, canvas.light.towards_sun[0])
-    bright = ((0, low), (side * 0.8 * radius, low), (side * 0.7 * radius, high),
-              (0, high))  # fmt: skip
+    side = math.copysign(radius, canvas.light.towards_sun[0])
+    bright = ((0, low), (0.8 * side, low), (0.7 * side, high), (0, high))
     canvas.billboard(bright, origin, scale_colour(lit, 1.15))
     canvas.add_shadow([(x - radius, 0, z), (x + radius, 0, z), (x, high, z)])
 

@@ -75,10 +75,8 @@ def rectangle(face: str, start, end, low, high, paint: str, **repeat) -> Panel:
 
 def mirrored(face: str, start, end, low, high, paint: str) -> tuple[Panel, Panel]:
     """A rectangular panel on the left of a front or rear, and one on the right."""
-    return (
-        rectangle(face, -end, -start, low, high, paint),
-        rectangle(face, start, end, low, high, paint),
-    )
+    left = rectangle(face, -end, -start, low, high, paint)
+    return left, rectangle(face, start, end, low, high, paint)
 
 
 def draw_vehicle(canvas: Canvas, pose: Pose, model: Vehicle, rng: Random) -> None:
@@ -113,11 +111,9 @@ def _middle(box: Box) -> float:
 
 def _draw_treads(body: Body, axle, radius, half, paints: Paints) -> None:
     """The tyres' treads and the darkness under the vehicle, as seen from its end."""
+    outline = ((0.62, 0), (0.98, 0), (0.98, radius), (0.62, radius))
     for sign in (-1.0, 1.0):
-        tread = [
-            (axle, up, sign * half * share)
-            for share, up in ((0.62, 0), (0.98, 0), (0.98, radius), (0.62, radius))
-        ]
+        tread = [(axle, up, sign * half * share) for share, up in outline]
         for inside in ((axle - 1, 0, 0), (axle + 1, 0, 0)):
             body.facet(tread, inside, paints["tyre"])
 
@@ -275,12 +271,9 @@ def draw_ego_bonnet(canvas: Canvas, rng: Random) -> None:
     lit = canvas.light.lit(paint)
     middle = rng.uniform(0.46, 0.54)
     for share, tone in ((1.0, 0.75), (0.86, 1.0), (0.66, 1.12), (0.4, 1.0), (0.2, 0.9)):
-        across = [k / 12 - 1 for k in range(25)]
-        outline = [
-            (width * (middle + at * 0.62),
-             height * (1.0 - rise * share * (1.0 - at**4)))
-            for at in across
-        ]  # fmt: skip
+        across, drop = [k / 12 - 1 for k in range(25)], rise * share
+        outline = [(width * (middle + at * 0.62), height * (1.0 - drop * (1.0 - at**4)))
+                   for at in across]  # fmt: skip
         outline += [(width * (middle + at), height) for at in (0.62, -0.62)]
         canvas.fill(outline, canvas.add_surface(scale_colour(lit, tone), facing(1.5)))
         if share == 1.0:
