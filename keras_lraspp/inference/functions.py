@@ -188,16 +188,13 @@ def check_images(
     smallest_side: int = 1,
     fixed: tuple[int | None, int | None] = (None, None),
 ) -> None:
-    """Checks type and size of images, also of what the options make of them.
+    """Raises `InputError` for images of a wrong type or size, also once scaled or cut.
 
     Args:
         images: An array or tensor.
         options: What will be done with them.
         smallest_side: Smallest height and width, in pixels, that the network takes.
         fixed: The (height, width) that it takes alone; `None` where any will do.
-
-    Raises:
-        InputError: If they are not uint8 (B, H, W, 3), or of a wrong size.
     """
     shape, dtype = tuple(images.shape), keras.backend.standardize_dtype(images.dtype)
     if len(shape) != 4 or shape[-1] != 3 or dtype != "uint8" or 0 in shape:
@@ -239,16 +236,10 @@ def _remedy(options: InferenceOptions) -> str:
 
 
 def check_array(pixels: np.ndarray) -> np.ndarray:
-    """Checks an array that a person gave as an image, and says how to mend it.
-
-    Args:
-        pixels: Any array.
-
-    Returns:
-        `pixels`, which are uint8 RGB (H, W, 3) or (B, H, W, 3).
+    """Returns an array that is uint8 RGB (H, W, 3) or (B, H, W, 3).
 
     Raises:
-        InputError: If they are not.
+        InputError: For another one; the sentence says how to mend it.
     """
     shape, dtype = pixels.shape, pixels.dtype
     if dtype != np.uint8:

@@ -112,30 +112,19 @@ SINGLE_PASS = InferenceOptions()
 
 
 class Network(NamedTuple):
-    """What scoring needs to know of a network.
+    """The forward pass of a network, in inference mode."""
 
-    Attributes:
-        forward: Takes pixels (B, h, w, 3), uint8 or float32 0..255, and returns
-            logits (B, h, w, num_classes).
-        num_classes: Number of classes.
-    """
-
+    # Pixels (B, h, w, 3), uint8 or float32 0..255, to logits (B, h, w, num_classes).
     forward: Callable[[Tensor], Tensor]
     num_classes: int
 
 
 def summed_logits(network: Network, images: Tensor, options: InferenceOptions):
-    """Scores images as the options say; backend operations only, for a compiled graph.
+    """Sums the logits of all passes; backend operations only, for a compiled graph.
 
-    Args:
-        network: Scores one pass, or one window after the other.
-        images: uint8 RGB (B, H, W, 3); on TensorFlow sides may be known only at run
-            time.
-        options: What to do.
-
-    Returns:
-        Logits (B, H, W, num_classes), the sum over `options.passes` passes: float32,
-        or of the network's type where the options are the default.
+    Takes uint8 RGB (B, H, W, 3), whose sides may be known only at run time on
+    TensorFlow. Returns (B, H, W, num_classes) in float32, or in the network's type for
+    a single pass.
     """
     if options == SINGLE_PASS:
         return network.forward(images)

@@ -13,11 +13,9 @@ import keras
 
 
 def can_fuse(*tensors) -> bool:
-    """Whether functions of these tensors should be compiled by XLA.
+    """Whether functions of these TensorFlow tensors should be compiled by XLA.
 
-    Args:
-        *tensors: TensorFlow tensors. A size that is known only at run time would be
-            compiled anew for each value.
+    A size that is known only at run time would be compiled anew for each value.
     """
     if keras.backend.backend() != "tensorflow":
         return False

@@ -40,14 +40,9 @@ class ResizeLike(keras.layers.Layer):
 
 
 def resize_bilinear(inputs, size):
-    """Resizes bilinearly: half-pixel centres, no antialiasing.
+    """Resizes (B, h, w, C) bilinearly: half-pixel centres, no antialiasing.
 
-    Args:
-        inputs: Float tensor (B, h, w, C).
-        size: (height, width); on TensorFlow each may be a tensor.
-
-    Returns:
-        Tensor (B, *size, C); on TensorFlow float32, else of the inputs' dtype.
+    On TensorFlow each side of `size` may be a tensor, and the result is float32.
     """
     if keras.backend.backend() != "tensorflow":
         return keras.ops.image.resize(

@@ -142,12 +142,6 @@ def fill(
         source: Where they are from, for the message.
         strict: As for `import_weights`.
         skip: Tensors of the reference that stay as they are in the model.
-
-    Returns:
-        What was loaded, and what was not.
-
-    Raises:
-        InputError: As `import_weights` does.
     """
     report = check_compatible(model, tensors, source, strict=strict, skip=skip)
     tensors = {canonical_name(name): value for name, value in tensors.items()}
@@ -263,14 +257,7 @@ class ReferenceTensor(NamedTuple):
 
 
 def reference_tensors(model: keras.Model) -> Iterator[ReferenceTensor]:
-    """Yields every variable of a model with the reference's name for it.
-
-    Args:
-        model: An `LRASPP` or a `MobileNetV3`.
-
-    Yields:
-        One row per variable, in the model's order.
-    """
+    """Yields every variable of a model with the reference's name, in model order."""
     backbone = getattr(model, "backbone", model)
     for layer in backbone.layers:
         yield from _layer_tensors(layer, _backbone_name(layer.name))
@@ -285,14 +272,9 @@ def canonical_name(name: str) -> str:
     """Returns today's name of a tensor in a whole network's state dict.
 
     A backbone's own checkpoint has no prefix, and PaddleSeg once counted a stem and
-    blocks as conv1, conv2, ..., which are now conv, blocks.0, ...
-
-    Args:
-        name: As in a file, e.g. `"conv2.linear_conv.bn.weight"`.
-
-    Returns:
-        E.g. `"backbone.blocks.0.linear_conv.bn.weight"`; a name that is none of the
-        network's as it was.
+    blocks as conv1, conv2, ..., which are now conv, blocks.0, ... So
+    `"conv2.linear_conv.bn.weight"` is `"backbone.blocks.0.linear_conv.bn.weight"`. A
+    name that is none of the network's stays as it was.
     """
     found = re.fullmatch(r"(?:backbone\.)?(?:conv(\d{0,2})|(blocks\.\d+))\.(.+)", name)
     if found is None:

@@ -54,11 +54,7 @@ ARGUMENTS = (
 def open_weights(path: str | Path) -> Path | KerasArchive:
     """Reads a `.keras` file once, for `find_classes` and `load_weights`.
 
-    Args:
-        path: A weights file.
-
-    Returns:
-        The archive; the path of a file of another kind.
+    Returns the archive; the path of a file of another kind.
 
     Raises:
         InputError: If there is no such file, or it is damaged.

@@ -1,4 +1,4 @@
-"""Networks by name or from a file, with their weights."""
+"""Presets: networks by name or from a file, with their weights."""
 
 from pathlib import Path
 
@@ -74,23 +74,23 @@ def _from_table(cls, row: Variant, load_weights, num_classes, strict, overrides)
         check_compatible(cls(_PUBLISHED_CLASSES, **row.arguments), tensors, "The file")
 
     tensors = fetch(row.published, check)
-    return _filled(model, tensors, row.published.address, strict)
+    return _fill_matching(model, tensors, row.published.address, strict)
 
 
 def _from_reference_file(
     cls, path: Path, load_weights, num_classes, strict, variant, overrides
 ):
     tensors = read_pdparams(path)
-    row = _row(variant) if variant else _guess(tensors, path)
+    row = _find_row(variant) if variant else _guess_variant(tensors, path)
     if num_classes is None:
-        num_classes = _classes(tensors)
+        num_classes = _count_classes(tensors)
         if num_classes is None:
             raise InputError(
                 f"{path} has no layer of classes ({CLASS_LAYER}); build an LRASPP and "
                 f"fill its backbone with import_weights, or give num_classes."
             )
     model = cls(**{**row.arguments, "num_classes": num_classes, **overrides})
-    return _filled(model, tensors, str(path), strict) if load_weights else model
+    return _fill_matching(model, tensors, str(path), strict) if load_weights else model
 
 
 def _from_keras_file(cls, file: KerasArchive, load_weights, num_classes, overrides):
@@ -111,14 +111,14 @@ def _from_keras_file(cls, file: KerasArchive, load_weights, num_classes, overrid
     return model
 
 
-def _filled(model, tensors, source: str, strict: bool):
-    """Fills a network, but for its last layer if that has other classes."""
-    other = _classes(tensors) not in (None, model.num_classes)
+def _fill_matching(model, tensors, source: str, strict: bool):
+    """Fills a network, but not its last layer if that has other classes."""
+    other = _count_classes(tensors) not in (None, model.num_classes)
     fill(model, tensors, source, strict=strict, skip=(CLASS_LAYER,) if other else ())
     return model
 
 
-def _classes(tensors) -> int | None:
+def _count_classes(tensors) -> int | None:
     """Returns the file's number of classes; `None` if its last layer is no such."""
     kernel = tensors.get(CLASS_LAYER)
     if kernel is None or kernel.ndim != 4 or not len(kernel):
@@ -126,7 +126,7 @@ def _classes(tensors) -> int | None:
     return len(kernel)
 
 
-def _row(name: str) -> Variant:
+def _find_row(name: str) -> Variant:
     row = find_variant(name)
     if row is None:
         raise InputError(
@@ -136,12 +136,13 @@ def _row(name: str) -> Variant:
     return row
 
 
-def _guess(tensors: dict[str, np.ndarray], path: Path) -> Variant:
+def _guess_variant(tensors: dict[str, np.ndarray], path: Path) -> Variant:
     """Finds the variant by the channels of the blocks; strides leave no trace."""
+    sizes = {canonical_name(name): value.size for name, value in tensors.items()}
+    scale = "backbone.blocks.{}.linear_conv.bn.weight"
     channels = []
-    named = {canonical_name(name): value for name, value in tensors.items()}
-    while (value := named.get(_last_scale(len(channels)))) is not None:
-        channels.append(value.size)
+    while (size := sizes.get(scale.format(len(channels)))) is not None:
+        channels.append(size)
     rows = []
     for row in VARIANTS:
         blocks = scale_width(BACKBONES[row.backbone], row.width).blocks
@@ -152,7 +153,3 @@ def _guess(tensors: dict[str, np.ndarray], path: Path) -> Variant:
     fitting = [row.name for row in rows or VARIANTS]
     why = "fits several variants" if rows else "fits no variant by its channels"
     raise InputError(f"{path} {why}; say which with variant=, one of {fitting}.")
-
-
-def _last_scale(block: int) -> str:
-    return f"backbone.blocks.{block}.linear_conv.bn.weight"

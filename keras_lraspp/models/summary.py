@@ -1,4 +1,4 @@
-"""How large the outputs of a network's layers are, which training keeps in memory."""
+"""Model summary: multiply-adds, bytes of outputs, memory of a training step."""
 
 import math
 import re
@@ -9,69 +9,7 @@ import keras
 
 from keras_lraspp.models.lraspp import LRASPP
 
-
-def at_size(model: keras.Model, height: int, width: int) -> keras.Model:
-    """Makes the same architecture anew for images of one size.
-
-    Args:
-        model: An `LRASPP`, or a functional model of one input with no other models
-            inside.
-        height: Of the images, in pixels.
-        width: Of the images, in pixels.
-
-    Returns:
-        A model with weights of its own.
-
-    Raises:
-        ValueError: If the size is below the network's smallest side, or the model
-            is of another kind.
-    """
-    size = height, width, 3
-    if isinstance(model, LRASPP):
-        return LRASPP.from_config({**model.get_config(), "input_shape": size})
-    pixels = keras.Input(size, dtype=model.inputs[0].dtype)
-    return keras.models.clone_model(model, input_tensors=pixels)
-
-
-def output_bytes(model: keras.Model) -> int:
-    """Adds up the outputs of all layers, those of models inside too.
-
-    Args:
-        model: A functional model for images of one size.
-
-    Returns:
-        Bytes for one image.
-
-    Raises:
-        ValueError: If an output has no fixed size.
-    """
-    return sum(map(_bytes, _outputs(model)))
-
-
-def _outputs(model: keras.Model) -> Iterator[keras.KerasTensor]:
-    for operation in model.operations:
-        if isinstance(operation, keras.Model):
-            yield from _outputs(operation)
-        elif not isinstance(operation, keras.layers.InputLayer):
-            yield from keras.tree.flatten(operation.output)
-
-
-def _bytes(output: keras.KerasTensor) -> int:
-    shape = output.shape[1:]
-    if None in shape:
-        raise ValueError(
-            f"{output.name} has no fixed size; make the model by `at_size` first."
-        )
-    return math.prod(shape) * dtype_bytes(output.dtype)
-
-
-def dtype_bytes(name: str) -> int:
-    """Returns the size of an element: 4 for "float32", 2 for "bfloat16"."""
-    bits = re.search(r"\d+$", name)
-    return int(bits[0]) // 8 if bits else 1
-
-
-_CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
+_COUNTED = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
 
 
 def multiply_adds(model: keras.Model) -> int:
@@ -89,13 +27,13 @@ def multiply_adds(model: keras.Model) -> int:
     Raises:
         ValueError: If the model takes images of any size.
     """
-    return sum(_layer_multiply_adds(layer) for layer in model.layers)
+    return sum(map(_layer_multiply_adds, model.layers))
 
 
 def _layer_multiply_adds(layer: keras.layers.Layer) -> int:
     if isinstance(layer, keras.Model):
         return multiply_adds(layer)
-    if not isinstance(layer, (*_CONVOLUTIONS, keras.layers.Dense)):
+    if not isinstance(layer, _COUNTED):
         return 0
     positions = layer.output.shape[1:-1]
     if None in positions:
@@ -107,14 +45,34 @@ def _layer_multiply_adds(layer: keras.layers.Layer) -> int:
     return math.prod(positions) * math.prod(layer.kernel.shape)
 
 
+def at_size(model: keras.Model, height: int, width: int) -> keras.Model:
+    """Builds the same architecture for images of one size, with weights of its own.
+
+    Args:
+        model: An `LRASPP`, or a functional model of one input with no other models
+            inside.
+        height: Height of the images, in pixels.
+        width: Width of the images, in pixels.
+
+    Raises:
+        ValueError: If the size is below the network's smallest side, or the model
+            is of another kind.
+    """
+    size = height, width, 3
+    if isinstance(model, LRASPP):
+        return LRASPP.from_config({**model.get_config(), "input_shape": size})
+    pixels = keras.Input(size, dtype=model.inputs[0].dtype)
+    return keras.models.clone_model(model, input_tensors=pixels)
+
+
 class StepMemory(NamedTuple):
-    """Bytes on one device. What Python and the backend take for themselves is not in.
+    """Bytes of a training step on one device, without those of Python and the backend.
 
     Attributes:
-        weights: Of the network, with the running statistics.
-        gradients: Of what is trained.
+        weights: Weights of the network, with the running statistics.
+        gradients: Gradients of what is trained.
         optimizer: Momentum, and averages and sums of gradients if there are any.
-        outputs: What the layers put out, which a step keeps for its way back.
+        outputs: Outputs of the layers, which a step keeps for its backward pass.
     """
 
     weights: int
@@ -134,17 +92,17 @@ def estimate_step(
     """Estimates the memory of a training step; see `docs/training.md` for its error.
 
     Args:
-        network: Compiled, its optimizer built.
-        images: In a step, on one device.
-        height: Of the crops, in pixels.
-        width: Of the crops, in pixels.
+        network: A compiled model, its optimizer built.
+        images: Images in a step, on one device.
+        height: Height of the crops, in pixels.
+        width: Width of the crops, in pixels.
 
     Returns:
         The estimate; `None` for a network whose layers cannot be listed.
     """
     try:
         outputs = output_bytes(at_size(network, height, width))
-    except (ValueError, TypeError, AttributeError):  # somebody's own kind of model
+    except (ValueError, TypeError, AttributeError):  # a custom kind of model
         return None
     return StepMemory(
         weights=_variable_bytes(network.weights),
@@ -156,3 +114,33 @@ def estimate_step(
 
 def _variable_bytes(variables: Iterable[keras.Variable]) -> int:
     return sum(math.prod(v.shape) * dtype_bytes(v.dtype) for v in variables)
+
+
+def output_bytes(model: keras.Model) -> int:
+    """Adds up the bytes of all layers' outputs for one image, models inside included.
+
+    Raises `ValueError` if an output has no fixed size.
+    """
+    total = 0
+    for output in _outputs(model):
+        shape = output.shape[1:]
+        if None in shape:
+            raise ValueError(
+                f"{output.name} has no fixed size; make the model by `at_size` first."
+            )
+        total += math.prod(shape) * dtype_bytes(output.dtype)
+    return total
+
+
+def _outputs(model: keras.Model) -> Iterator[keras.KerasTensor]:
+    for operation in model.operations:
+        if isinstance(operation, keras.Model):
+            yield from _outputs(operation)
+        elif not isinstance(operation, keras.layers.InputLayer):
+            yield from keras.tree.flatten(operation.output)
+
+
+def dtype_bytes(name: str) -> int:
+    """Returns the size of an element: 4 for "float32", 2 for "bfloat16"."""
+    bits = re.search(r"\d+$", name)
+    return int(bits[0]) // 8 if bits else 1

@@ -40,13 +40,8 @@ def find_images(source: Path, output_dir: Path) -> ImageFiles:
     mention is not. Its files are not looked for here: a missing one is an image that
     cannot be read.
 
-    Args:
-        source: An image, a folder, a pattern or a list.
-        output_dir: Where results go.
-
-    Returns:
-        The images. Their `root` is the folder; the part of a pattern before its first
-        wildcard; or the lowest folder that holds all files of a list.
+    The `root` of the images is the folder; the part of a pattern before its first
+    wildcard; or the lowest folder that holds all files of a list.
 
     Raises:
         InputError: If there is no image.

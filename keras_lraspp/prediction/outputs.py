@@ -194,17 +194,14 @@ def write_results(
     labels: np.ndarray,
     probabilities: np.ndarray | None,
 ) -> None:
-    """Writes the result files of one image.
+    """Writes the result files of one image; raises `StorageError` if it cannot.
 
     Args:
         job: The files.
         style: How they are drawn.
         pixels: uint8 RGB (H, W, 3).
         labels: Classes (H, W), uint8 or, for more than 256 classes, int32.
-        probabilities: float16 (H, W, classes), if `job` wants them.
-
-    Raises:
-        StorageError: If a file cannot be written.
+        probabilities: float16 (H, W, classes), if `job` has them.
     """
     if job.labels:
         _write_png(job.labels, _label_picture(labels, style))

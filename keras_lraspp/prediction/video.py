@@ -28,7 +28,18 @@ from keras_lraspp.prediction.outputs import (
 )
 from keras_lraspp.prediction.segmenter import Segmenter
 
-_USUAL_RATE = 25  # frames per second, where a file does not say
+_DEFAULT_RATE = 25  # frames per second, where a file does not say
+# The first that is there. PyAV's wheels have x264; FFmpeg without its GPL parts has the
+# others.
+ENCODERS = {
+    "libx264": {"crf": "20", "preset": "veryfast"},
+    "libopenh264": {"b": "8000000"},
+    "mpeg4": {"b": "8000000"},
+}
+_BT709 = 1  # FFmpeg's number for the colours of HD video
+_STEPS = 8  # times are kept to this fraction of a frame
+
+WriteFrame = Callable[[np.ndarray, Fraction | None], None]
 
 
 class Frame(NamedTuple):
@@ -65,7 +76,7 @@ class Video:
         """
         av = pyav()
         first = last = None
-        with _opened(self.path) as container:
+        with _open_container(self.path) as container:
             try:
                 for frame in container.decode(container.streams.video[0]):
                     last = None if frame.pts is None else frame.pts * frame.time_base
@@ -79,203 +90,19 @@ class Video:
             self._check_end(last - first + 1 / self.rate)
 
     def _check_end(self, played: Fraction) -> None:
-        """Tells a video that was cut off, which often ends without an error."""
+        """Raises an error for a video that was cut off, which often ends quietly."""
         if played < self.seconds - max(3 / self.rate, self.seconds / 50):
             ended = f"it ends at {float(played):.1f} of {float(self.seconds):.1f} s"
             raise DamagedFileError(damage_sentence(self.path, ended))
 
 
-def read_video(path: Path) -> Video:
-    """Reads a video's header.
-
-    Raises:
-        DamagedFileError: If the file is no video or its header is broken.
-        InputError: If PyAV is missing, or there are no pictures or too large ones.
-    """
-    with _opened(path) as container:
-        if not container.streams.video:
-            raise InputError(f"{path} has no pictures; give a video or an image.")
-        stream = container.streams.video[0]
-        if not 0 < stream.width * stream.height <= MAX_PIXELS:
-            raise InputError(
-                f"{path} claims {stream.height}x{stream.width} pixels, more than the "
-                f"limit of {MAX_PIXELS} or none; scale it down."
-            )
-        rate = stream.average_rate or stream.guessed_rate or _USUAL_RATE
-        rate = Fraction(min(max(rate, Fraction(1, 60)), 1000))
-        return Video(path, rate, _seconds(container, stream))
-
-
-def pyav() -> ModuleType:
-    """Imports PyAV.
-
-    Raises:
-        InputError: If it is not installed.
-    """
-    try:
-        import av
-    except ImportError as error:
-        raise InputError(
-            'Videos need PyAV, which is not installed; run `pip install "av>=14.2"`.'
-        ) from error
-    return av
-
-
-@contextmanager
-def _opened(path: Path):
-    av = pyav()
-    try:
-        container = av.open(
-            str(path.absolute()),
-            metadata_errors="ignore",
-            # A playlist in disguise must not reach into the network.
-            options={"protocol_whitelist": "file"},
-        )
-    except (av.FFmpegError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DamagedFileError(
-            f"{path} is not a video that can be read ({reason}); replace it."
-        ) from error
-    with container:
-        yield container
-
-
-def _seconds(container, stream) -> Fraction | None:
-    """How long the pictures run, by the header, which a cut does not change."""
-    noted = re.fullmatch(
-        r"(\d+):(\d\d):(\d\d\.\d+)", stream.metadata.get("DURATION", "")
-    )
-    if noted:  # Matroska and WebM
-        hours, minutes, seconds = map(Fraction, noted.groups())
-        return 3600 * hours + 60 * minutes + seconds
-    if container.format.name == "avi":  # its duration is worked out from the file
-        return stream.frames * stream.time_base if stream.frames else None
-    if stream.duration is None:
-        return None
-    return stream.duration * stream.time_base
-
-
-def _upright(frame) -> np.ndarray:
-    # Without a word on its colours, HD is BT.709, and what is smaller BT.601.
-    unsaid = frame.colorspace == 2 and frame.height >= 720
-    rgb = frame.to_ndarray(format="rgb24", src_colorspace="ITU709" if unsaid else None)
-    # Degrees against the clock.
-    return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90)))
-
-
-# The first that is there. PyAV's wheels have x264; FFmpeg without its GPL parts has the
-# others.
-ENCODERS = {
-    "libx264": {"crf": "20", "preset": "veryfast"},
-    "libopenh264": {"b": "8000000"},
-    "mpeg4": {"b": "8000000"},
-}
-_BT709 = 1  # FFmpeg's number for the colours of HD video
-_STEPS = 8  # times are kept to this fraction of a frame
-
-WriteFrame = Callable[[np.ndarray, Fraction | None], None]
-
-
-@contextmanager
-def video_writer(path: Path, rate: Fraction) -> Iterator[WriteFrame]:
-    """Writes an MP4, which takes its place when the context ends without an error.
-
-    The frames are H.264 (MPEG-4 part 2 where FFmpeg cannot encode that) in BT.709
-    colours, which take even sides: an odd one gets a copy of its last row or column.
-    Only one frame is held. Without any frame, no file is written.
-
-    Args:
-        path: The file.
-        rate: Frames per second.
-
-    Yields:
-        A function of a frame, uint8 RGB (H, W, 3), always of the same size, and its
-        time in seconds, `None` if unknown.
-
-    Raises:
-        StorageError: If it cannot be encoded or written.
-    """
-    av = pyav()
-    clock = _Clock(rate)
-    container = stream = None
-    with _storage_errors(path), ExitStack() as stack:
-
-        def write(pixels: np.ndarray, seconds: Fraction | None) -> None:
-            nonlocal container, stream
-            odd = [(0, side % 2) for side in pixels.shape[:2]]
-            pixels = np.pad(pixels, (*odd, (0, 0)), "edge")
-            with _storage_errors(path):
-                if stream is None:
-                    temporary = stack.enter_context(replacing(path))
-                    container = stack.enter_context(av.open(str(temporary), "w"))
-                    stream = _stream(container, rate, *pixels.shape[:2])
-                frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-                frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
-                frame.pts, frame.time_base = clock.steps(seconds), clock.step
-                container.mux(stream.encode(frame))
-
-        yield write
-        if stream is not None:
-            container.mux(stream.encode())
-
-
-def _stream(container, rate: Fraction, height: int, width: int):
-    encoder = next(name for name in ENCODERS if name in pyav().codecs_available)
-    stream = container.add_stream(encoder, rate=rate, options=ENCODERS[encoder])
-    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-    context = stream.codec_context
-    context.colorspace = context.color_primaries = context.color_trc = _BT709
-    context.time_base = 1 / (rate * _STEPS)
-    if encoder == "mpeg4":  # its limit
-        context.time_base = context.time_base.limit_denominator(65535)
-    return stream
-
-
-class _Clock:
-    """Turns times into steps of an eighth frame from the first, ever later."""
-
-    def __init__(self, rate: Fraction):
-        self.step = 1 / (rate * _STEPS)
-        self._first = self._last = None
-
-    def steps(self, seconds: Fraction | None) -> int:
-        if self._last is None:
-            self._first, self._last = seconds, 0
-        elif None in (seconds, self._first):
-            self._last += _STEPS
-        else:
-            now = round((seconds - self._first) / self.step)
-            self._last = max(now, self._last + 1)
-        return self._last
-
-
-@contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except pyav().FFmpegError as error:
-        raise StorageError(
-            f"Cannot write {path}: {error.strerror}. Free some space or choose another "
-            f"folder."
-        ) from error
-
-
 def predict_video(
     job: Job, video: Video, segmenter: Segmenter, style: DrawingStyle
 ) -> Job:
-    """Segments the frames of a video and writes what its job asks for.
+    """Segments the frames of a video and writes the results of its job.
 
     Decoding, the network and encoding overlap. Whatever ends it early, the frames
-    before that are kept.
-
-    Args:
-        job: The video's results.
-        video: The video.
-        segmenter: The network.
-        style: How to draw; a legend names all classes, as a video has one size.
-
-    Returns:
-        `job`.
+    before that are kept. A legend names all classes, as a video has one size.
 
     Raises:
         InputError: If the video is cut off or damaged, or of a size that the model
@@ -336,3 +163,153 @@ def _frame_writer(job: Job, video: Video, style: DrawingStyle, stack: ExitStack)
             videos["overlay"](laid, frame.seconds)
 
     return write
+
+
+def read_video(path: Path) -> Video:
+    """Reads a video's header.
+
+    Raises:
+        DamagedFileError: If the file is no video or its header is broken.
+        InputError: If PyAV is missing, or there are no pictures or too large ones.
+    """
+    with _open_container(path) as container:
+        if not container.streams.video:
+            raise InputError(f"{path} has no pictures; give a video or an image.")
+        stream = container.streams.video[0]
+        if not 0 < stream.width * stream.height <= MAX_PIXELS:
+            raise InputError(
+                f"{path} claims {stream.height}x{stream.width} pixels, more than the "
+                f"limit of {MAX_PIXELS} or none; scale it down."
+            )
+        rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
+        rate = Fraction(min(max(rate, Fraction(1, 60)), 1000))
+        return Video(path, rate, _duration(container, stream))
+
+
+def pyav() -> ModuleType:
+    """Imports PyAV; raises `InputError` if it is not installed."""
+    try:
+        import av
+    except ImportError as error:
+        raise InputError(
+            'Videos need PyAV, which is not installed; run `pip install "av>=14.2"`.'
+        ) from error
+    return av
+
+
+@contextmanager
+def _open_container(path: Path):
+    av = pyav()
+    try:
+        container = av.open(
+            str(path.absolute()),
+            metadata_errors="ignore",
+            # A playlist in disguise must not reach into the network.
+            options={"protocol_whitelist": "file"},
+        )
+    except (av.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DamagedFileError(
+            f"{path} is not a video that can be read ({reason}); replace it."
+        ) from error
+    with container:
+        yield container
+
+
+def _duration(container, stream) -> Fraction | None:
+    """Returns the length of the pictures by the header, which a cut does not change."""
+    duration = re.fullmatch(
+        r"(\d+):(\d\d):(\d\d\.\d+)", stream.metadata.get("DURATION", "")
+    )
+    if duration:  # Matroska and WebM
+        hours, minutes, seconds = map(Fraction, duration.groups())
+        return 3600 * hours + 60 * minutes + seconds
+    if container.format.name == "avi":  # its duration is worked out from the file
+        return stream.frames * stream.time_base if stream.frames else None
+    if stream.duration is None:
+        return None
+    return stream.duration * stream.time_base
+
+
+def _upright(frame) -> np.ndarray:
+    # Without a word on its colours, HD is BT.709, and what is smaller BT.601.
+    unspecified_hd = frame.colorspace == 2 and frame.height >= 720
+    rgb = frame.to_ndarray(
+        format="rgb24", src_colorspace="ITU709" if unspecified_hd else None
+    )
+    # Degrees against the clock.
+    return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90)))
+
+
+@contextmanager
+def video_writer(path: Path, rate: Fraction) -> Iterator[WriteFrame]:
+    """Writes an MP4 atomically: yields a function of a frame and its time in seconds.
+
+    The frames are H.264 (MPEG-4 part 2 where FFmpeg cannot encode that) in BT.709
+    colours, which take even sides: an odd one gets a copy of its last row or column.
+    Only one frame is held. Without any frame, no file is written. Raises
+    `StorageError` if it cannot be encoded or written.
+    """
+    av = pyav()
+    clock = _Clock(rate)
+    container = stream = None
+    with _raise_storage_errors(path), ExitStack() as stack:
+
+        def write(pixels: np.ndarray, seconds: Fraction | None) -> None:
+            nonlocal container, stream
+            odd = [(0, side % 2) for side in pixels.shape[:2]]
+            pixels = np.pad(pixels, (*odd, (0, 0)), "edge")
+            with _raise_storage_errors(path):
+                if stream is None:
+                    temporary = stack.enter_context(replacing(path))
+                    container = stack.enter_context(av.open(str(temporary), "w"))
+                    stream = _add_stream(container, rate, *pixels.shape[:2])
+                frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+                frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
+                frame.pts, frame.time_base = clock.steps(seconds), clock.step
+                container.mux(stream.encode(frame))
+
+        yield write
+        if stream is not None:
+            container.mux(stream.encode())
+
+
+def _add_stream(container, rate: Fraction, height: int, width: int):
+    encoder = next(name for name in ENCODERS if name in pyav().codecs_available)
+    stream = container.add_stream(encoder, rate=rate, options=ENCODERS[encoder])
+    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+    context = stream.codec_context
+    context.colorspace = context.color_primaries = context.color_trc = _BT709
+    context.time_base = 1 / (rate * _STEPS)
+    if encoder == "mpeg4":  # its limit
+        context.time_base = context.time_base.limit_denominator(65535)
+    return stream
+
+
+class _Clock:
+    """Turns times into increasing steps of an eighth frame, counted from the first."""
+
+    def __init__(self, rate: Fraction):
+        self.step = 1 / (rate * _STEPS)
+        self._first = self._last = None
+
+    def steps(self, seconds: Fraction | None) -> int:
+        if self._last is None:
+            self._first, self._last = seconds, 0
+        elif None in (seconds, self._first):
+            self._last += _STEPS
+        else:
+            now = round((seconds - self._first) / self.step)
+            self._last = max(now, self._last + 1)
+        return self._last
+
+
+@contextmanager
+def _raise_storage_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except pyav().FFmpegError as error:
+        raise StorageError(
+            f"Cannot write {path}: {error.strerror}. Free some space or choose another "
+            f"folder."
+        ) from error
