@@ -1,4 +1,4 @@
-"""Hard-swish and the scaling of channels against NumPy, in training and not."""
+"""Hard-swish, hard gate and channel scaling against NumPy."""
 
 import keras
 import numpy as np
@@ -6,12 +6,15 @@ import pytest
 from keras import ops
 
 from harness.gradients import gradient_of
-from keras_lraspp.layers import BatchNorm, HardSwish, ScaleChannels
+from keras_lraspp.layers import BatchNorm, HardGate, HardSwish, ScaleChannels
 from keras_lraspp.layers.cpu_fusion import get_remat
 
 pytestmark = pytest.mark.backends
 
+
 X = np.linspace(-6, 6, 96, dtype=np.float32).reshape(2, 3, 4, 4)
+
+
 UPSTREAM = np.random.default_rng(0).normal(size=X.shape).astype(np.float32)
 
 
@@ -78,3 +81,9 @@ def test_a_model_with_it_is_saved_and_loaded(tmp_path):
     assert isinstance(loaded.get_layer("act"), HardSwish)
     assert isinstance(loaded.get_layer("scale"), ScaleChannels)
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+
+
+def test_slope_is_a_fifth_between_the_ends():
+    inputs = np.array([[-9.0, -2.5, -1.0, 0.0, 2.0, 2.5, 9.0]], "float32")
+    outputs = keras.ops.convert_to_numpy(HardGate()(inputs))
+    np.testing.assert_allclose(outputs, [[0, 0, 0.3, 0.5, 0.9, 1, 1]], atol=1e-6)
