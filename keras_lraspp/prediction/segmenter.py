@@ -326,7 +326,7 @@ def _open_export(path: str | os.PathLike, options: InferenceOptions) -> Opened:
         raise InputError(
             f"{path} does not say how many classes it has; export it with export.py."
         )
-    return Opened(exported, exported.classes)
+    return Opened(exported, exported.classes and ClassSet(*exported.classes))
 
 
 def _check_predictor(source: Predictor, options: InferenceOptions) -> Predictor:
