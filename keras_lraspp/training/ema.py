@@ -1,4 +1,4 @@
-"""The averaged weights of a network in training, in place of its own for a while."""
+"""Exponential moving average (EMA) of weights, with batch norm statistics to fit."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
@@ -6,12 +6,76 @@ from collections.abc import Callable, Iterable, Iterator
 import keras
 import numpy as np
 
-BATCHES = 50
+BATCHES = 50  # that statistics are estimated from
 _FORGOTTEN = 20  # of them, in which what was there before fades away
 
 
+class WeightAverages:
+    """The averages that an optimizer keeps, with running statistics that fit them.
+
+    Batch norms' running mean and variance belong to the newest weights. With averaged
+    ones a network predicts next to nothing by them, nor by an average of them. So they
+    are estimated anew from training images.
+
+    Args:
+        network: Compiled with an optimizer that has `use_ema=True`, and built.
+        batches: Returns the images to estimate from, `BATCHES` batches, the
+            same each time.
+    """
+
+    def __init__(
+        self, network: keras.Model, batches: Callable[[], Iterable[np.ndarray]]
+    ):
+        optimizer = network.optimizer
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a loss scale
+        averages = optimizer._model_variables_moving_average
+        pairs = zip(optimizer._trainable_variables, averages, strict=True)
+        self.network = network
+        self.batches = batches
+        self._trained = [pair for pair in pairs if pair[1] is not None]
+        self._statistics: list[np.ndarray] | None = None
+
+    def estimate(self, worker: keras.Model) -> None:
+        """Estimates the running statistics for the averages as they are now.
+
+        Args:
+            worker: The network or a copy of it, with the averaged weights. Its own
+                statistics move; `put_statistics` puts the estimate into the network.
+        """
+        if statistics_of(worker):
+            self._statistics = estimate_statistics(worker, self.batches())
+
+    def put_statistics(self) -> None:
+        """Puts the estimated statistics into the network; inside of `in_place`."""
+        if self._statistics is not None:
+            _assign(statistics_of(self.network), self._statistics)
+
+    @contextlib.contextmanager
+    def in_place(self, *, estimated: bool = True) -> Iterator[None]:
+        """Puts averages and estimated statistics into the network, inside.
+
+        Its own come back at the end to the last bit, also after an error.
+
+        Args:
+            estimated: Whether to put statistics that were estimated before, if any.
+                Else the network has its own, which `estimate` then starts from: the
+                same after a resume, when nothing was estimated before.
+        """
+        statistics = statistics_of(self.network)
+        variables = [own for own, _ in self._trained] + statistics
+        before = [_copied(variable) for variable in variables]
+        try:
+            for own, average in self._trained:
+                own.assign(_copied(average))
+            if estimated:
+                self.put_statistics()
+            yield
+        finally:
+            _assign(variables, before)
+
+
 def statistics_of(network: keras.Model) -> list[keras.Variable]:
-    """Returns what moves in a network without being trained: means and variances."""
+    """Returns the running means and variances: what moves without being trained."""
     return [
         variable
         for variable in network.non_trainable_variables
@@ -25,7 +89,7 @@ def estimate_statistics(
     """Shows training images to a network and averages its running statistics.
 
     Args:
-        network: Its running statistics move.
+        network: Its own statistics move.
         batches: `BATCHES` batches of images.
 
     Returns:
@@ -94,70 +158,6 @@ def _jax_step(network: keras.Model) -> Callable[[np.ndarray], list[np.ndarray]]:
         return [np.asarray(others[place]) for place in wanted]
 
     return step
-
-
-class WeightAverages:
-    """The averages that an optimizer keeps, with running statistics that fit them.
-
-    Batch norms' running mean and variance belong to the newest weights. With averaged
-    ones a network predicts next to nothing by them, nor by an average of them. So they
-    are estimated anew from training images.
-
-    Args:
-        network: Compiled with an optimizer that has `use_ema=True`, and built.
-        batches: Returns the images to estimate from, `statistics.BATCHES` batches, the
-            same each time.
-    """
-
-    def __init__(
-        self, network: keras.Model, batches: Callable[[], Iterable[np.ndarray]]
-    ):
-        optimizer = network.optimizer
-        optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a loss scale
-        averages = optimizer._model_variables_moving_average
-        pairs = zip(optimizer._trainable_variables, averages, strict=True)
-        self.network = network
-        self.batches = batches
-        self._trained = [pair for pair in pairs if pair[1] is not None]
-        self._statistics: list[np.ndarray] | None = None
-
-    def estimate(self, worker: keras.Model) -> None:
-        """Estimates the running statistics for the averages as they are now.
-
-        Args:
-            worker: The network or a copy of it, with the averaged weights. Its own
-                statistics move; `put_statistics` puts the estimate into the network.
-        """
-        if statistics_of(worker):
-            self._statistics = estimate_statistics(worker, self.batches())
-
-    def put_statistics(self) -> None:
-        """Puts the estimated statistics into the network; inside of `in_place`."""
-        if self._statistics is not None:
-            _assign(statistics_of(self.network), self._statistics)
-
-    @contextlib.contextmanager
-    def in_place(self, *, estimated: bool = True) -> Iterator[None]:
-        """Puts averages and estimated statistics into the network, inside.
-
-        Its own come back at the end to the last bit, also after an error.
-
-        Args:
-            estimated: Whether to put statistics that were estimated before, if any.
-                Else the network has its own, which `estimate` then starts from: the
-                same after a resume, when nothing was estimated before.
-        """
-        statistics = statistics_of(self.network)
-        variables = [own for own, _ in self._trained] + statistics
-        before = [_copied(variable) for variable in variables]
-        try:
-            for own, average in self._trained:
-                own.assign(_copied(average))
-            if estimated:
-                self.put_statistics()
-            yield
-        finally:
-            _assign(variables, before)
 
 
 def _assign(variables, values) -> None:

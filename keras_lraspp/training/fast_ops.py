@@ -1,4 +1,4 @@
-"""Softmax cross entropy of each pixel, fast in training on TensorFlow."""
+"""Fast softmax cross entropy and exact k-th smallest value."""
 
 import keras
 from keras import ops
@@ -88,8 +88,8 @@ def _forward_by_kernels(logits, labels):
     return probabilities, tf.where(labels < logits.shape[-1], losses, float("nan"))
 
 
-def kth_smallest(values, rank):
-    """Finds the value that sorting would put at a rank; exact.
+def kth_smallest(values, k):
+    """Finds the k-th smallest value, from 0, as sorting would; exact.
 
     Sorting two million numbers takes TensorFlow a third of a second. The bits of
     numbers that are not negative are ordered as they are, so that each bit of the
@@ -97,7 +97,7 @@ def kth_smallest(values, rank):
 
     Args:
         values: float32, not negative, of any shape, without NaN.
-        rank: Integer from 0 to the number of values less 1; may be a tensor.
+        k: Integer from 0 to the number of values less 1; may be a tensor.
 
     Returns:
         Scalar float32.
@@ -107,5 +107,5 @@ def kth_smallest(values, rank):
     for bit in range(30, -1, -1):  # the sign's bit is 0
         candidate = found + 2**bit
         smaller = ops.sum(ops.cast(patterns < candidate, "int32"))
-        found = ops.where(smaller <= rank, candidate, found)
+        found = ops.where(smaller <= k, candidate, found)
     return ops.view(found, dtype="float32")

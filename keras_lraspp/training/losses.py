@@ -1,4 +1,4 @@
-"""Per-pixel losses on logits and integer labels with an ignored value."""
+"""Cross entropy, OHEM, focal and combined losses, with an ignore label."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,92 +14,12 @@ _EPSILON = 1e-5
 
 
 def valid_labels(y_true, ignore_label: int | None):
-    """Separates the pixels that count from the ignored ones.
-
-    Args:
-        y_true: Labels (B, H, W) of any number type.
-        ignore_label: Label value that does not count; `None` if all count.
-
-    Returns:
-        int32 labels (B, H, W), 0 where ignored, and a mask (B, H, W), true where the
-        pixel counts.
-    """
+    """Returns int32 labels, 0 where ignored, and the mask of the pixels that count."""
     labels = ops.cast(y_true, "int32")
     if ignore_label is None:
         return labels, ops.ones_like(labels, dtype="bool")
     valid = ops.not_equal(labels, ignore_label)
     return ops.where(valid, labels, 0), valid
-
-
-def checked_weights(name: str, weights: Sequence[float] | None) -> list[float] | None:
-    """Checks weights as far as is possible without knowing how many there must be.
-
-    Args:
-        name: What they are, for the message, such as `"CrossEntropy.class_weights"`.
-        weights: Numbers, or `None`.
-
-    Returns:
-        The same as a list of floats, or `None`.
-
-    Raises:
-        InputError: If they are not finite numbers, not below 0 and not all 0.
-    """
-    if weights is None:
-        return None
-    try:
-        numbers = np.asarray(weights, dtype=np.float64)
-    except (TypeError, ValueError):
-        numbers = np.array(np.nan)
-    fits = numbers.ndim == 1 and np.isfinite(numbers).all() and (numbers >= 0).all()
-    if not fits or not numbers.any():
-        raise InputError(
-            f"{name} is a list of finite numbers, none below 0 and not all 0, not "
-            f"{weights!r}."
-        )
-    return numbers.tolist()
-
-
-def class_weights_of(labels, weights: Sequence[float], classes: int, owner: str):
-    """Looks up the weight of each pixel's class.
-
-    The weights are scaled to a mean of 1 over the classes. In a weighted mean that
-    changes nothing, but `mean_over`'s guard stays small for small weights too.
-
-    Args:
-        labels: int32 (B, H, W), from 0 to `classes` - 1.
-        weights: As `checked_weights` returns them.
-        classes: Number of classes of the logits.
-        owner: Name of the loss, for the message.
-
-    Returns:
-        float32 (B, H, W).
-
-    Raises:
-        InputError: If there are not as many weights as classes.
-    """
-    if len(weights) != classes:
-        raise InputError(
-            f"{owner}.class_weights has {len(weights)} numbers for {classes} classes; "
-            "give one for each class."
-        )
-    scaled = np.asarray(weights) / np.mean(weights)
-    return ops.take(ops.convert_to_tensor(scaled, dtype="float32"), labels)
-
-
-def mean_over(losses, weights):
-    """Weighted mean over the pixels, as (1,): Keras scales vectors by replicas.
-
-    Args:
-        losses: Floats (B, H, W).
-        weights: Mask or floats (B, H, W), 0 where a pixel does not count.
-
-    Returns:
-        Vector of one; 0 if all weights are 0.
-    """
-    weights = ops.cast(weights, losses.dtype)
-    pixels = ops.cast(ops.prod(ops.shape(weights)), losses.dtype)
-    mean = ops.sum(losses * weights) / (ops.sum(weights) + _EPSILON * pixels)
-    return ops.reshape(mean, (1,))
 
 
 @keras.saving.register_keras_serializable("keras_lraspp")
@@ -140,7 +60,7 @@ class CrossEntropy(keras.losses.Loss):
     ):
         super().__init__(name=name, **kwargs)
         self.ignore_label = ignore_label
-        self.class_weights = checked_weights(
+        self.class_weights = _check_weights(
             f"{type(self).__name__}.class_weights", class_weights
         )
 
@@ -150,21 +70,26 @@ class CrossEntropy(keras.losses.Loss):
         losses = softmax_cross_entropy(labels, y_pred)
         weights = self.select(losses, valid)
         if self.class_weights is not None:
-            weights = ops.cast(weights, losses.dtype) * ops.cast(
-                class_weights_of(
-                    labels, self.class_weights, y_pred.shape[-1], type(self).__name__
-                ),
-                losses.dtype,
-            )
-        return mean_over(self.modulate(losses), weights)
+            self._check_number_of_classes(y_pred.shape[-1])
+            factors = _pixel_weights(labels, self.class_weights)
+            factors = ops.cast(factors, losses.dtype)
+            weights = ops.cast(weights, losses.dtype) * factors
+        return _weighted_mean(self.modulate(losses), weights)
 
     def select(self, losses, valid):
-        """Returns the mask of the pixels that count: here, all valid ones."""
+        """Returns the mask of the pixels that count; subclasses choose among them."""
         return valid
 
     def modulate(self, losses):
-        """Returns the pixels' losses from their cross entropies: here, the same."""
+        """Returns the pixels' losses from their cross entropies; for subclasses."""
         return losses
+
+    def _check_number_of_classes(self, classes: int) -> None:
+        if len(self.class_weights) != classes:
+            raise InputError(
+                f"{type(self).__name__}.class_weights has {len(self.class_weights)} "
+                f"numbers for {classes} classes; give one for each class."
+            )
 
     def get_config(self):
         """Returns the constructor's arguments."""
@@ -344,8 +269,8 @@ class CombinedLoss(keras.losses.Loss):
             raise InputError(
                 "CombinedLoss.losses is a list such as [@CrossEntropy, @DiceLoss]."
             )
-        self.losses = [_made(loss, ignore_label) for loss in losses]
-        self.weights = checked_weights("CombinedLoss.weights", weights)
+        self.losses = [_build_loss(loss, ignore_label) for loss in losses]
+        self.weights = _check_weights("CombinedLoss.weights", weights)
         if not self.losses:
             raise InputError("CombinedLoss.losses is empty; give it @CrossEntropy.")
         if weights is not None and len(weights) != len(losses):
@@ -380,12 +305,45 @@ class CombinedLoss(keras.losses.Loss):
         return cls(**{**config, "losses": losses})
 
 
-def _made(loss, ignore_label):
-    made = loss
-    if not isinstance(loss, keras.losses.Loss) and callable(loss):
-        made = loss(ignore_label=ignore_label)
-    if not isinstance(made, keras.losses.Loss):
+def _build_loss(factory, ignore_label):
+    loss = factory
+    if not isinstance(factory, keras.losses.Loss) and callable(factory):
+        loss = factory(ignore_label=ignore_label)
+    if not isinstance(loss, keras.losses.Loss):
         raise InputError(
-            f"CombinedLoss.losses has losses such as @CrossEntropy, not {loss!r}."
+            f"CombinedLoss.losses has losses such as @CrossEntropy, not {factory!r}."
         )
-    return made
+    return loss
+
+
+def _check_weights(name: str, weights: Sequence[float] | None) -> list[float] | None:
+    """Checks weights as far as is possible without knowing how many there must be."""
+    if weights is None:
+        return None
+    try:
+        numbers = np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError):
+        numbers = np.array(np.nan)
+    fits = numbers.ndim == 1 and np.isfinite(numbers).all() and (numbers >= 0).all()
+    if not fits or not numbers.any():
+        raise InputError(
+            f"{name} is a list of finite numbers, none below 0 and not all 0, not "
+            f"{weights!r}."
+        )
+    return numbers.tolist()
+
+
+def _pixel_weights(labels, class_weights: Sequence[float]):
+    """Looks up the weight of each pixel's class, float32 (B, H, W)."""
+    # Scaled to a mean of 1 over the classes. In a weighted mean that changes nothing,
+    # but its guard stays small for small weights too.
+    scaled = np.asarray(class_weights) / np.mean(class_weights)
+    return ops.take(ops.convert_to_tensor(scaled, dtype="float32"), labels)
+
+
+def _weighted_mean(losses, weights):
+    """Weighted mean over the pixels, as (1,): Keras scales vectors by replicas."""
+    weights = ops.cast(weights, losses.dtype)
+    pixels = ops.cast(ops.prod(ops.shape(weights)), losses.dtype)
+    mean = ops.sum(losses * weights) / (ops.sum(weights) + _EPSILON * pixels)
+    return ops.reshape(mean, (1,))

@@ -39,14 +39,10 @@ class Hosts:
     What exchanges something is called by all processes in the same order, as every
     collective operation; each call waits for the slowest. With one process nothing
     is exchanged, and nothing waits.
-
-    Attributes:
-        count: How many processes there are.
-        index: Which one this is, from 0.
     """
 
-    count: int = 1
-    index: int = 0
+    count: int = 1  # how many processes there are
+    index: int = 0  # which one this is, from 0
 
     @property
     def is_multi(self) -> bool:
@@ -154,12 +150,8 @@ class Hosts:
     def run_on_main(self, work: Callable[..., object], *arguments) -> None:
         """Collective: calls `work` on process 0, and waits for it on all.
 
-        Args:
-            work: What to do; may build networks. Its result is dropped.
-            *arguments: Its arguments.
-
-        Raises:
-            UserError: As `work`, on all processes.
+        It may build networks; its result is dropped, and a UserError of it is raised
+        on all processes.
         """
         with self.raise_together():
             if self.is_main:
@@ -183,16 +175,11 @@ class ProcessSpec(NamedTuple):
 
     What is `None`, Keras and JAX find in the environment of the cluster: in Keras's
     own variables, or in those of SLURM, Open MPI, Cloud TPU or Kubernetes.
-
-    Attributes:
-        coordinator: `HOST:PORT` at which process 0 listens.
-        processes: How many there are.
-        process: Which one this is, from 0.
     """
 
-    coordinator: str | None
-    processes: int | None
-    process: int | None
+    coordinator: str | None  # `HOST:PORT` at which process 0 listens
+    processes: int | None  # how many there are
+    process: int | None  # which one this is, from 0
 
 
 def resolve_process(
@@ -207,10 +194,10 @@ def resolve_process(
     variable: the tasks of a cluster's job may also be trainings of their own.
 
     Args:
-        coordinator: `HOST:PORT`; `"auto"` for the one that JAX finds in the cluster's
-            environment; `None` for the one in the environment, if any.
-        processes: How many; `None` for the cluster's own number.
-        process: Which one this is; `None` for the cluster's own index.
+        coordinator: As of `ProcessSpec`; or `"auto"` for the one that JAX finds in the
+            cluster's environment, `None` for the one in `environment`, if any.
+        processes: As of `ProcessSpec`.
+        process: As of `ProcessSpec`.
         environment: Variables by name.
 
     Returns:

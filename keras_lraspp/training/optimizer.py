@@ -1,4 +1,4 @@
-"""SGD as the reference does it: L2 inside the gradient, rate outside momentum."""
+"""SGD with coupled L2, weight averages, gradient accumulation and freezing."""
 
 from collections.abc import Iterable, Iterator
 
@@ -173,11 +173,8 @@ def exclude_backbone_batch_norm(optimizer, model) -> None:
     """Takes scale and shift of the backbone's batch norms out of the L2 penalty.
 
     The reference decays everything else: convolutions, all biases, and the head's
-    batch norms.
-
-    Args:
-        optimizer: The optimizer, not yet built.
-        model: A model with a `backbone` attribute; others are left as they are.
+    batch norms. The optimizer is not built yet; a model without a `backbone` is left
+    as it is.
     """
     backbone = getattr(model, "backbone", None)
     if not isinstance(backbone, keras.Model):
@@ -192,11 +189,7 @@ def exclude_backbone_batch_norm(optimizer, model) -> None:
 
 
 def optimizer_options(ema_momentum: float | None, accumulation: int) -> dict:
-    """Returns Keras's arguments for averages of weights and sums of gradients.
-
-    Args:
-        ema_momentum: Share of the old average, in (0, 1); `None` for no average.
-        accumulation: Batches to an update, at least 1.
+    """Returns Keras's arguments for `train.ema_momentum` and `train.accumulation`.
 
     Raises:
         InputError: For numbers out of range.
@@ -220,11 +213,7 @@ def optimizer_options(ema_momentum: float | None, accumulation: int) -> dict:
 
 
 def check_devices(optimizer: keras.optimizers.Optimizer, devices: int) -> None:
-    """Checks that an optimizer does on several devices what it was asked for.
-
-    Raises:
-        InputError: For one of Keras that is to accumulate on several of TensorFlow's.
-    """
+    """Refuses a Keras optimizer that is to accumulate on several TensorFlow devices."""
     if not optimizer.gradient_accumulation_steps or devices == 1:
         return
     ours = isinstance(optimizer, BaseOptimizer)
@@ -236,9 +225,6 @@ def check_devices(optimizer: keras.optimizers.Optimizer, devices: int) -> None:
         )
 
 
-PARTS = ("backbone", "batch_norm")
-
-
 def freeze(network: keras.Model, parts: Iterable[str]) -> None:
     """Takes parts of a network out of training, before it is compiled.
 
@@ -247,17 +233,17 @@ def freeze(network: keras.Model, parts: Iterable[str]) -> None:
 
     Args:
         network: The network.
-        parts: Of `PARTS`. `"backbone"` is the network's attribute of this name with
-            its batch norms, `"batch_norm"` is all batch norms.
+        parts: `"backbone"` is the network's attribute of this name with its batch
+            norms, `"batch_norm"` is all batch norms.
 
     Raises:
         InputError: For another name, or for `"backbone"` of a network without.
     """
     parts = (parts,) if isinstance(parts, str) else tuple(parts)
     for part in parts:
-        if part not in PARTS:
+        if part not in ("backbone", "batch_norm"):
             raise InputError(
-                f"train.frozen is made of {' and '.join(PARTS)}, not {part!r}; "
+                f"train.frozen is made of backbone and batch_norm, not {part!r}; "
                 f"correct it."
             )
     if "backbone" in parts:

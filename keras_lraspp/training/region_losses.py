@@ -1,4 +1,4 @@
-"""Losses on the overlap of whole regions: what they share, and Dice."""
+"""Dice loss and Lovasz-softmax: losses on the overlap of regions."""
 
 import keras
 from keras import ops
@@ -52,18 +52,15 @@ class RegionLoss(keras.losses.Loss):
         losses = self.class_losses(truth, probabilities)
         occurs = ops.max(truth, axis=1)
         has_pixels = ops.max(occurs, axis=-1)
-        losses = _weighted_mean(losses, self.averaged(occurs))
-        return ops.reshape(_weighted_mean(losses, has_pixels), (1,))
+        losses = _masked_mean(losses, self.averaged(occurs))
+        return ops.reshape(_masked_mean(losses, has_pixels), (1,))
 
     def class_losses(self, truth, probabilities):
-        """Returns the loss of each class in each group of pixels.
+        """Returns the loss of each class in each group of pixels, (groups, classes).
 
         Args:
             truth: One-hot labels (groups, pixels, classes), all 0 where ignored.
             probabilities: Likewise the softmax.
-
-        Returns:
-            Losses (groups, classes).
         """
         raise NotImplementedError
 
@@ -110,14 +107,6 @@ class DiceLoss(RegionLoss):
         return keras.losses.dice(truth, probabilities, axis=1)
 
 
-def _weighted_mean(values, weights):
-    """Mean over the last axis; 0 where all weights, which are 0 or 1, are 0."""
-    return ops.sum(values * weights, -1) / ops.maximum(ops.sum(weights, -1), 1.0)
-
-
-_CLASSES = ("present", "all")
-
-
 @keras.saving.register_keras_serializable("keras_lraspp")
 class LovaszSoftmax(RegionLoss):
     """Lovasz extension of the Jaccard loss 1 - IoU, averaged over classes.
@@ -160,7 +149,7 @@ class LovaszSoftmax(RegionLoss):
         super().__init__(
             per_image=per_image, ignore_label=ignore_label, name=name, **kwargs
         )
-        if classes not in _CLASSES:
+        if classes not in ("present", "all"):
             raise InputError(
                 f'LovaszSoftmax.classes is "present" or "all", not {classes!r}.'
             )
@@ -188,7 +177,7 @@ class LovaszSoftmax(RegionLoss):
 
 
 def _gains(of_class, pixels):
-    """What each pixel adds to 1 - IoU, when pixels become wrong one after the other.
+    """Gains of each pixel to 1 - IoU, when pixels become wrong one after the other.
 
     With I pixels of the class still right and a union of U pixels, 1 - IoU is
     1 - I / U. A pixel of the class lowers I by one and adds 1 / U; another one raises
@@ -199,12 +188,14 @@ def _gains(of_class, pixels):
         of_class: Floats (..., pixels), 1 for pixels of the class, 0 for others, in
             the order in which they become wrong.
         pixels: Number of pixels of the class (..., 1).
-
-    Returns:
-        Floats (..., pixels).
     """
     right = pixels - ops.cumsum(of_class, axis=-1)
     union = pixels + ops.cumsum(1 - of_class, axis=-1)
     # A class without pixels: the first wrong one adds all there is.
     added = ops.where(union > 1, right / ops.maximum(union - 1, 1.0), 1.0)
     return ops.where(of_class > 0, 1.0, added) / union
+
+
+def _masked_mean(values, weights):
+    """Mean over the last axis; 0 where all weights, which are 0 or 1, are 0."""
+    return ops.sum(values * weights, -1) / ops.maximum(ops.sum(weights, -1), 1.0)

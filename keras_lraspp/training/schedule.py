@@ -1,4 +1,4 @@
-"""The learning rate over the steps of training."""
+"""Learning rate schedule: linear warm-up and polynomial decay; sampled and drawn."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -74,15 +74,10 @@ _SAMPLES = 401  # steps that are asked for their rate
 
 
 class RateCurve(NamedTuple):
-    """The rates at some of the steps.
+    """The learning rates at some of the steps."""
 
-    Attributes:
-        steps: int64 (n,), ascending; the first and the last step among them.
-        rates: float64 (n,).
-    """
-
-    steps: np.ndarray
-    rates: np.ndarray
+    steps: np.ndarray  # int64 (n,), ascending; the first and the last step among them
+    rates: np.ndarray  # float64 (n,)
 
     @property
     def landmarks(self) -> list[tuple[int, float]]:
@@ -103,12 +98,7 @@ class RateCurve(NamedTuple):
 
 
 def sample_rates(schedule: Callable[[int], object], iterations: int) -> RateCurve:
-    """Asks a schedule for its rates.
-
-    Args:
-        schedule: Returns the rate at a step, from 0.
-        iterations: Number of steps.
-    """
+    """Samples a schedule, a function of the step, over a number of steps."""
     count = min(iterations, _SAMPLES)
     steps = np.linspace(0, iterations - 1, count).round().astype(np.int64)
     rates = [keras.ops.convert_to_numpy(schedule(int(step))) for step in steps]
