@@ -123,7 +123,7 @@ def benchmark(
     if set(formats) != {"keras"}:
         require_tensorflow("An exported file")
     output_dir = Path(output_dir)
-    output_dir.mkdir(parents=True, exist_ok=True)  # a wrong folder is said at once
+    output_dir.mkdir(parents=True, exist_ok=True)  # a wrong folder is an error at once
     threads = min(threads or processors(), processors())
     job = {"size": size, "batch": batch, "threads": threads, "runs": runs}
     print(f"{size[0]}x{size[1]}, batch {batch}, {threads} threads, {runs} calls")
@@ -140,14 +140,14 @@ def benchmark(
 def _find_variants(names: Sequence[str]) -> list[Variant]:
     if _ALL in names:
         return list(VARIANTS)
-    found = [find_variant(name) for name in names]
-    for name, variant in zip(names, found, strict=True):
+    variants = [find_variant(name) for name in names]
+    for name, variant in zip(names, variants, strict=True):
         if variant is None:
             known = ", ".join(variant.name for variant in VARIANTS)
             raise InputError(
                 f"There is no variant {name!r}; take {_ALL} or some of {known}."
             )
-    return list(dict.fromkeys(found))  # each once
+    return list(dict.fromkeys(variants))  # each once
 
 
 def _check_arguments(formats: Sequence[str], numbers: dict[str, int]) -> None:

@@ -259,10 +259,10 @@ def _load_scorer(
     return model, label_function(model, options)
 
 
-def _check_num_classes(weights: str | Path, found: int, expected: int) -> None:
-    if found != expected:
+def _check_num_classes(weights: str | Path, actual: int, expected: int) -> None:
+    if actual != expected:
         raise InputError(
-            f"{weights} predicts {found} classes, not {expected}; it cannot be "
+            f"{weights} predicts {actual} classes, not {expected}; it cannot be "
             f"evaluated on these images."
         ) from None
 

@@ -1,4 +1,4 @@
-"""What a command hands to its run, without running it."""
+"""Arguments that a command passes to its run, without running it."""
 
 import pytest
 

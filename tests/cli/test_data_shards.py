@@ -107,14 +107,14 @@ def test_after_ctrl_c_nothing_is_left_and_it_can_be_run_again(pictures, tmp_path
 
         # Jobs that a shell runs in the background are born deaf to it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        write = writer.RecordFiles.write
+        write = writer.ShardWriter.write
 
         def slowly(self, content):
             write(self, content)
             print("written", flush=True)
             time.sleep(1)
 
-        writer.RecordFiles.write = slowly
+        writer.ShardWriter.write = slowly
         sys.exit(main(sys.argv[1:]))
         """
     out = tmp_path / "new" / "shards"

@@ -1,4 +1,4 @@
-"""What the tests of losses share: batches, gradients, and both in NumPy."""
+"""Losses: batches, gradients, and both in NumPy."""
 
 import keras
 import numpy as np
