@@ -16,13 +16,13 @@ from keras_lraspp.data import (
     recipe_transform,
     training_batches,
 )
-from keras_lraspp.data.augmentation.recipe import in_order, random_flip
+from keras_lraspp.data.augmentation.recipe import compose, random_flip
 from keras_lraspp.data.augmentation.scale_crop import random_scale_crop
 from keras_lraspp.data.pipeline_errors import input_errors
 from keras_lraspp.errors import InputError
 
 # Cheaper to trace than the whole recipe.
-CROP = in_order(
+CROP = compose(
     partial(random_scale_crop, crop_size=(8, 10), scales=(0.75, 1.0, 1.5)), random_flip
 )
 

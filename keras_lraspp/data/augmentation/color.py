@@ -1,4 +1,4 @@
-"""Brightness, contrast, saturation and hue, computed exactly as Pillow does.
+"""Color jitter: brightness, contrast, saturation and hue, exactly as Pillow's.
 
 An image is worked on as three float32 planes (height, width) that hold whole numbers
 0..255. XLA makes one loop over the pixels of each operation, four times as fast as
@@ -50,15 +50,15 @@ def random_color(
     )
     order = tf.random.experimental.stateless_shuffle(tf.range(4), seeds[2])
     order = tf.where(tf.gather(applied, order), order, len(steps))
-    for place in range(4):
-        branches = [partial(compiled(step), image, amount) for step, amount in steps]
+    for turn in range(4):
+        branches = [partial(_compile(step), image, amount) for step, amount in steps]
         unchanged = partial(tf.identity, image)
-        image = tf.switch_case(order[place], [*branches, unchanged])
+        image = tf.switch_case(order[turn], [*branches, unchanged])
     return image, label
 
 
 @cache
-def compiled(operation: Callable[[Planes, tf.Tensor], Planes]) -> Callable:
+def _compile(operation: Callable[[Planes, tf.Tensor], Planes]) -> Callable:
     """An operation on planes as one on uint8 (height, width, 3), compiled by XLA."""
 
     def on_image(image, amount):

@@ -1,7 +1,6 @@
-"""Rotation of image and label together."""
+"""Random rotation, random resized part and Gaussian blur of images and labels."""
 
 import math
-from functools import partial
 
 import tensorflow as tf
 
@@ -12,6 +11,9 @@ from keras_lraspp.data.augmentation.recipe import (
 )
 from keras_lraspp.data.augmentation.scale_crop import PAD_PIXEL
 from keras_lraspp.errors import InputError
+
+_TRIES = 10  # as torchvision's RandomResizedCrop and PaddleSeg's RandomScaleAspect
+_REACH = 4.0  # sigmas; beyond it, 1 part in 16000 of the weight
 
 
 def rotation_transform(
@@ -24,7 +26,7 @@ def rotation_transform(
     """Turns some images by a random angle.
 
     The corners that come into view are filled as PaddleSeg fills them: the image with
-    mid-grey (`scale_crop.PAD_PIXEL`, zero for the network), labels with the ignore
+    mid-grey (`PAD_PIXEL`, zero for the network), labels with the ignore
     label.
 
     Args:
@@ -50,47 +52,13 @@ def rotation_transform(
             "rotation_transform fills corners with the ignore label, but the data set "
             "has none; give it an ignore_label or leave the rotation out."
         )
-    return partial(
-        random_rotation,
-        probability=probability,
-        max_degrees=float(max_degrees),
-        expand=expand,
-        ignore_label=ignore_label,
-    )
+    max_degrees = float(max_degrees)
 
+    def turn(image, label, seed):
+        degrees = tf.random.stateless_uniform([], seed, -max_degrees, max_degrees)
+        return rotate(image, label, degrees, expand=expand, ignore_label=ignore_label)
 
-def random_rotation(
-    image: tf.Tensor,
-    label: tf.Tensor,
-    seed: tf.Tensor,
-    *,
-    probability: float,
-    max_degrees: float,
-    expand: bool,
-    ignore_label: int,
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Turns image and label, or not.
-
-    Args:
-        image: uint8 (height, width, 3).
-        label: uint8 or int32 (height, width).
-        seed: int32 or int64 (2,).
-        probability: Of turning.
-        max_degrees: The angle is uniform in -max_degrees..max_degrees.
-        expand: As in `rotate`.
-        ignore_label: As in `rotate`.
-
-    Returns:
-        Image and label, both turned or both as they were.
-    """
-    whether, amount = tf.unstack(tf.random.split(seed, 2))
-    turned = tf.random.stateless_uniform([], whether) < probability
-    degrees = tf.random.stateless_uniform([], amount, -max_degrees, max_degrees)
-    return tf.cond(
-        turned,
-        lambda: rotate(image, label, degrees, expand=expand, ignore_label=ignore_label),
-        lambda: (image, label),
-    )
+    return _apply_sometimes(turn, probability)
 
 
 def rotate(
@@ -109,9 +77,6 @@ def rotate(
         degrees: The angle, counter-clockwise.
         expand: Whether the frame grows to hold the whole image; else the size stays.
         ignore_label: Fills up the labels; the image is filled with `PAD_PIXEL`.
-
-    Returns:
-        Image and label of the types given.
     """
     size = tf.shape(label)
     angle = tf.cast(degrees, tf.float64) * (math.pi / 180)
@@ -127,21 +92,20 @@ def rotate(
         new_size = tf.cast(tf.round(grown), tf.int32)
     else:
         new_size = size
-    matrix = _to_source(size, new_size, sine, cosine)
-    turned = _warped(tf.cast(image, tf.float32), matrix, new_size, PAD_PIXEL)
+    matrix = _source_projection(size, new_size, sine, cosine)
+    turned = _warp(tf.cast(image, tf.float32), matrix, new_size, PAD_PIXEL, "BILINEAR")
     turned = tf.cast(turned + 0.5, tf.uint8)
-    labels = _warped(label[..., None], matrix, new_size, ignore_label, "NEAREST")
-    labels = labels[..., 0]
+    labels = _warp(label[..., None], matrix, new_size, ignore_label, "NEAREST")[..., 0]
     if not expand:
         turned.set_shape(image.shape)
         labels.set_shape(label.shape)
     return turned, labels
 
 
-def _to_source(
+def _source_projection(
     size: tf.Tensor, new_size: tf.Tensor, sine: tf.Tensor, cosine: tf.Tensor
 ) -> tf.Tensor:
-    """Where each new pixel comes from, float32 (1, 8): rows of a projection, x first.
+    """Projection from new to old pixels: float32 (1, 8), rows of a matrix, x first.
 
     Centres of pixels are at whole numbers, and the middle of the new frame comes from
     the middle of the old one.
@@ -153,12 +117,12 @@ def _to_source(
     return tf.cast(tf.stack([*row_x, *row_y, 0.0, 0.0])[None], tf.float32)
 
 
-def _warped(
+def _warp(
     image: tf.Tensor,
     matrix: tf.Tensor,
     size: tf.Tensor,
     fill: int,
-    interpolation: str = "BILINEAR",
+    interpolation: str,
 ) -> tf.Tensor:
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=image[None],
@@ -168,9 +132,6 @@ def _warped(
         interpolation=interpolation,
         fill_mode="CONSTANT",
     )[0]
-
-
-_TRIES = 10  # as torchvision's RandomResizedCrop and PaddleSeg's RandomScaleAspect
 
 
 def scale_aspect_transform(
@@ -202,44 +163,13 @@ def scale_aspect_transform(
     check_probability("scale_aspect_transform.probability", probability)
     check_range("scale_aspect_transform.areas", areas, 0.01, 1.0)
     check_range("scale_aspect_transform.aspects", aspects, 0.1, 10.0)
-    return partial(
-        random_scale_aspect,
-        probability=probability,
-        areas=tuple(areas),
-        aspects=tuple(aspects),
-    )
+    areas, aspects = tuple(areas), tuple(aspects)
 
-
-def random_scale_aspect(
-    image: tf.Tensor,
-    label: tf.Tensor,
-    seed: tf.Tensor,
-    *,
-    probability: float,
-    areas: tuple[float, float],
-    aspects: tuple[float, float],
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Takes a random part and resizes it to the image's size, or not.
-
-    Args:
-        image: uint8 (height, width, 3).
-        label: Integers (height, width).
-        seed: int32 or int64 (2,).
-        probability: Of doing so.
-        areas: Range of the part's share of the area.
-        aspects: Range of the part's proportion over the image's.
-
-    Returns:
-        Image and label, of the same types and size.
-    """
-    whether, part = tf.unstack(tf.random.split(seed, 2))
-    changed = tf.random.stateless_uniform([], whether) < probability
-
-    def resized():
-        box = random_part(tf.shape(label), part, areas=areas, aspects=aspects)
+    def enlarge(image, label, seed):
+        box = random_part(tf.shape(label), seed, areas=areas, aspects=aspects)
         return stretch(image, label, box)
 
-    return tf.cond(changed, resized, lambda: (image, label))
+    return _apply_sometimes(enlarge, probability)
 
 
 def random_part(
@@ -249,7 +179,7 @@ def random_part(
     areas: tuple[float, float],
     aspects: tuple[float, float],
 ) -> tf.Tensor:
-    """Chooses a part of an image.
+    """Chooses a part of an image: the first of ten tries that lies inside it, or all.
 
     Args:
         size: Height and width of the image, int32 (2,).
@@ -258,8 +188,7 @@ def random_part(
         aspects: Range of the part's proportion over the image's.
 
     Returns:
-        Top, left, height and width in pixels, int32 (4,): the first of ten tries that
-        lies inside the image, or else the whole image.
+        Top, left, height and width in pixels, int32 (4,).
     """
     area_seed, aspect_seed, place_seed = tf.unstack(tf.random.split(seed, 3))
     area = tf.random.stateless_uniform([_TRIES], area_seed, *areas)
@@ -281,33 +210,24 @@ def random_part(
 def stretch(
     image: tf.Tensor, label: tf.Tensor, box: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Resizes a part of image and label to the size of the whole.
+    """Resizes a part, (top, left, height, width), of image and label to the whole.
 
-    Args:
-        image: uint8 (height, width, 3); interpolated bilinearly (half-pixel centres,
-            no antialias).
-        label: Integers (height, width); source index = floor(index * part / whole).
-        box: Top, left, height and width of the part, int32 (4,).
-
-    Returns:
-        Image and label, of the same types and size.
+    The image is interpolated bilinearly (half-pixel centres, no antialias); the source
+    index of labels is floor(index * part / whole).
     """
     top, left, height, width = tf.unstack(box, 4)
-    whole = tf.shape(label)
+    size = tf.shape(label)
     part = image[top : top + height, left : left + width]
     resized = tf.raw_ops.ResizeBilinear(
-        images=part[None], size=whole, half_pixel_centers=True
+        images=part[None], size=size, half_pixel_centers=True
     )[0]
-    rows = top + tf.range(whole[0]) * height // whole[0]
-    columns = left + tf.range(whole[1]) * width // whole[1]
+    rows = top + tf.range(size[0]) * height // size[0]
+    columns = left + tf.range(size[1]) * width // size[1]
     labels = tf.gather(tf.gather(label, rows), columns, axis=1)
     resized = tf.cast(resized + 0.5, tf.uint8)
     resized.set_shape(image.shape)
     labels.set_shape(label.shape)
     return resized, labels
-
-
-_REACH = 4.0  # sigmas; beyond it, 1 part in 16000 of the weight
 
 
 def blur_transform(
@@ -331,39 +251,14 @@ def blur_transform(
     """
     check_probability("blur_transform.probability", probability)
     check_range("blur_transform.sigmas", sigmas, 0.01)
-    return partial(random_blur, probability=probability, sigmas=tuple(sigmas))
-
-
-def random_blur(
-    image: tf.Tensor,
-    label: tf.Tensor,
-    seed: tf.Tensor,
-    *,
-    probability: float,
-    sigmas: tuple[float, float],
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Blurs the image, or not.
-
-    Args:
-        image: uint8 (height, width, channels).
-        label: Returned as it is.
-        seed: int32 or int64 (2,).
-        probability: Of blurring.
-        sigmas: Range of the uniform standard deviation, in pixels.
-
-    Returns:
-        The image, of the same type and size, and the label.
-    """
-    whether, amount = tf.unstack(tf.random.split(seed, 2))
-    blurred = tf.random.stateless_uniform([], whether) < probability
-    sigma = tf.random.stateless_uniform([], amount, *sigmas)
+    sigmas = tuple(sigmas)
     radius = math.ceil(_REACH * sigmas[1])
-    image = tf.cond(
-        blurred,
-        lambda: gaussian_blur(image, sigma, radius=radius),
-        lambda: image,
-    )
-    return image, label
+
+    def blur(image, label, seed):
+        sigma = tf.random.stateless_uniform([], seed, *sigmas)
+        return gaussian_blur(image, sigma, radius=radius), label
+
+    return _apply_sometimes(blur, probability)
 
 
 def gaussian_blur(image: tf.Tensor, sigma: tf.Tensor, *, radius: int) -> tf.Tensor:
@@ -373,25 +268,22 @@ def gaussian_blur(image: tf.Tensor, sigma: tf.Tensor, *, radius: int) -> tf.Tens
         image: uint8 (height, width, channels).
         sigma: Standard deviation in pixels, scalar float32.
         radius: The kernel is cut off there; it has 2 * radius + 1 weights, of sum 1.
-
-    Returns:
-        uint8, of the same size, rounded half up.
     """
     places = tf.range(-radius, radius + 1)
     weights = tf.exp(-0.5 * (tf.cast(places, tf.float32) / sigma) ** 2)
     weights /= tf.reduce_sum(weights)
     blurred = tf.cast(image, tf.float32)[None]
     for axis in (1, 2):
-        blurred = _convolved(blurred, weights, axis, radius)
+        blurred = _convolve(blurred, weights, axis, radius)
     blurred = tf.cast(blurred[0] + 0.5, tf.uint8)
     blurred.set_shape(image.shape)
     return blurred
 
 
-def _convolved(
+def _convolve(
     images: tf.Tensor, weights: tf.Tensor, axis: int, radius: int
 ) -> tf.Tensor:
-    """Images (1, height, width, channels) along one axis."""
+    """Convolves (1, height, width, channels) along one axis."""
     side = tf.shape(images)[axis]
     places = tf.clip_by_value(tf.range(-radius, side + radius), 0, side - 1)
     shape = [1, 1, 1, 1]
@@ -401,3 +293,17 @@ def _convolved(
     return tf.nn.depthwise_conv2d(
         tf.gather(images, places, axis=axis), kernel, [1, 1, 1, 1], "VALID"
     )
+
+
+def _apply_sometimes(change: Transform, probability: float) -> Transform:
+    """A transform that changes a sample or leaves it as it is."""
+
+    def transform(image, label, seed):
+        choice, own_seed = tf.unstack(tf.random.split(seed, 2))
+        return tf.cond(
+            tf.random.stateless_uniform([], choice) < probability,
+            lambda: change(image, label, own_seed),
+            lambda: (image, label),
+        )
+
+    return transform

@@ -1,4 +1,4 @@
-"""A policy of KerasCV's layers; the only file that imports keras_cv."""
+"""KerasCV's augmentation layers as a stateless transform of image and label."""
 
 import importlib
 from collections.abc import Callable, Sequence
@@ -18,141 +18,11 @@ from keras_lraspp.data.pipeline_errors import refuse_unless
 from keras_lraspp.errors import InputError
 
 
-class Step(NamedTuple):
+class _Step(NamedTuple):
     """A layer, and how often it is applied."""
 
     layer: Callable  # maps a dictionary of "images" and "segmentation_masks"
     probability: float = 1.0
-
-
-class Draws:
-    """Stands in for `tf.random.Generator`; the n-th draw follows from seed and n."""
-
-    def start(self, seed: tf.Tensor) -> None:
-        """Begins the draws of a sample.
-
-        Args:
-            seed: int64 (2,).
-        """
-        self._seed, self._count = seed, 0
-
-    def _next(self) -> tf.Tensor:
-        self._count += 1
-        return tf.random.fold_in(self._seed, self._count)
-
-    def uniform(self, shape, minval=0, maxval=None, dtype=tf.float32) -> tf.Tensor:
-        """Draws as `tf.random.Generator.uniform`."""
-        maxval = 1.0 if maxval is None else maxval
-        return tf.random.stateless_uniform(shape, self._next(), minval, maxval, dtype)
-
-    def normal(self, shape, mean=0.0, stddev=1.0, dtype=tf.float32) -> tf.Tensor:
-        """Draws as `tf.random.Generator.normal`."""
-        return tf.random.stateless_normal(shape, self._next(), mean, stddev, dtype)
-
-
-def without_state(
-    steps: Sequence[Step],
-    core: ModuleType,
-    *,
-    crop_size: tuple[int, int] | None,
-    ignore_label: int | None,
-) -> Transform:
-    """Puts layers together to a transform.
-
-    Args:
-        steps: New layers of KerasCV, which are changed.
-        core: `keras_cv.core`.
-        crop_size: The size that they give; `None` if they keep it.
-        ignore_label: For pixels that they add.
-
-    Returns:
-        A function of image, label and seed; the same seed gives the same result.
-    """
-    draws = Draws()
-    for step in steps:
-        _draw_from(draws, step.layer, core)
-
-    # Of a known size, TensorFlow would turn divisions by it into products, and where
-    # JitteredResize rounds halves some would go the other way: so no size is known.
-    # A graph, since eagerly a branch that is not taken would draw nothing.
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec((None, None, 3), tf.float32),
-            tf.TensorSpec((None, None, 1), tf.float32),
-            tf.TensorSpec((2,), tf.int64),
-        ]
-    )
-    def applied(image, mask, seed):
-        draws.start(seed)
-        sample = {"images": image, "segmentation_masks": mask}
-        for layer, probability in steps:
-            if probability == 1:
-                sample = layer(sample)
-            else:
-                sample = tf.cond(
-                    draws.uniform([]) < probability,
-                    partial(layer, sample),
-                    partial(dict, sample),
-                )
-        return sample["images"], sample["segmentation_masks"]
-
-    def transform(image, label, seed):
-        image, label = tf.convert_to_tensor(image), tf.convert_to_tensor(label)
-        pixels, mask = applied(
-            tf.cast(image, tf.float32),
-            _to_mask(label, ignore_label),
-            tf.cast(seed, tf.int64),
-        )
-        pixels = tf.cast(tf.clip_by_value(pixels + 0.5, 0.0, 255.0), tf.uint8)
-        labels = _to_label(mask, label.dtype, ignore_label)
-        pixels.set_shape(image.shape if crop_size is None else (*crop_size, 3))
-        labels.set_shape(label.shape if crop_size is None else crop_size)
-        return pixels, labels
-
-    return transform
-
-
-def _draw_from(draws: Draws, layer: Callable, core: ModuleType) -> None:
-    """Makes a layer and those inside it draw from `draws`, and compute in float32."""
-    layer.dtype_policy = "float32"
-    layer._random_generator = draws
-    for name, value in list(vars(layer).items()):
-        if isinstance(value, core.NormalFactorSampler):
-            setattr(layer, name, partial(_normal_factor, draws, value))
-        elif isinstance(value, core.UniformFactorSampler):
-            setattr(layer, name, partial(_uniform_factor, draws, value))
-    for inner in layer._layers:
-        _draw_from(draws, inner, core)
-
-
-def _normal_factor(draws: Draws, given, shape=(), dtype="float32") -> tf.Tensor:
-    factor = draws.normal(shape, given.mean, given.stddev, dtype)
-    return tf.clip_by_value(factor, given.min_value, given.max_value)
-
-
-def _uniform_factor(draws: Draws, given, shape=(), dtype="float32") -> tf.Tensor:
-    return draws.uniform(shape, given.lower, given.upper, dtype)
-
-
-def _to_mask(label: tf.Tensor, ignore_label: int | None) -> tf.Tensor:
-    """Labels as KerasCV takes them, one higher: it fills up with 0, here ignored."""
-    mask = tf.cast(label, tf.float32) + 1
-    if ignore_label is not None:
-        mask = tf.where(label == ignore_label, 0.0, mask)
-    return mask[..., None]
-
-
-def _to_label(mask: tf.Tensor, dtype: tf.DType, ignore_label: int | None) -> tf.Tensor:
-    label = tf.cast(mask[..., 0], tf.int32)
-    if ignore_label is None:
-        refuse_unless(
-            tf.reduce_all(label > 0),
-            "The crop of keras_cv_transform is larger than a scaled image and there is "
-            "no ignore label to fill it up with; set ignore_label, or lower "
-            "keras_cv_transform.crop_size or raise its scales.",
-        )
-    label = tf.where(label == 0, ignore_label or 0, label - 1)
-    return tf.cast(label, dtype)
 
 
 def keras_cv_transform(
@@ -200,34 +70,6 @@ def keras_cv_transform(
     check_probability("keras_cv_transform.flip", flip)
     check_probability("keras_cv_transform.grid_mask", grid_mask)
     check_range("keras_cv_transform.grid_ratios", grid_ratios, 0.0, 1.0)
-    _check_strength(operations, magnitude, magnitude_deviation)
-    keras_cv = _keras_cv()
-    layers = keras_cv.layers
-    # Without a seed a layer would make TensorFlow's global generator; none is used.
-    steps = [Step(layers.RandomFlip(rate=flip, seed=1))]
-    if crop_size is not None:
-        size, scales = tuple(map(int, crop_size)), tuple(map(float, scales))
-        jittered = layers.JitteredResize(size, scale_factor=scales, seed=1)
-        steps.insert(0, Step(jittered))
-    if operations:
-        colors = layers.RandAugment(
-            (0, 255),
-            augmentations_per_image=operations,
-            magnitude=magnitude,
-            magnitude_stddev=magnitude_deviation,
-            geometric=False,
-            seed=1,
-        )
-        steps.append(Step(colors))
-    if grid_mask:
-        squares = layers.GridMask(tuple(map(float, grid_ratios)), seed=1)
-        steps.append(Step(squares, probability=grid_mask))
-    return without_state(
-        steps, keras_cv.core, crop_size=crop_size, ignore_label=ignore_label
-    )
-
-
-def _check_strength(operations, magnitude, magnitude_deviation) -> None:
     if operations < 0:
         raise InputError(
             f"keras_cv_transform.operations is a number from 0 up, not {operations!r}."
@@ -238,9 +80,33 @@ def _check_strength(operations, magnitude, magnitude_deviation) -> None:
     ):
         if not 0 <= value <= 1:
             raise InputError(f"keras_cv_transform.{name} is in 0..1, not {value!r}.")
+    keras_cv = _import_keras_cv()
+    layers = keras_cv.layers
+    # Without a seed a layer would make TensorFlow's global generator; none is used.
+    steps = [_Step(layers.RandomFlip(rate=flip, seed=1))]
+    if crop_size is not None:
+        size, scales = tuple(map(int, crop_size)), tuple(map(float, scales))
+        jittered = layers.JitteredResize(size, scale_factor=scales, seed=1)
+        steps.insert(0, _Step(jittered))
+    if operations:
+        colors = layers.RandAugment(
+            (0, 255),
+            augmentations_per_image=operations,
+            magnitude=magnitude,
+            magnitude_stddev=magnitude_deviation,
+            geometric=False,
+            seed=1,
+        )
+        steps.append(_Step(colors))
+    if grid_mask:
+        squares = layers.GridMask(tuple(map(float, grid_ratios)), seed=1)
+        steps.append(_Step(squares, probability=grid_mask))
+    return _compose_stateless(
+        steps, keras_cv.core, crop_size=crop_size, ignore_label=ignore_label
+    )
 
 
-def _keras_cv() -> ModuleType:
+def _import_keras_cv() -> ModuleType:
     try:
         return importlib.import_module("keras_cv")
     except Exception as error:  # an old package under a new Keras may raise anything
@@ -248,3 +114,123 @@ def _keras_cv() -> ModuleType:
             f"keras_cv_transform needs keras-cv, which cannot be imported ({error}); "
             'run `pip install "keras-cv>=0.9"` or choose another transform.'
         ) from error
+
+
+def _compose_stateless(
+    steps: Sequence[_Step],
+    core: ModuleType,
+    *,
+    crop_size: tuple[int, int] | None,
+    ignore_label: int | None,
+) -> Transform:
+    """Composes layers, which are changed, to a function of image, label and seed."""
+    draws = _StatelessGenerator()
+    for step in steps:
+        for layer in step.layer._flatten_layers():
+            _draw_from(draws, layer, core)
+
+    # Of a known size, TensorFlow would turn divisions by it into products, and where
+    # JitteredResize rounds halves some would go the other way: so no size is known.
+    # A graph, since eagerly a branch that is not taken would draw nothing.
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None, None, 3), tf.float32),
+            tf.TensorSpec((None, None, 1), tf.float32),
+            tf.TensorSpec((2,), tf.int64),
+        ]
+    )
+    def applied(image, mask, seed):
+        draws.start(seed)
+        sample = {"images": image, "segmentation_masks": mask}
+        for layer, probability in steps:
+            if probability == 1:
+                sample = layer(sample)
+            else:
+                sample = tf.cond(
+                    draws.uniform([]) < probability,
+                    partial(layer, sample),
+                    partial(dict, sample),
+                )
+        return sample["images"], sample["segmentation_masks"]
+
+    def transform(image, label, seed):
+        image, label = tf.convert_to_tensor(image), tf.convert_to_tensor(label)
+        pixels, mask = applied(
+            tf.cast(image, tf.float32),
+            _shift_label(label, ignore_label),
+            tf.cast(seed, tf.int64),
+        )
+        pixels = tf.cast(tf.clip_by_value(pixels + 0.5, 0.0, 255.0), tf.uint8)
+        labels = _restore_label(mask, label.dtype, ignore_label)
+        pixels.set_shape(image.shape if crop_size is None else (*crop_size, 3))
+        labels.set_shape(label.shape if crop_size is None else crop_size)
+        return pixels, labels
+
+    return transform
+
+
+class _StatelessGenerator:
+    """Stands in for `tf.random.Generator`; the n-th draw follows from seed and n."""
+
+    def start(self, seed: tf.Tensor) -> None:
+        """Begins the draws of a sample with an int64 (2,) seed."""
+        self._seed, self._count = seed, 0
+
+    def _next(self) -> tf.Tensor:
+        self._count += 1
+        return tf.random.fold_in(self._seed, self._count)
+
+    def uniform(self, shape, minval=0, maxval=None, dtype=tf.float32) -> tf.Tensor:
+        """Draws as `tf.random.Generator.uniform`."""
+        maxval = 1.0 if maxval is None else maxval
+        return tf.random.stateless_uniform(shape, self._next(), minval, maxval, dtype)
+
+    def normal(self, shape, mean=0.0, stddev=1.0, dtype=tf.float32) -> tf.Tensor:
+        """Draws as `tf.random.Generator.normal`."""
+        return tf.random.stateless_normal(shape, self._next(), mean, stddev, dtype)
+
+
+def _draw_from(draws: _StatelessGenerator, layer: Callable, core: ModuleType) -> None:
+    """Makes a layer draw from `draws` and compute in float32."""
+    # KerasCV's layers take a seed, but no generator and no seed for each call: so the
+    # attribute that its base layer documents for subclasses is replaced.
+    layer._random_generator = draws
+    layer.dtype_policy = "float32"
+    # Samplers of factors have generators of their own.
+    for name, value in list(vars(layer).items()):
+        if isinstance(value, core.NormalFactorSampler):
+            setattr(layer, name, partial(_normal_factor, draws, value))
+        elif isinstance(value, core.UniformFactorSampler):
+            setattr(layer, name, partial(_uniform_factor, draws, value))
+
+
+def _normal_factor(draws, sampler, shape=(), dtype="float32") -> tf.Tensor:
+    factor = draws.normal(shape, sampler.mean, sampler.stddev, dtype)
+    return tf.clip_by_value(factor, sampler.min_value, sampler.max_value)
+
+
+def _uniform_factor(draws, sampler, shape=(), dtype="float32") -> tf.Tensor:
+    return draws.uniform(shape, sampler.lower, sampler.upper, dtype)
+
+
+def _shift_label(label: tf.Tensor, ignore_label: int | None) -> tf.Tensor:
+    """Labels as KerasCV takes them, one higher: it fills up with 0, here ignored."""
+    mask = tf.cast(label, tf.float32) + 1
+    if ignore_label is not None:
+        mask = tf.where(label == ignore_label, 0.0, mask)
+    return mask[..., None]
+
+
+def _restore_label(
+    mask: tf.Tensor, dtype: tf.DType, ignore_label: int | None
+) -> tf.Tensor:
+    label = tf.cast(mask[..., 0], tf.int32)
+    if ignore_label is None:
+        refuse_unless(
+            tf.reduce_all(label > 0),
+            "The crop of keras_cv_transform is larger than a scaled image and there is "
+            "no ignore label to fill it up with; set ignore_label, or lower "
+            "keras_cv_transform.crop_size or raise its scales.",
+        )
+    label = tf.where(label == 0, ignore_label or 0, label - 1)
+    return tf.cast(label, dtype)

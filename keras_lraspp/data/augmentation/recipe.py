@@ -1,4 +1,4 @@
-"""The augmentation of the recipe, and how steps are put together."""
+"""The augmentation recipe of training, and transforms composed in order."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,55 +14,8 @@ from keras_lraspp.data.augmentation.scale_crop import (
 from keras_lraspp.data.window import CropFirst, Window
 from keras_lraspp.errors import InputError
 
-
-def several(values, count: int | None = None) -> bool:
-    """Whether it is a tuple or list, of that length; a lone number is a usual slip."""
-    return isinstance(values, Sequence) and len(values) == (count or len(values)) > 0
-
-
-def check_probability(name: str, value: float) -> None:
-    """Refuses what is no probability.
-
-    Raises:
-        InputError: If the value is not in 0..1.
-    """
-    if not 0 <= value <= 1:
-        raise InputError(f"{name} is a probability 0..1, not {value!r}.")
-
-
-def check_crop_size(crop_size: Sequence[int]) -> None:
-    """Refuses what is no size.
-
-    Raises:
-        InputError: If the crop size is not two positive numbers.
-    """
-    if not several(crop_size, 2) or min(crop_size) < 1:
-        raise InputError(
-            f"crop_size is (height, width), both positive, not {crop_size!r}."
-        )
-
-
-def check_range(
-    name: str,
-    values: Sequence[float],
-    lowest: float = 0.0,
-    highest: float = float("inf"),
-) -> None:
-    """Refuses what is no range.
-
-    Raises:
-        InputError: If the values are not two in ascending order within the bounds.
-    """
-    if not several(values, 2) or not lowest <= values[0] <= values[1] <= highest:
-        upper = "up" if highest == float("inf") else f"to {highest:g}"
-        raise InputError(
-            f"{name} are (lowest, highest) from {lowest:g} {upper}, not {values!r}."
-        )
-
-
-Transform = Callable[
-    [tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]
-]  # (uint8 image, label, integer seed of shape (2,)) -> (uint8 image, label)
+# (uint8 image, label, integer seed of shape (2,)) -> (uint8 image, label)
+Transform = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
 def recipe_transform(
@@ -100,7 +53,12 @@ def recipe_transform(
     Raises:
         InputError: If a value is outside its range.
     """
-    _check(crop_size, scales, flip, color, color_factors)
+    check_crop_size(crop_size)
+    if not _is_list(scales) or min(scales) < 0.01:
+        raise InputError(f"scales are numbers of at least 0.01, not {scales!r}.")
+    check_probability("flip", flip)
+    check_probability("color", color)
+    check_range("color_factors", color_factors)
     crop = {"crop_size": tuple(crop_size), "scales": tuple(scales)}
     if max_class_share is None:
         crop_step = CropFirst(
@@ -108,7 +66,12 @@ def recipe_transform(
             partial(scale_crop_window, **crop),
         )
     else:
-        _check_balance(max_class_share, crop_tries)
+        if not 0 < max_class_share <= 1:
+            raise InputError(
+                f"max_class_share is a share above 0, up to 1, not {max_class_share!r}."
+            )
+        if crop_tries < 1:
+            raise InputError(f"crop_tries is at least 1, not {crop_tries!r}.")
         crop_step = partial(
             random_balanced_crop,
             **crop,
@@ -116,7 +79,7 @@ def recipe_transform(
             tries=crop_tries,
             ignore_label=ignore_label,
         )
-    return in_order(
+    return compose(
         crop_step,
         partial(random_flip, probability=flip),
         partial(random_color, probability=color, factors=tuple(color_factors), hue=hue),
@@ -141,32 +104,32 @@ def transforms_in_order(
     Raises:
         InputError: If the steps are no list of transforms that are yet to be called.
     """
-    if not several(steps) or not all(map(callable, steps)):
+    if not _is_list(steps) or not all(map(callable, steps)):
         raise InputError(
             "transforms_in_order.steps is a list of transforms, as "
             f"[@recipe_transform, @blur_transform], not {steps!r}."
         )
     try:
-        made = [step(ignore_label=ignore_label) for step in steps]
+        transforms = [step(ignore_label=ignore_label) for step in steps]
     except TypeError as error:
         raise InputError(
             "transforms_in_order.steps names transforms without (), as "
             f"@recipe_transform; {error}."
         ) from error
-    return in_order(*made)
+    return compose(*transforms)
 
 
-def in_order(*steps: Transform) -> Transform:
+def compose(*steps: Transform) -> Transform:
     """One transform that applies the steps, each with a seed of its own.
 
-    If the first one is `CropFirst`, so is the whole.
+    It is `CropFirst` if the first step is.
     """
 
     def transform(image, label, seed, window: Window | None = None):
-        for place, step in enumerate(steps):
-            own_seed = tf.random.fold_in(seed, place)
-            given = {} if place or window is None else {"window": window}
-            image, label = step(image, label, own_seed, **given)
+        for number, step in enumerate(steps):
+            own_seed = tf.random.fold_in(seed, number)
+            crop = {} if number or window is None else {"window": window}
+            image, label = step(image, label, own_seed, **crop)
         return image, label
 
     if not steps or not isinstance(steps[0], CropFirst):
@@ -181,17 +144,7 @@ def in_order(*steps: Transform) -> Transform:
 def random_flip(
     image: tf.Tensor, label: tf.Tensor, seed: tf.Tensor, *, probability: float = 0.5
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mirrors image and label left to right, or not.
-
-    Args:
-        image: (height, width, 3).
-        label: (height, width).
-        seed: int32 or int64 (2,).
-        probability: Of mirroring.
-
-    Returns:
-        Image and label, both mirrored or both as they were.
-    """
+    """Mirrors image (height, width, 3) and label (height, width), or neither."""
     mirrored = tf.random.stateless_uniform([], seed) < probability
     return tf.cond(
         mirrored,
@@ -200,19 +153,34 @@ def random_flip(
     )
 
 
-def _check(crop_size, scales, flip, color, color_factors) -> None:
-    check_crop_size(crop_size)
-    if not several(scales) or min(scales) < 0.01:
-        raise InputError(f"scales are numbers of at least 0.01, not {scales!r}.")
-    check_probability("flip", flip)
-    check_probability("color", color)
-    check_range("color_factors", color_factors)
+def _is_list(values, count: int | None = None) -> bool:
+    """Whether it is a tuple or list, of that length; a lone number is a usual slip."""
+    return isinstance(values, Sequence) and len(values) == (count or len(values)) > 0
 
 
-def _check_balance(max_class_share, crop_tries) -> None:
-    if not 0 < max_class_share <= 1:
+def check_probability(name: str, value: float) -> None:
+    """Refuses a value outside of 0..1."""
+    if not 0 <= value <= 1:
+        raise InputError(f"{name} is a probability 0..1, not {value!r}.")
+
+
+def check_crop_size(crop_size: Sequence[int]) -> None:
+    """Refuses a crop size that is not two positive numbers."""
+    if not _is_list(crop_size, 2) or min(crop_size) < 1:
         raise InputError(
-            f"max_class_share is a share above 0, up to 1, not {max_class_share!r}."
+            f"crop_size is (height, width), both positive, not {crop_size!r}."
         )
-    if crop_tries < 1:
-        raise InputError(f"crop_tries is at least 1, not {crop_tries!r}.")
+
+
+def check_range(
+    name: str,
+    values: Sequence[float],
+    lowest: float = 0.0,
+    highest: float = float("inf"),
+) -> None:
+    """Refuses a range that is not two ascending numbers within the bounds."""
+    if not _is_list(values, 2) or not lowest <= values[0] <= values[1] <= highest:
+        upper = "up" if highest == float("inf") else f"to {highest:g}"
+        raise InputError(
+            f"{name} are (lowest, highest) from {lowest:g} {upper}, not {values!r}."
+        )

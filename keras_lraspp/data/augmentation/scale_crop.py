@@ -10,61 +10,17 @@ import tensorflow as tf
 from keras_lraspp.data.pipeline_errors import refuse_unless
 from keras_lraspp.data.window import Window, full_image
 
+# The reference pads float images with 127.5 and later cuts them to bytes.
+PAD_PIXEL = 127
+
 
 class Span(NamedTuple):
-    """Where a crop lies on one axis; integers or scalar int32 tensors."""
+    """A crop on one axis; integers or scalar int32 tensors."""
 
     side: int | tf.Tensor  # of the source, in pixels
     scaled: int | tf.Tensor  # of the whole source after scaling
     offset: int | tf.Tensor  # of the crop in the scaled source
     length: int | tf.Tensor  # of the crop, not longer than `scaled`
-
-
-def random_span(side: tf.Tensor, step: tf.Tensor, length: int, seed: tf.Tensor) -> Span:
-    """Chooses where a crop lies on one axis.
-
-    Args:
-        side: Of the source, scalar int32.
-        step: int32 (2,): the scale as a fraction.
-        length: Of the crop; cut to the scaled side if that is shorter.
-        seed: int32 or int64 (2,).
-
-    Returns:
-        The crop's place, all places as likely.
-    """
-    exact = tf.cast(side, tf.float64) * tf.cast(step[0] / step[1], tf.float64)
-    scaled = tf.maximum(tf.cast(tf.round(exact), tf.int32), 1)
-    length = tf.minimum(scaled, length)
-    offset = tf.random.stateless_uniform([], seed, 0, scaled - length + 1, tf.int32)
-    return Span(side, scaled, offset, length)
-
-
-def source_window(span: Span, step: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """Source pixels that a crop needs, such that scaling them alone changes nothing.
-
-    That holds for whole steps of the scale's fraction, with one step more on either
-    side for the neighbours that interpolation asks for. Where rounding the side has
-    changed the ratio, the window is the whole side.
-
-    Returns:
-        Start and end in the source, start and length in the scaled source.
-    """
-    per_step, source_step = step[0], step[1]
-    whole = span.side * per_step != span.scaled * source_step
-    first = tf.maximum(span.offset // per_step - 1, 0)
-    last = tf.minimum(
-        -(-(span.offset + span.length) // per_step) + 1, span.scaled // per_step
-    )
-    return (
-        tf.where(whole, 0, first * source_step),
-        tf.where(whole, span.side, last * source_step),
-        tf.where(whole, 0, first * per_step),
-        tf.where(whole, span.scaled, (last - first) * per_step),
-    )
-
-
-# The reference pads float images with 127.5 and later cuts them to bytes.
-PAD_PIXEL = 127
 
 
 def random_scale_crop(
@@ -99,7 +55,9 @@ def random_scale_crop(
     """
     if window is None:
         window = full_image(*tf.unstack(tf.shape(label), 2))
-    rows, columns, step = _plan(window.height, window.width, seed, crop_size, scales)
+    rows, columns, step = _plan_crop(
+        window.height, window.width, seed, crop_size, scales
+    )
     origin = window.top, window.left
     image = crop_scaled_image(image, rows, columns, step, origin)
     label = crop_scaled_label(label, rows, columns, origin)
@@ -114,57 +72,146 @@ def scale_crop_window(
     crop_size: tuple[int, int],
     scales: Sequence[float],
 ) -> Window:
-    """Says what part of an image `random_scale_crop` looks at for a seed.
-
-    Args:
-        height: Of the image, scalar int32.
-        width: Of the image, scalar int32.
-        seed: As in `random_scale_crop`.
-        crop_size: As in `random_scale_crop`.
-        scales: As in `random_scale_crop`.
-
-    Returns:
-        The part.
-    """
-    rows, columns, step = _plan(height, width, seed, crop_size, scales)
+    """Returns what part of an image `random_scale_crop` looks at for a seed."""
+    rows, columns, step = _plan_crop(height, width, seed, crop_size, scales)
     top, bottom, *_ = source_window(rows, step)
     left, right, *_ = source_window(columns, step)
     return Window(height, width, top, bottom, left, right)
 
 
-def _plan(
+def random_balanced_crop(
+    image: tf.Tensor,
+    label: tf.Tensor,
+    seed: tf.Tensor,
+    *,
+    crop_size: tuple[int, int],
+    scales: Sequence[float],
+    max_class_share: float,
+    tries: int,
+    ignore_label: int | None = 255,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """`random_scale_crop` that tries other offsets while one class fills the crop.
+
+    The scale stays, and the first try is the crop of `random_scale_crop`. As in
+    mmsegmentation's `cat_max_ratio`, but where no try is good enough the best of them
+    is taken, not the last.
+
+    Args:
+        image: uint8 (height, width, 3).
+        label: Integers (height, width).
+        seed: int32 or int64 (2,).
+        crop_size: Height and width of the crop.
+        scales: Scales, each as likely.
+        max_class_share: The largest share of the labelled pixels that a class may have.
+        tries: How many offsets at most.
+        ignore_label: Fills up the labels; these pixels count nowhere.
+    """
+
+    def plan(attempt):
+        size = tf.unstack(tf.shape(label), 2)
+        return _plan_crop(*size, seed, crop_size, scales, attempt)
+
+    def share(attempt):
+        rows, columns, _ = plan(attempt)
+        crop = crop_scaled_label(label, rows, columns)
+        return largest_class_share(crop, ignore_label)
+
+    def another(attempt, best, smallest):
+        own = share(attempt)
+        best = tf.where(own < smallest, attempt, best)
+        return attempt + 1, best, tf.minimum(own, smallest)
+
+    first = tf.constant(0)
+    _, best, _ = tf.while_loop(
+        lambda attempt, best, smallest: smallest > max_class_share,
+        another,
+        (first + 1, first, share(first)),
+        maximum_iterations=tries - 1,
+    )
+    rows, columns, step = plan(best)
+    image = crop_scaled_image(image, rows, columns, step)
+    label = crop_scaled_label(label, rows, columns)
+    return fill_up(image, label, crop_size=crop_size, ignore_label=ignore_label)
+
+
+def largest_class_share(label: tf.Tensor, ignore_label: int | None) -> tf.Tensor:
+    """Share of the largest class in the labelled pixels, float32; 1 without any."""
+    values = tf.cast(tf.reshape(label, [-1]), tf.int32)
+    if ignore_label is not None:
+        values = tf.boolean_mask(values, values != ignore_label)
+    largest = tf.reduce_max(tf.concat([tf.math.bincount(values), [0]], axis=0))
+    count = tf.size(values)
+    return tf.where(count > 0, tf.cast(largest / tf.maximum(count, 1), tf.float32), 1.0)
+
+
+def _plan_crop(
     height: tf.Tensor,
     width: tf.Tensor,
     seed: tf.Tensor,
     crop_size: tuple[int, int],
     scales: Sequence[float],
+    attempt: int | tf.Tensor = 0,
 ) -> tuple[Span, Span, tf.Tensor]:
-    """The crop's rows and columns, and the scale as `crop_scaled_image` takes it."""
+    """Rows, columns and scale of a crop, as `crop_scaled_image` takes them."""
     choice, *offset_seeds = tf.unstack(tf.random.split(seed, 3))
-    step = random_step(choice, scales)
-    rows, columns = (
-        random_span(side, step, length, offset_seed)
-        for side, length, offset_seed in zip(
-            (height, width), crop_size, offset_seeds, strict=True
-        )
-    )
-    return rows, columns, step
+    step = _random_step(choice, scales)
+    spans = []
+    for side, length, own_seed in zip(
+        (height, width), crop_size, offset_seeds, strict=True
+    ):
+        if tf.is_tensor(attempt):
+            another = tf.random.fold_in(own_seed, attempt)
+            own_seed = tf.where(attempt > 0, another, own_seed)
+        spans.append(random_span(side, step, length, own_seed))
+    return *spans, step
 
 
-def random_step(seed: tf.Tensor, scales: Sequence[float]) -> tf.Tensor:
-    """Chooses one of the scales, each as likely.
-
-    Args:
-        seed: int32 or int64 (2,).
-        scales: The scales.
-
-    Returns:
-        int32 (2,): the scale as a fraction, as `crop_scaled_image` takes it.
-    """
+def _random_step(seed: tf.Tensor, scales: Sequence[float]) -> tf.Tensor:
+    """Chooses one of the scales, each as likely: int32 (2,), a fraction."""
     fractions = [Fraction(scale).limit_denominator(1000) for scale in scales]
     steps = tf.constant([(f.numerator, f.denominator) for f in fractions], tf.int32)
     index = tf.random.stateless_uniform([], seed, 0, len(scales), tf.int32)
     return tf.gather(steps, index)
+
+
+def random_span(side: tf.Tensor, step: tf.Tensor, length: int, seed: tf.Tensor) -> Span:
+    """Chooses where a crop lies on one axis, all places as likely.
+
+    Args:
+        side: Of the source, scalar int32.
+        step: int32 (2,): the scale as a fraction.
+        length: Of the crop; cut to the scaled side if that is shorter.
+        seed: int32 or int64 (2,).
+    """
+    exact = tf.cast(side, tf.float64) * tf.cast(step[0] / step[1], tf.float64)
+    scaled = tf.maximum(tf.cast(tf.round(exact), tf.int32), 1)
+    length = tf.minimum(scaled, length)
+    offset = tf.random.stateless_uniform([], seed, 0, scaled - length + 1, tf.int32)
+    return Span(side, scaled, offset, length)
+
+
+def source_window(span: Span, step: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """Source pixels that a crop needs, such that scaling them alone gives the same.
+
+    That holds for whole steps of the scale's fraction, with one step more on either
+    side for the neighbours that interpolation asks for. Where rounding the side has
+    changed the ratio, the window is the whole side.
+
+    Returns:
+        Start and end in the source, start and length in the scaled source.
+    """
+    per_step, source_step = step[0], step[1]
+    rounded = span.side * per_step != span.scaled * source_step
+    first = tf.maximum(span.offset // per_step - 1, 0)
+    last = tf.minimum(
+        -(-(span.offset + span.length) // per_step) + 1, span.scaled // per_step
+    )
+    return (
+        tf.where(rounded, 0, first * source_step),
+        tf.where(rounded, span.side, last * source_step),
+        tf.where(rounded, 0, first * per_step),
+        tf.where(rounded, span.scaled, (last - first) * per_step),
+    )
 
 
 def crop_scaled_image(
@@ -206,17 +253,7 @@ def crop_scaled_label(
     columns: Span,
     origin: tuple[int | tf.Tensor, int | tf.Tensor] = (0, 0),
 ) -> tf.Tensor:
-    """A crop of the labels scaled to the nearest source index below.
-
-    Args:
-        label: Integers (height, width).
-        rows: The crop's rows.
-        columns: The crop's columns.
-        origin: As in `crop_scaled_image`.
-
-    Returns:
-        Labels (rows.length, columns.length).
-    """
+    """A crop of the labels scaled to the nearest source index below."""
 
     def sources(span: Span, origin: int | tf.Tensor) -> tf.Tensor:
         places = tf.range(span.offset, span.offset + span.length)
@@ -279,91 +316,3 @@ def fill_up(
     image = tf.pad(image, tf.pad(paddings, [[0, 1], [0, 0]]), constant_values=PAD_PIXEL)
     label = tf.pad(label, paddings, constant_values=ignore_label or 0)
     return tf.ensure_shape(image, (*crop_size, 3)), tf.ensure_shape(label, crop_size)
-
-
-def random_balanced_crop(
-    image: tf.Tensor,
-    label: tf.Tensor,
-    seed: tf.Tensor,
-    *,
-    crop_size: tuple[int, int],
-    scales: Sequence[float],
-    max_class_share: float,
-    tries: int,
-    ignore_label: int | None = 255,
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """`random_scale_crop` that tries other offsets while one class fills the crop.
-
-    The scale stays. As mmsegmentation's `cat_max_ratio`, but that where no try is good
-    enough the best of them is taken, not the last.
-
-    Args:
-        image: uint8 (height, width, 3).
-        label: Integers (height, width).
-        seed: int32 or int64 (2,); the first try is that of `random_scale_crop`.
-        crop_size: As in `random_scale_crop`.
-        scales: As in `random_scale_crop`.
-        max_class_share: The largest share of the labelled pixels that a class may have.
-        tries: How many offsets at most.
-        ignore_label: As in `random_scale_crop`; these pixels count nowhere.
-
-    Returns:
-        As `random_scale_crop`.
-    """
-    choice, *offset_seeds = tf.unstack(tf.random.split(seed, 3))
-    step = random_step(choice, scales)
-    sides = tf.unstack(tf.shape(label), 2)
-
-    def spans(attempt):
-        return [
-            random_span(side, step, length, _seed_of(attempt, offset_seed))
-            for side, length, offset_seed in zip(
-                sides, crop_size, offset_seeds, strict=True
-            )
-        ]
-
-    def share(attempt):
-        return class_share(crop_scaled_label(label, *spans(attempt)), ignore_label)
-
-    def another(attempt, best, smallest):
-        found = share(attempt)
-        better = found < smallest
-        return (
-            attempt + 1,
-            tf.where(better, attempt, best),
-            tf.where(better, found, smallest),
-        )
-
-    first = tf.constant(0)
-    _, best, _ = tf.while_loop(
-        lambda attempt, best, smallest: smallest > max_class_share,
-        another,
-        (first + 1, first, share(first)),
-        maximum_iterations=tries - 1,
-    )
-    rows, columns = spans(best)
-    image = crop_scaled_image(image, rows, columns, step)
-    label = crop_scaled_label(label, rows, columns)
-    return fill_up(image, label, crop_size=crop_size, ignore_label=ignore_label)
-
-
-def class_share(label: tf.Tensor, ignore_label: int | None) -> tf.Tensor:
-    """Share that the largest class has of the labelled pixels.
-
-    Args:
-        label: Integers (height, width).
-        ignore_label: Not counted.
-
-    Returns:
-        Scalar float32, 1 where nothing is labelled.
-    """
-    values = tf.cast(tf.reshape(label, [-1]), tf.int32)
-    if ignore_label is not None:
-        values = tf.boolean_mask(values, values != ignore_label)
-    largest = tf.reduce_max(tf.concat([tf.math.bincount(values), [0]], axis=0))
-    count = tf.size(values)
-    return tf.where(count > 0, tf.cast(largest / tf.maximum(count, 1), tf.float32), 1.0)
-
-
-def _seed_of(attempt: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    return tf.where(attempt > 0, tf.random.fold_in(seed, attempt), seed)

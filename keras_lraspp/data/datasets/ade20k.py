@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.datasets.custom import FolderPair, check_split
+from keras_lraspp.data.datasets.custom import FolderPair, check_split_name
 from keras_lraspp.errors import InputError
 
 _FOLDERS = {"train": "training", "val": "validation", "test": "testing"}
@@ -38,7 +38,7 @@ def ADE20K(  # named as the data set is
     Reference:
         Zhou et al., "Scene Parsing through ADE20K Dataset", CVPR 2017.
     """
-    check_split(name, split, _FOLDERS)
+    check_split_name(name, split, _FOLDERS)
     root, folder = Path(root), _FOLDERS[split]
     tree = "ADEChallengeData2016/" if (root / "ADEChallengeData2016").is_dir() else ""
     images, labels = f"{tree}images/{folder}", f"{tree}annotations/{folder}"

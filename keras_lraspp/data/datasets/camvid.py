@@ -9,7 +9,7 @@ from keras_lraspp.data.datasets.custom import (
     FileList,
     FolderPair,
     check_images_exist,
-    check_split,
+    check_split_name,
 )
 from keras_lraspp.data.label_spec import ColorClass
 from keras_lraspp.data.pairing import keep_labelled, read_names
@@ -71,7 +71,7 @@ def CamVid(  # named as the data set is
         Brostow et al., "Semantic Object Classes in Video", 2009; Badrinarayanan et
         al., "SegNet", 2017.
     """
-    check_split(name, split, _SPLITS)
+    check_split_name(name, split, _SPLITS)
     root = Path(root)
     meaning = {
         "classes": "camvid",

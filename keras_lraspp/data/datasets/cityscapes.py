@@ -5,7 +5,7 @@ from pathlib import Path
 
 from keras_lraspp.classes import CLASS_SETS, cityscapes_lookup
 from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.datasets.custom import check_split
+from keras_lraspp.data.datasets.custom import check_split_name
 from keras_lraspp.data.pairing import keep_labelled, warn_without_image
 from keras_lraspp.errors import InputError
 
@@ -51,7 +51,7 @@ def Cityscapes(  # named as the data set is
     root = Path(root)
     folders = tuple(train_splits) if split == "train" else (split,)
     for folder in folders or ("",):
-        check_split(name, folder, _SPLITS)
+        check_split_name(name, folder, _SPLITS)
     if annotations not in (None, *ANNOTATIONS):
         raise InputError(
             f"{name} has the annotations {ANNOTATIONS}, not {annotations!r}; use one."

@@ -193,7 +193,7 @@ def check_images_exist(images: Sequence[Path], list_path: Path) -> None:
         )
 
 
-def check_split(name: str, split: str, splits: Collection[str]) -> None:
+def check_split_name(name: str, split: str, splits: Collection[str]) -> None:
     """Refuses the name of a split that a data set does not have."""
     if split not in splits:
         raise InputError(f"{name} has the splits {(*splits,)}, not {split!r}; use one.")

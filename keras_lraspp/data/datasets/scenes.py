@@ -15,7 +15,7 @@ from PIL import Image
 from keras_lraspp.classes import cityscapes_lookup
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.data.datasets.cityscapes import Cityscapes
-from keras_lraspp.data.datasets.custom import check_split
+from keras_lraspp.data.datasets.custom import check_split_name
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.files import is_whole, remove_leftovers, replacing
 from keras_lraspp.parallel import map_processes
@@ -91,7 +91,7 @@ def Scenes(  # noqa: N802 (a reader is named as the data set is)
         StorageError: If the folder cannot be written.
     """
     counts = {"train": train_scenes, "val": val_scenes}
-    check_split("Scenes", split, counts)
+    check_split_name("Scenes", split, counts)
     root, count = Path(root), counts[split]
     draw_scenes(
         root, {split: count}, height=height, width=width, seed=seed, progress=progress
@@ -160,7 +160,7 @@ def _check_arguments(counts: dict[str, int], height, width, seed) -> None:
     if not _is_integer(seed):
         raise InputError(f"seed of Scenes is {seed!r}; give an integer.")
     for split, count in counts.items():
-        check_split("Scenes", split, _CITIES)
+        check_split_name("Scenes", split, _CITIES)
         if not _is_integer(count) or count < 1:
             raise InputError(f"{split}_scenes is {count!r}; give at least 1 scene.")
 

@@ -188,7 +188,7 @@ def _tfds_split(split: str, builder, train_split: str, val_split: str | None) ->
         return train_split
     if split != "val":
         return split
-    if val_split is not None:
+    if val_split:
         return val_split
     for name in ("validation", "test"):
         if name in builder.info.splits:
@@ -200,33 +200,19 @@ def _tfds_split(split: str, builder, train_split: str, val_split: str | None) ->
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class TfdsSamples(LabelSpec):
-    """A `SegmentationDataset` of the records that TFDS has prepared.
-
-    Encoded images are decoded here, not by TFDS: palette and 16-bit labels stay what
-    they are, and what is wrong is named.
+class RecordSamples(LabelSpec):
+    """Base of `SegmentationDataset`s whose samples are records, read by number.
 
     Attributes:
-        name: Name of the data set, as TFDS has it.
-        split: The split that was asked for.
-        root: Folder of the prepared data set.
+        name: Name of the data set.
+        split: Name of the split.
         records: Serialized examples by number.
-        features: Of the examples: the image and the label.
-        image: Name of the image's feature, a `tfds.features.Image`.
-        label: Name of the label's feature.
-        label_channel: The channel of the label that holds the classes; `None` for
-            labels of one channel.
         indices: Numbers of the records; `None` for all.
     """
 
     name: str
     split: str
-    root: Path
     records: Sequence[bytes]
-    features: Any  # tfds.features.FeaturesDict
-    image: str
-    label: str
-    label_channel: int | None = None
     indices: tuple[int, ...] | None = None
 
     labelled = True
@@ -234,6 +220,48 @@ class TfdsSamples(LabelSpec):
     def __len__(self) -> int:
         """Number of samples."""
         return len(self.records if self.indices is None else self.indices)
+
+    def source(self, index: int) -> str:
+        """The file and place of a record, or the data set and its number."""
+        record = self._record(index)
+        if isinstance(self.records, TfrecordFiles):
+            return self.records.source(record)
+        return f"{self._origin} {self.split} record {record}"
+
+    def select(self, indices: Sequence[int]) -> "RecordSamples":
+        """The same data set with these samples only, in this order."""
+        chosen = tuple(self._record(index) for index in indices)
+        return dataclasses.replace(self, indices=chosen)
+
+    @property
+    def _origin(self) -> str:
+        return self.name
+
+    def _record(self, index: int) -> int:
+        return index if self.indices is None else self.indices[index]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class TfdsSamples(RecordSamples):
+    """A `SegmentationDataset` of the records that TFDS has prepared.
+
+    Encoded images are decoded here, not by TFDS: palette and 16-bit labels stay what
+    they are, and what is wrong is named.
+
+    Attributes:
+        root: Folder of the prepared data set.
+        features: `tfds.features.FeaturesDict` of the image and the label.
+        image: Name of the image's feature, a `tfds.features.Image`.
+        label: Name of the label's feature.
+        label_channel: The channel of the label that holds the classes; `None` for
+            labels of one channel.
+    """
+
+    root: Path
+    features: Any
+    image: str
+    label: str
+    label_channel: int | None = None
 
     def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Reads a sample; see `SegmentationDataset.load`."""
@@ -249,26 +277,11 @@ class TfdsSamples(LabelSpec):
         with open_image(self._read_parts(index)[0]) as header:
             return header.height, header.width
 
-    def source(self, index: int) -> str:
-        """The file and place of a record, or the data set and its number."""
-        record = self._record(index)
-        if isinstance(self.records, TfrecordFiles):
-            return self.records.source(record)
-        return f"{self.name} {self.split} record {record}"
-
-    def select(self, indices: Sequence[int]) -> "TfdsSamples":
-        """The same data set with these samples only, in this order."""
-        chosen = tuple(self._record(index) for index in indices)
-        return dataclasses.replace(self, indices=chosen)
-
-    def _record(self, index: int) -> int:
-        return index if self.indices is None else self.indices[index]
-
     def _read_parts(self, index: int) -> list[EncodedImage | np.ndarray]:
         """The encoded image and the label, encoded if TFDS keeps it so."""
         import tensorflow_datasets as tfds
 
-        names = (self.image, self.label)
+        source, names = self.source(index), (self.image, self.label)
         skip = {
             name: tfds.decode.SkipDecoding()
             for name in names
@@ -281,12 +294,11 @@ class TfdsSamples(LabelSpec):
         except InputError:
             raise
         except Exception as error:  # which one depends on the damage
-            where = self.source(index)
             raise InputError(
-                f"{where} is damaged ({error}); prepare the data set again."
+                f"{source} is damaged ({error}); prepare the data set again."
             ) from error
         return [
-            EncodedImage(f"{self.source(index)} {name}", bytes(example[name]))
+            EncodedImage(f"{source} {name}", bytes(example[name]))
             if name in skip
             else np.asarray(example[name])
             for name in names
@@ -313,9 +325,6 @@ def open_records(
         lengths: Bytes of all records of a file by its name, where known; else they are
             looked for.
 
-    Returns:
-        The serialized examples.
-
     Raises:
         InputError: If there is no such split, or the format of the files has no order.
     """
@@ -338,13 +347,12 @@ def open_records(
             f"{builder.name} is prepared as {builder.info.file_format.value}; prepare "
             'it as "array_record" or "tfrecord" (TFDS.file_format).'
         )
-    known = lengths or {}
-    return TfrecordFiles(
-        [
-            Shard(f.filename, f.skip, f.take, known.get(os.path.basename(f.filename)))
-            for f in files
-        ]
-    )
+    lengths = lengths or {}
+    shards = [
+        Shard(f.filename, f.skip, f.take, lengths.get(os.path.basename(f.filename)))
+        for f in files
+    ]
+    return TfrecordFiles(shards)
 
 
 def _partial_features(features, *names: str):

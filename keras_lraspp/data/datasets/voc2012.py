@@ -4,7 +4,7 @@ from pathlib import Path
 
 from keras_lraspp.classes import CLASS_SETS
 from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.datasets.custom import check_split
+from keras_lraspp.data.datasets.custom import check_split_name
 from keras_lraspp.data.pairing import keep_labelled, read_names
 from keras_lraspp.errors import InputError, abbreviate
 
@@ -48,7 +48,7 @@ def VOC2012(  # named as the data set is
         Everingham et al., "The PASCAL Visual Object Classes Challenge", 2015;
         Hariharan et al., "Semantic Contours from Inverse Detectors", ICCV 2011.
     """
-    check_split(name, split, _SPLITS)
+    check_split_name(name, split, _SPLITS)
     root = Path(root)
     tree = voc_tree(root)
     names = _names(tree, split, augmented and split == "train")

@@ -38,20 +38,11 @@ def unpack_archives(
     workers: int | None = None,
     progress: bool = True,
 ) -> int:
-    """Unpacks those files of zip archives that are not there yet.
+    """Unpacks the top folders of zip archives into `root`; returns how many files.
 
     Files that are there with the size that the archive says are kept, so that it goes
-    on where it was interrupted. Each is checked by its CRC and appears whole.
-
-    Args:
-        archives: Zip files.
-        root: Where to unpack to.
-        folders: Top folders to unpack; what is beside them (a licence) is left out.
-        workers: Number of processes; `None` for one per processor.
-        progress: Whether to show a bar.
-
-    Returns:
-        Number of files unpacked.
+    on where it was interrupted. Each is checked by its CRC and appears whole. What is
+    beside the folders (a licence) is left out.
 
     Raises:
         InputError: If an archive is damaged, names a place outside of `root`, or claims
@@ -140,9 +131,7 @@ def _check_member(archive: Path, member: zipfile.ZipInfo) -> None:
 
 
 def _check_space(root: Path, needed: int) -> None:
-    folder = root
-    while not folder.exists():
-        folder = folder.parent
+    folder = next(path for path in (root, *root.parents) if path.exists())
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise StorageError(
@@ -156,15 +145,7 @@ def _damaged(archive: str | Path, error: Exception) -> str:
 
 
 def import_optional(module: str, install: str) -> ModuleType:
-    """Imports a module of an optional package.
-
-    Args:
-        module: Its full name.
-        install: The command that installs the package.
-
-    Raises:
-        InputError: If it is not installed, with the command.
-    """
+    """Imports a module; an error says how to install its package."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

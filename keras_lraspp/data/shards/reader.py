@@ -10,9 +10,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from keras_lraspp.data.datasets.tfds import open_records
+from keras_lraspp.data.datasets.tfds import RecordSamples, open_records
 from keras_lraspp.data.decode import check_label, load_image
-from keras_lraspp.data.label_spec import LabelSpec
 from keras_lraspp.data.shards.manifest import check_files, read_manifest
 from keras_lraspp.data.shards.tiles import (
     TileSize,
@@ -21,7 +20,6 @@ from keras_lraspp.data.shards.tiles import (
     join_png_tiles,
     join_tiles,
 )
-from keras_lraspp.data.tfrecord import TfrecordFiles
 from keras_lraspp.data.window import Window, full_image
 from keras_lraspp.errors import InputError
 from keras_lraspp.images import DamagedFileError, EncodedImage
@@ -105,41 +103,36 @@ def _check_hosts(hosts: int, host: int, samples: int) -> None:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class ShardSamples(LabelSpec):
+class ShardSamples(RecordSamples):
     """A `SegmentationDataset` and `RegionReadable` of records in shards.
 
     Attributes:
-        name: Name of the data set that the shards were written from.
-        split: Name of the split.
         folder: Folder of the shards, as it was named; it may be a remote one.
-        records: Serialized examples by number.
         size_table: Height and width of each record's image, int32 (records, 2).
         label_type: `"uint8"` or `"uint16"`, as written.
         tile: Size of the tiles.
         hosts: Number of machines that share the split; the records are of one of them.
-        indices: Numbers of the records; `None` for all.
     """
 
-    name: str
-    split: str
     folder: str
-    records: Sequence[bytes]
     size_table: np.ndarray
     label_type: str
     tile: TileSize
     hosts: int = 1
-    indices: tuple[int, ...] | None = None
-
-    labelled = True
 
     @property
     def root(self) -> Path:
         """Folder of the shards."""
         return Path(self.folder)
 
-    def __len__(self) -> int:
-        """Number of samples."""
-        return len(self.size_table if self.indices is None else self.indices)
+    @property
+    def _origin(self) -> str:
+        return self.folder
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width of an image."""
+        height, width = self.size_table[self._record(index)].tolist()
+        return height, width
 
     def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Reads a sample; see `SegmentationDataset.load`."""
@@ -147,34 +140,48 @@ class ShardSamples(LabelSpec):
 
     def load_window(self, index: int, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """Reads a part of a sample; see `RegionReadable.load_window`."""
-        image, label, name = decode_sample(
-            self.records[self._record(index)],
-            window,
-            where=self.source(index),
-            label_type=self.label_type,
-            tile=self.tile,
-        )
+        record, source = self.records[self._record(index)], self.source(index)
+        try:
+            image, label, name = self._decode(record, source, window)
+        except DamagedFileError:
+            raise
+        except Exception as error:  # which one depends on the damage
+            raise DamagedFileError(
+                f"{source} is damaged ({error}); write the shards again."
+            ) from error
         return image, check_label(label, image.shape[:2], name, name, self)
 
-    def size(self, index: int) -> tuple[int, int]:
-        """Height and width of an image."""
-        height, width = self.size_table[self._record(index)].tolist()
-        return height, width
+    def _decode(self, record: bytes, source: str, window: Window):
+        """Image and label of a window, and the sample's name."""
+        fields = tf.train.Example.FromString(record).features.feature
+        size = fields["height"].int64_list.value[0], fields["width"].int64_list.value[0]
+        if size != (window.height, window.width):
+            raise InputError(f"its size is {size}")
+        (name,) = fields["name"].bytes_list.value
+        name = f"{source} ({name.decode()})"
+        images, labels = (
+            _Tiles(f"{name} {key}", fields[key].bytes_list.value)
+            for key in ("image", "label")
+        )
+        label = join_png_tiles(labels, window, self.tile, np.zeros((), self.label_type))
+        if bytes(images.content[0][:2]) == _JPEG:
+            image = join_tiles(images, window, self.tile, load_image)
+        else:
+            image = join_png_tiles(images, window, self.tile, np.zeros(3, np.uint8))
+        return image, label, name
 
-    def source(self, index: int) -> str:
-        """The file and place of a record, or the folder and its number."""
-        record = self._record(index)
-        if isinstance(self.records, TfrecordFiles):
-            return self.records.source(record)
-        return f"{self.folder} {self.split} record {record}"
 
-    def select(self, indices: Sequence[int]) -> "ShardSamples":
-        """The same data set with these samples only, in this order."""
-        chosen = tuple(self._record(index) for index in indices)
-        return dataclasses.replace(self, indices=chosen)
+class _Tiles:
+    """Tiles of a record; those that are not needed are not copied."""
 
-    def _record(self, index: int) -> int:
-        return index if self.indices is None else self.indices[index]
+    def __init__(self, name: str, content: Sequence[bytes]):
+        self.name, self.content = name, content
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+    def __getitem__(self, number: int) -> EncodedImage:
+        return EncodedImage(f"{self.name} tile {number}", self.content[number])
 
 
 class _Encoding(NamedTuple):
@@ -206,7 +213,7 @@ def encode_sample(
     label_type: str,
     tile: TileSize,
 ) -> bytes:
-    """Serializes a sample.
+    """Serializes a sample as an example of TensorFlow.
 
     Args:
         image: uint8 (height, width, 3), or a JPEG file to be kept as it is.
@@ -215,9 +222,6 @@ def encode_sample(
         encoding: A name in `ENCODINGS`.
         label_type: `"uint8"` or `"uint16"`.
         tile: Size of the tiles.
-
-    Returns:
-        The serialized example.
     """
     example = tf.train.Example()
     fields = example.features.feature
@@ -232,59 +236,3 @@ def encode_sample(
     fields["width"].int64_list.value.append(label.shape[1])
     fields["name"].bytes_list.value.append(name.encode())
     return example.SerializeToString()
-
-
-def decode_sample(
-    content: bytes, window: Window, *, where: str, label_type: str, tile: TileSize
-) -> tuple[np.ndarray, np.ndarray, str]:
-    """Reads a window of a sample that `encode_sample` wrote.
-
-    Args:
-        content: The serialized example.
-        window: The window; its height and width are the sample's.
-        where: File and number of the record, for messages.
-        label_type: As written.
-        tile: As written.
-
-    Returns:
-        Image uint8 (rows, columns, 3), label (rows, columns), and the sample's name.
-
-    Raises:
-        DamagedFileError: If it is damaged.
-    """
-    try:
-        fields = tf.train.Example.FromString(content).features.feature
-        size = fields["height"].int64_list.value[0], fields["width"].int64_list.value[0]
-        (name,) = fields["name"].bytes_list.value
-        name = f"{where} ({name.decode()})"
-        images, labels = (
-            _Tiles(name, key, fields[key].bytes_list.value)
-            for key in ("image", "label")
-        )
-        if size != (window.height, window.width):
-            raise InputError(f"its size is {size}")
-        label = join_png_tiles(labels, window, tile, np.zeros((), label_type))
-        if bytes(images.content[0][:2]) == _JPEG:
-            return join_tiles(images, window, tile, load_image), label, name
-        return join_png_tiles(images, window, tile, np.zeros(3, np.uint8)), label, name
-    except DamagedFileError:
-        raise
-    except Exception as error:  # which one depends on the damage
-        raise DamagedFileError(
-            f"{where} is damaged ({error}); write the shards again."
-        ) from error
-
-
-class _Tiles:
-    """Tiles of a record; those that are not needed are not copied."""
-
-    def __init__(self, name: str, key: str, content):
-        self.name, self.key, self.content = name, key, content
-
-    def __len__(self) -> int:
-        return len(self.content)
-
-    def __getitem__(self, number: int) -> EncodedImage:
-        return EncodedImage(
-            f"{self.name} {self.key} tile {number}", self.content[number]
-        )

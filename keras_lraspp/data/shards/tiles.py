@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -66,19 +66,17 @@ def join_png_tiles(
     Raises:
         DamagedFileError: If a tile is damaged.
     """
-    height, width = _covered_size(window, size)
-    canvas = np.empty((height, width * like.nbytes), np.uint8)
-    row_bytes = size.width * like.nbytes
-    for tile in _overlapping_tiles(window, size):
-        left = tile.left * like.nbytes
-        place = np.s_[tile.top : tile.top + size.height, left : left + row_bytes]
-        canvas[place] = inflate_tile(tiles[tile.number], size.height, row_bytes)
-    rows, columns = _window_slices(window, size)
-    for top in range(0, height, size.height):
+
+    def decode(tile: EncodedImage) -> np.ndarray:
+        rows = inflate_tile(tile, size.height, size.width * like.nbytes)
+        return rows.reshape(*size, like.nbytes)
+
+    canvas, rows, columns = _place_tiles(tiles, window, size, decode, like.nbytes)
+    for top in range(0, len(canvas), size.height):
         # Rows below the window are not needed.
         undo_up_filter(canvas[top : min(top + size.height, rows.stop)])
     pixels = canvas.view(like.dtype.newbyteorder(">"))
-    return pixels.reshape(height, width, *like.shape)[rows, columns]
+    return pixels.reshape(*canvas.shape[:2], *like.shape)[rows, columns]
 
 
 def join_tiles(
@@ -101,54 +99,36 @@ def join_tiles(
     if len(tiles) == 1:
         image = np.asarray(decode(tiles[0]))
         return image[window.top : window.bottom, window.left : window.right]
-    canvas = np.empty((*_covered_size(window, size), 3), np.uint8)
-    for tile in _overlapping_tiles(window, size):
-        rows = slice(tile.top, tile.top + size.height)
-        columns = slice(tile.left, tile.left + size.width)
-        canvas[rows, columns] = decode(tiles[tile.number])
-    return canvas[_window_slices(window, size)]
+    canvas, rows, columns = _place_tiles(tiles, window, size, decode, 3)
+    return canvas[rows, columns]
 
 
-class _TilePlace(NamedTuple):
-    """A tile that overlaps a window, and its place relative to the first of them."""
+def _place_tiles(
+    tiles: Sequence[EncodedImage],
+    window: Window,
+    size: TileSize,
+    decode: Callable[[EncodedImage], np.ndarray],
+    depth: int,
+) -> tuple[np.ndarray, slice, slice]:
+    """Decodes the tiles that overlap a window, side by side.
 
-    number: int
-    top: int
-    left: int
-
-
-def _overlapping_tiles(window: Window, size: TileSize) -> Iterator[_TilePlace]:
-    columns = -(-window.width // size.width)
-    first_row, first_column = window.top // size.height, window.left // size.width
-    for row in range(first_row, -(-window.bottom // size.height)):
-        for column in range(first_column, -(-window.right // size.width)):
-            top = (row - first_row) * size.height
-            left = (column - first_column) * size.width
-            yield _TilePlace(row * columns + column, top, left)
-
-
-def _axes(window: Window, size: TileSize) -> tuple[tuple[int, int, int], ...]:
-    """Start and end of the window, and side of a tile: of rows, of columns."""
-    return (
-        (window.top, window.bottom, size.height),
-        (window.left, window.right, size.width),
-    )
-
-
-def _covered_size(window: Window, size: TileSize) -> tuple[int, ...]:
-    """Height and width of the tiles that overlap a window, together."""
-    return tuple(
-        (-(-end // side) - start // side) * side
-        for start, end, side in _axes(window, size)
-    )
-
-
-def _window_slices(window: Window, size: TileSize) -> tuple[slice, ...]:
-    """Rows and columns of the window in the tiles that overlap it."""
-    return tuple(
-        slice(start % side, start % side + end - start)
-        for start, end, side in _axes(window, size)
-    )
+    Returns:
+        uint8 (height, width, depth), and rows and columns of the window in it.
+    """
+    tile_rows = range(window.top // size.height, -(-window.bottom // size.height))
+    tile_columns = range(window.left // size.width, -(-window.right // size.width))
+    tiles_in_row = -(-window.width // size.width)
+    shape = len(tile_rows) * size.height, len(tile_columns) * size.width, depth
+    canvas = np.empty(shape, np.uint8)
+    for row in tile_rows:
+        band = canvas[(row - tile_rows.start) * size.height :][: size.height]
+        for column in tile_columns:
+            left = (column - tile_columns.start) * size.width
+            tile = tiles[row * tiles_in_row + column]
+            band[:, left : left + size.width] = decode(tile)
+    top, left = window.top % size.height, window.left % size.width
+    rows = slice(top, top + window.bottom - window.top)
+    return canvas, rows, slice(left, left + window.right - window.left)
 
 
 def encode_tile(pixels: np.ndarray) -> bytes:
@@ -169,7 +149,7 @@ def encode_tile(pixels: np.ndarray) -> bytes:
 
 
 def inflate_tile(tile: EncodedImage, height: int, row_bytes: int) -> np.ndarray:
-    """Unpacks a PNG that `encode_tile` wrote, up to the sums over its rows.
+    """Inflates a PNG of `encode_tile`: each row's difference to the row above.
 
     Args:
         tile: The PNG.
@@ -177,7 +157,7 @@ def inflate_tile(tile: EncodedImage, height: int, row_bytes: int) -> np.ndarray:
         row_bytes: Bytes in a row.
 
     Returns:
-        uint8 (height, row_bytes): each row's difference to the row above.
+        uint8 (height, row_bytes); `undo_up_filter` makes pixels of it.
 
     Raises:
         DamagedFileError: If it is damaged, or another PNG.
@@ -202,7 +182,7 @@ def inflate_tile(tile: EncodedImage, height: int, row_bytes: int) -> np.ndarray:
 
 
 def undo_up_filter(rows: np.ndarray) -> None:
-    """Sums up differences between rows in place, modulo 256: uint8 (rows, bytes)."""
+    """Sums up differences between rows in place, modulo 256: uint8 (rows, ...)."""
     # NumPy's cumulative sum goes down one column at a time: ten times slower.
     for above, below in zip(rows[:-1], rows[1:], strict=True):
         np.add(below, above, out=below)

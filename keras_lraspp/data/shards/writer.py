@@ -34,20 +34,11 @@ _DATASET = "shards"  # in the names of files
 
 
 class ShardOptions(NamedTuple):
-    """How shards are written.
-
-    Attributes:
-        encoding: A name in `ENCODINGS`.
-        file_format: `"tfrecord"` or `"array_record"`.
-        file_bytes: Size from which on a new file is begun.
-        tile: Size of the tiles that images are cut into.
-        workers: Samples encoded at a time; `None` for one per processor.
-        progress: Whether to show a bar with the time left.
-    """
+    """Settings of `write_shards`; see `shards`."""
 
     encoding: str = "png"
     file_format: str = "tfrecord"
-    file_bytes: int = 256 * 2**20
+    file_bytes: int = 256 * 2**20  # size from which on a new file is begun
     tile: TileSize = TileSize()
     workers: int | None = None
     progress: bool = True
@@ -104,11 +95,8 @@ def shards(
         ),
     )
     for name, split in manifest.splits.items():
-        megabytes = sum(file.bytes for file in split.files) / 1e6
-        print(
-            f"{name}: {len(split)} samples in {len(split.files)} files, "
-            f"{megabytes:.1f} MB"
-        )
+        files, megabytes = len(split.files), sum(f.bytes for f in split.files) / 1e6
+        print(f"{name}: {len(split)} samples in {files} files, {megabytes:.1f} MB")
     print(
         f'train from them with --gin_bindings="DATASET = @Shards" '
         f"--data_root={output_dir}"
@@ -138,7 +126,7 @@ def write_shards(
         InputError: If the folder exists, or a sample cannot be used.
         StorageError: If the disk is full or the folder cannot be written.
     """
-    _check(splits, folder, options)
+    _check_arguments(splits, folder, options)
     first = splits[0]
     with new_folder(folder) as temporary:
         manifest = Manifest(
@@ -154,13 +142,12 @@ def write_shards(
             },
         )
         write_tfds_metadata(manifest, temporary)
-        (temporary / MANIFEST_NAME).write_text(
-            manifest_json(manifest), encoding="utf-8"
-        )
+        text = manifest_json(manifest)
+        (temporary / MANIFEST_NAME).write_text(text, encoding="utf-8")
     return manifest
 
 
-def _check(
+def _check_arguments(
     splits: Sequence[SegmentationDataset], folder: Path, options: ShardOptions
 ) -> None:
     for name, value, known in (
@@ -248,12 +235,6 @@ class ShardWriter:
     """Writes the records of a split, one file after the other.
 
     How many files there will be is part of their names, so they get them at the end.
-
-    Args:
-        folder: Where to write.
-        split: Name of the split.
-        file_format: `"tfrecord"` or `"array_record"`.
-        file_bytes: Size from which on a new file is begun.
     """
 
     def __init__(self, folder: Path, split: str, file_format: str, file_bytes: int):
@@ -264,17 +245,12 @@ class ShardWriter:
         self._writer = None
 
     def write(self, content: bytes) -> None:
-        """Writes a record.
-
-        Raises:
-            OSError: If the disk is full.
-        """
+        """Writes a record; raises `OSError` if the disk is full."""
         if self._writer is None or self._bytes > self.file_bytes:
             self.close()
             with _disk_errors():
-                self._writer = _open_writer(
-                    self._part_path(len(self._lengths)), self.format
-                )
+                path = self._part_path(len(self._lengths))
+                self._writer = _open_writer(path, self.format)
             self._lengths.append([])
             self._bytes = 0
         with _disk_errors():

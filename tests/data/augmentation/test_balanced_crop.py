@@ -59,7 +59,7 @@ def cropped(max_class_share, tries, label, scales=CROP["scales"]):
 def test_the_share_is_numpys(label):
     label = np.asarray(label, np.int32)
     ignored = -1 if label.min() < 0 else 255
-    got = balanced_crop.class_share(tf.constant(label), ignored)
+    got = balanced_crop.largest_class_share(tf.constant(label), ignored)
     assert float(got) == pytest.approx(share_of(label, ignored))
 
 

@@ -51,7 +51,7 @@ def test_steps_run_in_order_each_with_a_seed_of_its_own():
 
         return apply
 
-    image, label = transforms.in_order(step("a"), step("b"), step("c"))(1, 7, [3, 4])
+    image, label = transforms.compose(step("a"), step("b"), step("c"))(1, 7, [3, 4])
     assert [name for name, _ in seen] == ["a", "b", "c"]
     assert (image, label) == (((1 * 2 + 1) * 2 + 2) * 2 + 3, 7)
     assert len({seed for _, seed in seen}) == 3
