@@ -71,9 +71,9 @@ def map_processes(
         total=len(items), desc=description, unit=unit, delay=2.0, disable=not progress
     )
     try:
-        with bar, contextlib.closing(_results(function, items, workers)) as found:
+        with bar, contextlib.closing(_results(function, items, workers)) as values:
             results = []
-            for result in found:
+            for result in values:
                 results.append(result)
                 bar.update()
             return results

@@ -206,15 +206,15 @@ def decode_png_rows(content: bytes, rows: int | None = None) -> tf.Tensor | None
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
     """Yields kind and body of each chunk; checks their checksums."""
-    view, place = memoryview(content), len(_SIGNATURE)
-    while place < len(view):
-        (length,) = struct.unpack_from(">I", view, place)
-        framed = view[place + 4 : place + 8 + length]
-        (checksum,) = struct.unpack_from(">I", view, place + 8 + length)
+    view, offset = memoryview(content), len(_SIGNATURE)
+    while offset < len(view):
+        (length,) = struct.unpack_from(">I", view, offset)
+        framed = view[offset + 4 : offset + 8 + length]
+        (checksum,) = struct.unpack_from(">I", view, offset + 8 + length)
         if isal_zlib.crc32(framed) != checksum:
             raise isal_zlib.error("a checksum is wrong")
         yield bytes(framed[:4]), framed[4:]
-        place += 12 + length
+        offset += 12 + length
 
 
 def _uncompressed_png(header: bytes, filtered: bytes) -> bytes:

@@ -66,7 +66,7 @@ class SplitHealth(NamedTuple):
         return np.stack(rows) if rows else None
 
 
-def check_split(
+def full_check_split(
     factory: Callable[..., SegmentationDataset],
     split: str,
     *,
@@ -165,8 +165,8 @@ def find_duplicates(splits: Iterable[SplitHealth]) -> list[Problem]:
             differ = len({label for _, _, label in same}) > 1
             kind = "leak" if leak else "other labels" if differ else "same labels"
             kinds[kind].append(same)
-    found = [kind for kind in _DUPLICATES if kind in kinds]
-    return [_duplicate_problem(kind, kinds[kind]) for kind in found]
+    present = [kind for kind in _DUPLICATES if kind in kinds]
+    return [_duplicate_problem(kind, kinds[kind]) for kind in present]
 
 
 def _duplicate_problem(kind: str, groups: list) -> Problem:

@@ -14,9 +14,9 @@ from keras_lraspp.data.health import (
     FORMULA,
     Problem,
     SplitHealth,
-    check_split,
     class_weights,
     find_duplicates,
+    full_check_split,
 )
 from keras_lraspp.data.preview import contact_sheet
 from keras_lraspp.errors import InputError
@@ -70,7 +70,7 @@ def check(
         progress: Whether to show bars with the time left.
 
     Returns:
-        What was found, if nothing serious is wrong.
+        Problems and statistics, if nothing serious is wrong.
 
     Raises:
         InputError: If something is wrong that would stop or spoil a training; all of it
@@ -79,7 +79,7 @@ def check(
     """
     factory = dataset if data_root is None else _with_root(dataset, data_root)
     checked = tuple(
-        check_split(factory, split, progress=progress, workers=workers)
+        full_check_split(factory, split, progress=progress, workers=workers)
         for split in splits
     )
     pixels = next((one.pixels for one in checked if one.pixels is not None), None)
@@ -180,8 +180,8 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
-            cell.ljust(width) if place == 0 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(width) if index == 0 else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
     ]
@@ -207,7 +207,7 @@ def _as_json(health: Health) -> dict:
 
 
 def _split_as_json(split: SplitHealth) -> dict:
-    found = {
+    summary = {
         "images": 0 if split.samples is None else len(split.samples),
         "usable": len(split.stats),
         "mean_size": split.mean_size,
@@ -218,7 +218,7 @@ def _split_as_json(split: SplitHealth) -> dict:
     }
     if split.pixels is not None:
         counts = split.pixels[:, :-1]
-        found["pixels"] = counts.sum(axis=0).tolist()
-        found["ignored_pixels"] = int(split.pixels[:, -1].sum())
-        found["images_with_class"] = np.count_nonzero(counts, axis=0).tolist()
-    return found
+        summary["pixels"] = counts.sum(axis=0).tolist()
+        summary["ignored_pixels"] = int(split.pixels[:, -1].sum())
+        summary["images_with_class"] = np.count_nonzero(counts, axis=0).tolist()
+    return summary

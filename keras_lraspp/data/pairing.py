@@ -144,7 +144,7 @@ def _by_name(
     folder: Path, suffix: str, extensions: tuple[str, ...], others: Iterable[Path] = ()
 ) -> dict[str, Path]:
     """Files below a folder by their path in it, without suffix and extension."""
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     others = {*others}
     for path in sorted(folder.rglob(f"*{suffix}.*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
@@ -152,12 +152,12 @@ def _by_name(
             continue
         name = path.relative_to(folder).with_suffix("").as_posix()
         name = name[: len(name) - len(suffix)]
-        if name in found:
+        if name in files:
             raise InputError(
-                f"{found[name]} and {path} have the same name; keep one of them."
+                f"{files[name]} and {path} have the same name; keep one of them."
             )
-        found[name] = path
-    return found
+        files[name] = path
+    return files
 
 
 def read_names(path: Path) -> list[str]:

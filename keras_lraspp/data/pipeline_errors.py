@@ -46,7 +46,7 @@ def input_errors() -> Iterator[None]:
                 "The transform gives images of several sizes, which cannot become a "
                 "batch; let it crop, as @recipe_transform does."
             ) from error
-        found = _SENTENCE.search(str(error))
-        if found is None or isinstance(error, InputError):
+        match = _SENTENCE.search(str(error))
+        if match is None or isinstance(error, InputError):
             raise
-        raise InputError(found[1]) from error
+        raise InputError(match[1]) from error

@@ -82,10 +82,10 @@ class TfrecordFiles:
 
 def _known_spans(shard: Shard) -> np.ndarray:
     framed = (_HEADER.size + length + _CHECKSUM for length in shard.lengths)
-    places = itertools.accumulate(framed, initial=_HEADER.size)
+    starts = itertools.accumulate(framed, initial=_HEADER.size)
     spans = [
         (start, start + length)
-        for start, length in zip(places, shard.lengths, strict=False)  # and the end
+        for start, length in zip(starts, shard.lengths, strict=False)  # and the end
     ]
     return np.array(spans[shard.skip : shard.skip + shard.take], np.int64)
 
@@ -95,14 +95,14 @@ def _scan_spans(shard: Shard) -> np.ndarray:
     try:
         size = tf.io.gfile.stat(shard.path).length
         with tf.io.gfile.GFile(shard.path, "rb") as file:
-            place = 0
+            offset = 0
             for record in range(shard.skip + shard.take):
-                file.seek(place)
+                file.seek(offset)
                 header = file.read(_HEADER.size)
-                start = place + _HEADER.size
+                start = offset + _HEADER.size
                 end = start + (_HEADER.unpack(header)[0] if header else size)
-                place = end + _CHECKSUM
-                if place > size:
+                offset = end + _CHECKSUM
+                if offset > size:
                     raise InputError(_damaged(shard.path))
                 if record >= shard.skip:
                     spans[record - shard.skip] = start, end
