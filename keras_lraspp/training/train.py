@@ -34,11 +34,7 @@ from keras_lraspp.run_dir.record import (
     record_run,
     write_run_record,
 )
-from keras_lraspp.training.callbacks import (
-    GracefulShutdown,
-    Progress,
-    StopOnDivergence,
-)
+from keras_lraspp.training.callbacks import GracefulShutdown, Progress, StopOnDivergence
 from keras_lraspp.training.dry_run import print_plan
 from keras_lraspp.training.ema import BATCHES, WeightAverages
 from keras_lraspp.training.multihost import (
@@ -47,11 +43,7 @@ from keras_lraspp.training.multihost import (
     init_multihost,
     resolve_process,
 )
-from keras_lraspp.training.optimizer import (
-    check_devices,
-    freeze,
-    optimizer_options,
-)
+from keras_lraspp.training.optimizer import check_devices, freeze, optimizer_options
 from keras_lraspp.training.setup import (
     check_crop,
     compile_network,

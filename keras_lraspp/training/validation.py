@@ -184,7 +184,7 @@ class EvaluateAndCheckpoint(StepCallback):
     """Evaluates, keeps the best model, writes checkpoints, and stops when asked.
 
     Args:
-        intervals: When to do what. The last step is always evaluated and saved.
+        intervals: The last step is always evaluated and saved too.
         state: Where training stands.
         checkpoints: Where checkpoints go.
         evaluate: Takes the step; returns the scores, or `None` if it was broken off
@@ -321,7 +321,7 @@ class TrainingReport(StepCallback):
     that cannot be written is a warning and nothing more.
 
     Args:
-        folder: Of the run.
+        folder: Folder of the run.
         network: The model in training.
         milestones: Says when an evaluation was.
         best_model: Has the best weights, for the pictures.

@@ -8,7 +8,7 @@ from keras import ops
 from harness.gradients import gradient_of
 from harness.losses import CLASSES, batch, softmax
 from keras_lraspp.training import fast_ops as module
-from keras_lraspp.training.fast_ops import softmax_cross_entropy
+from keras_lraspp.training.fast_ops import kth_smallest, softmax_cross_entropy
 
 pytestmark = pytest.mark.backends
 
@@ -54,3 +54,24 @@ def test_a_wrong_label_is_seen(way):
     except tf.errors.InvalidArgumentError:  # TensorFlow's `gather` does so on a CPU
         return
     assert np.isnan(losses[0, 0, 0]) and np.isfinite(losses[0, 0, 1:]).all()
+
+
+@pytest.mark.parametrize("shape", [(1,), (7,), (4, 5, 6)])
+def test_every_rank(shape):
+    values = np.random.default_rng(0).random(shape, np.float32)
+    ranked = np.sort(values, axis=None)
+    for rank in range(0, values.size, 1 + values.size // 9):
+        assert ops.convert_to_numpy(kth_smallest(values, rank)) == ranked[rank]
+
+
+def test_zeros_equal_values_and_extremes():
+    values = np.array([2, 0, 1, 1, 1, 1e-45, 3e38, 0, 0.99999994], np.float32)
+    ranked = np.sort(values)
+    for rank, expected in enumerate(ranked):
+        assert ops.convert_to_numpy(kth_smallest(values, rank)) == expected
+
+
+def test_a_rank_that_is_a_tensor():
+    values = np.random.default_rng(1).random(100, np.float32)
+    rank = ops.convert_to_tensor(41, dtype="int32")
+    assert ops.convert_to_numpy(kth_smallest(values, rank)) == np.sort(values)[41]

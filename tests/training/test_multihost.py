@@ -1,4 +1,4 @@
-"""A single process has nobody to wait for; `runs/test_train_hosts` has two."""
+"""A single process has nobody to wait for; `test_train_hosts` has two."""
 
 import pytest
 
