@@ -102,7 +102,7 @@ def put_in_place(made: Path, target: Path) -> None:
     """Renames a file or folder; what has the name `target` is replaced.
 
     A folder cannot replace another in a single step: the old one is moved beside
-    `made` first, and back if the second step fails.
+    `made` first, and back if the second step fails. Files are synced to the disk first.
 
     Args:
         made: The file or folder, in a folder of `staging`.
@@ -111,6 +111,9 @@ def put_in_place(made: Path, target: Path) -> None:
     Raises:
         OSError: If it cannot be renamed.
     """
+    for file in (made, *made.rglob("*")):
+        if file.is_file():
+            _sync(file)
     replaced = made.parent / f"replaced-{target.name}"
     if target.is_dir():
         os.replace(target, replaced)

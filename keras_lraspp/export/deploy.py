@@ -1,82 +1,58 @@
-"""`deploy.json`: what whoever runs an exported file needs to know, and its proof."""
+"""`deploy.json`: contract, classes, checksums, versions and parity of an export."""
 
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from keras_lraspp import __version__
-from keras_lraspp.export.graph import Sides
-from keras_lraspp.export.metadata import INPUT, Metadata
+from keras_lraspp.export.graph import FileContents
+from keras_lraspp.export.metadata import INPUT
 from keras_lraspp.export.parity import ParityReport
-from keras_lraspp.files import package_versions, sha256, write_text
+from keras_lraspp.files import package_versions, sha256
 
-SUFFIX = ".deploy.json"
+_SUFFIX = ".deploy.json"
 _TOOLS = ("keras", "tensorflow", "tf2onnx", "onnx", "numpy")
 
 
 def deploy_path(path: Path) -> Path:
     """Returns where the `deploy.json` of a file or folder is: beside it."""
-    return path.with_name(path.name + SUFFIX)
+    return path.with_name(path.name + _SUFFIX)
 
 
 def write_deploy(
-    path: Path,
-    report: ParityReport,
-    *,
-    about: Metadata,
-    sides: Sides,
-    outputs: Sequence[str],
-    more: dict,
-) -> Path:
-    """Writes the `deploy.json` of an export.
+    path: Path, report: ParityReport, contents: FileContents, more: dict
+) -> None:
+    """Writes the `deploy.json` of an export beside it.
 
     Args:
         path: The file or folder, whole.
         report: How it compares with the Keras model.
-        about: Its classes and name.
-        sides: Height and width of images; `None` for any.
-        outputs: Names of its outputs.
+        contents: Its outputs, sides and metadata; the classes are known.
         more: More entries.
-
-    Returns:
-        The file.
-
-    Raises:
-        StorageError: If it cannot be written.
     """
     parity = report.as_dict()
     shared = {name: parity.pop(name) for name in ("format", "precision")}
     parity.pop("path")
+    about = contents.metadata
     content = {
         "name": path.name,
         **shared,
-        "contract": contract(report.format, outputs, sides, about.num_classes),
+        "contract": _contract(report.format, contents),
         "variant": about.variant,
         "smallest_side": about.smallest_side,
-        "classes": list(about.names),
-        "palette": [list(color) for color in about.palette],
+        "classes": list(about.classes.names),
+        "palette": [list(color) for color in about.classes.palette],
         "parity": parity,
         **more,
-        "sha256": checksums(path),
+        "sha256": _checksums(path),
         "versions": {"keras_lraspp": __version__, **package_versions(_TOOLS)},
     }
-    target = deploy_path(path)
-    write_text(target, _json(content))
-    return target
+    deploy_path(path).write_text(_json(content), encoding="utf-8")
 
 
-def contract(
-    format_name: str, outputs: Sequence[str], sides: Sides, num_classes: int
-) -> dict:
-    """Returns inputs and outputs, by signature for a SavedModel.
-
-    Args:
-        format_name: `"saved_model"`, `"onnx"` or `"litert"`.
-        outputs: Names of the outputs; of a SavedModel they are always the same.
-        sides: Height and width of images; `None` for any.
-        num_classes: Number of classes.
-    """
+def _contract(format_name: str, contents: FileContents) -> dict:
+    """Returns inputs and outputs, by signature for a SavedModel."""
+    sides, num_classes = contents.sides, contents.metadata.num_classes
     batch = 1 if format_name == "litert" else None
     image = {INPUT: _tensor("uint8", batch, *sides, 3, content="RGB, 0 to 255")}
     found = {
@@ -85,7 +61,8 @@ def contract(
         "probabilities": _tensor("float32", batch, *sides, num_classes),
     }
     if format_name != "saved_model":
-        return {"inputs": image, "outputs": {name: found[name] for name in outputs}}
+        outputs = {name: found[name] for name in contents.outputs}
+        return {"inputs": image, "outputs": outputs}
     encoded = {"image_bytes": _tensor("string", None, content="JPEG or PNG files")}
     pngs = {
         "label_png_bytes": _tensor("string", None, content="PNG of the labels, grey"),
@@ -120,7 +97,7 @@ def _tensor(dtype: str, *shape: int | None, content: str | None = None) -> dict:
     return described if content is None else {**described, "content": content}
 
 
-def checksums(path: Path) -> dict[str, str]:
+def _checksums(path: Path) -> dict[str, str]:
     """Returns the SHA-256 of a file, or of all files in a folder, by relative path."""
     files = [path] if path.is_file() else sorted(path.rglob("*"))
     base = path.parent if path.is_file() else path

@@ -1,20 +1,27 @@
 """One inference graph for all formats: uint8 image in, labels or scores out."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.folding import Convolution, folded_convolutions
-from keras_lraspp.export.metadata import INPUT, OUTPUTS
+from keras_lraspp.export.metadata import INPUT, OUTPUTS, Metadata
+from keras_lraspp.models.lraspp import LRASPP
 
 _MIDDLE = 127.5  # of the pixels' range; zero after rescaling
 
+Sides = tuple[int | None, int | None]
 
-class Style(NamedTuple):
+
+class ConverterStyle(NamedTuple):
     """How a converter wants operations to be written.
 
     Attributes:
@@ -31,16 +38,177 @@ class Style(NamedTuple):
     padding_in_numbers: bool
 
 
-STYLES = {
-    "tensorflow": Style((), dilated_operator=False, padding_in_numbers=False),
-    "litert": Style((), dilated_operator=True, padding_in_numbers=False),
-    "onnx": Style((1, 1, 1, 1), dilated_operator=True, padding_in_numbers=True),
+CONVERTER_STYLES = {
+    "tensorflow": ConverterStyle((), dilated_operator=False, padding_in_numbers=False),
+    "litert": ConverterStyle((), dilated_operator=True, padding_in_numbers=False),
+    "onnx": ConverterStyle(
+        (1, 1, 1, 1), dilated_operator=True, padding_in_numbers=True
+    ),
 }
 
 
-def is_lraspp(model: keras.Model) -> bool:
-    """Says whether `small_logits` knows the layers of a model."""
-    return hasattr(model, "backbone") and hasattr(model, "head_filters")
+def require_tensorflow(what: str) -> None:
+    """Raises InputError on another backend; `what` is e.g. "An ONNX file"."""
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise InputError(
+            f"{what} is written by TensorFlow, not {backend}: set "
+            f"KERAS_BACKEND=tensorflow. Weights from any backend load there."
+        )
+
+
+def check_output_names(outputs: Sequence[str]) -> tuple[str, ...]:
+    """Returns `outputs`; raises InputError if some are unknown, twice or none."""
+    names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
+    if not names or set(names) - set(OUTPUTS) or len(set(names)) < len(names):
+        raise InputError(f"outputs are some of {OUTPUTS}, each once, not {outputs!r}.")
+    return names
+
+
+@contextlib.contextmanager
+def quiet_converter(logger: str) -> Iterator[None]:
+    """Keeps the warnings and notes of a converter, by its logger, off the screen."""
+    log = logging.getLogger(logger)
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
+
+
+class FileContents(NamedTuple):
+    """A model and the choices that its exported file is made by.
+
+    Attributes:
+        model: Takes uint8 pixels (B, H, W, 3), returns logits (B, H, W, classes).
+        outputs: Some of `OUTPUTS`.
+        sides: Height and width of the images; `None` for any.
+        metadata: Classes and name, for the file.
+    """
+
+    model: keras.Model
+    outputs: tuple[str, ...]
+    sides: Sides
+    metadata: Metadata
+
+
+def choose_contents(
+    model: keras.Model,
+    outputs: tuple[str, ...],
+    size: Sequence[int] | None,
+    classes: ClassSet | None,
+    variant: str | None,
+) -> FileContents:
+    """Checks what a file is to hold against the model.
+
+    Args:
+        model: The model.
+        outputs: Some of `OUTPUTS`, checked by `check_output_names`.
+        size: (height, width) in pixels, or `None` for what the model takes.
+        classes: Names and colours of the classes; `None` if they are not known.
+        variant: Name of the network; `None` if it has none.
+
+    Raises:
+        InputError: If the model does not take images of that size, or has another
+            number of classes.
+    """
+    sides, count = _image_sides(model, size), model.output_shape[-1]
+    if classes is not None and len(classes.names) != count:
+        raise InputError(
+            f"The model predicts {count} classes, but {len(classes.names)} are named; "
+            f"give as many names."
+        )
+    smallest = getattr(model, "smallest_side", 1)
+    return FileContents(
+        model, outputs, sides, Metadata(count, smallest, variant, classes)
+    )
+
+
+def _image_sides(model: keras.Model, size: Sequence[int] | None) -> Sides:
+    """Returns the fixed height and width of a file's images, `None` for any."""
+    own = tuple(model.input_shape[1:3])
+    if size is None:
+        return own
+    sides = tuple(size)
+    smallest = getattr(model, "smallest_side", 1)
+    if len(sides) != 2 or not all(isinstance(side, int) for side in sides):
+        raise InputError(f"size is (height, width) in pixels, not {size!r}.")
+    if min(sides) < smallest:
+        raise InputError(
+            f"size is {sides}, but this model's smallest side is {smallest} pixels."
+        )
+    pairs = zip(own, sides, strict=True)
+    if any(mine not in (None, side) for mine, side in pairs):
+        raise InputError(f"size is {sides}, but the model was built for {own}.")
+    return sides
+
+
+def inference_graph(
+    model: keras.Model,
+    target: str,
+    outputs: Sequence[str] = ("labels",),
+    sides: Sides = (None, None),
+    batch: int | None = None,
+) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """Makes the graph that an exported file holds.
+
+    An `LRASPP` is written anew from its weights, without batch norm and with fewer
+    operations, see `keras_lraspp.export.graph`; another model is called as it is.
+
+    Args:
+        model: Takes uint8 pixels (B, H, W, 3), returns logits (B, H, W, classes).
+            Later changes to an `LRASPP`'s weights have no effect.
+        target: Key of `keras_lraspp.export.graph.STYLES`.
+        outputs: Some of `OUTPUTS`.
+        sides: Height and width of the images; `None` for any.
+        batch: Number of images; `None` for any.
+
+    Returns:
+        A `tf.function` with the signature `image`, uint8 RGB (batch, *sides, 3). It
+        returns, as asked for, `labels`, int32 (B, H, W), the lower class where two are
+        equal; `logits` and `probabilities`, float32 (B, H, W, classes).
+    """
+    logits_of = _logits_function(model, target, _padded_classes(model, target, outputs))
+
+    @tf.function(
+        input_signature=[tf.TensorSpec((batch, *sides, 3), tf.uint8, name=INPUT)],
+        autograph=False,
+    )
+    def call(image):
+        logits = logits_of(image)
+        found = {}
+        if "labels" in outputs:
+            found["labels"] = tf.argmax(logits, axis=-1, output_type=tf.int32)
+        if "logits" in outputs:
+            found["logits"] = logits
+        if "probabilities" in outputs:
+            found["probabilities"] = tf.nn.softmax(logits, axis=-1)
+        return {name: tf.identity(found[name], name=name) for name in outputs}
+
+    return call
+
+
+def _logits_function(model: keras.Model, target: str, padded_classes: int):
+    if not isinstance(model, LRASPP):
+        return lambda image: tf.cast(model(image, training=False), tf.float32)
+    small = small_logits(model, target, padded_classes)
+
+    def call(image):
+        known = None not in image.shape[1:3]
+        size = image.shape[1:3] if known else tf.shape(image)[1:3]
+        return tf.image.resize(small(image), size, method="bilinear")
+
+    return call
+
+
+def _padded_classes(model: keras.Model, target: str, outputs: Sequence[str]) -> int:
+    """Returns a multiple of 4, which ONNX Runtime resizes a fifth faster, or 0."""
+    if target != "onnx" or tuple(outputs) != ("labels",):
+        return 0
+    return -(-model.output_shape[-1] // 4) * 4
 
 
 def small_logits(
@@ -61,7 +229,7 @@ def small_logits(
     convolutions = folded_convolutions(model)
     classes = convolutions["head_classes_conv"]
     convolutions["head_classes_conv"] = _padded(classes, padded_classes)
-    write = Writer(STYLES[target])
+    write = Writer(CONVERTER_STYLES[target])
 
     def call(image: tf.Tensor) -> tf.Tensor:
         taps = _backbone(write, model.backbone, convolutions, image)
@@ -73,7 +241,7 @@ def small_logits(
 class Writer(NamedTuple):
     """Writes TensorFlow operations in a converter's style."""
 
-    style: Style
+    style: ConverterStyle
 
     def number(self, value: float) -> tf.Tensor:
         """Returns a constant."""
@@ -201,116 +369,3 @@ def _padded(conv: Convolution, channels: int) -> Convolution:
         kernel=np.pad(conv.kernel, [(0, 0)] * 3 + [(0, more)]),
         bias=np.pad(conv.bias, (0, more), constant_values=-1e30),
     )
-
-
-Sides = tuple[int | None, int | None]
-
-
-def inference_graph(
-    model: keras.Model,
-    target: str,
-    outputs: Sequence[str] = ("labels",),
-    sides: Sides = (None, None),
-    batch: int | None = None,
-) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-    """Makes the graph that an exported file holds.
-
-    An `LRASPP` is written anew from its weights, without batch norm and with fewer
-    operations, see `keras_lraspp.export.graph`; another model is called as it is.
-
-    Args:
-        model: Takes uint8 pixels (B, H, W, 3), returns logits (B, H, W, classes).
-            Later changes to an `LRASPP`'s weights have no effect.
-        target: Key of `keras_lraspp.export.graph.STYLES`.
-        outputs: Some of `OUTPUTS`.
-        sides: Height and width of the images; `None` for any.
-        batch: Number of images; `None` for any.
-
-    Returns:
-        A `tf.function` with the signature `image`, uint8 RGB (batch, *sides, 3). It
-        returns, as asked for, `labels`, int32 (B, H, W), the lower class where two are
-        equal; `logits` and `probabilities`, float32 (B, H, W, classes).
-    """
-    logits_of = _logits_function(model, target, _padded_classes(model, target, outputs))
-
-    @tf.function(
-        input_signature=[tf.TensorSpec((batch, *sides, 3), tf.uint8, name=INPUT)],
-        autograph=False,
-    )
-    def call(image):
-        logits = logits_of(image)
-        found = {}
-        if "labels" in outputs:
-            found["labels"] = tf.argmax(logits, axis=-1, output_type=tf.int32)
-        if "logits" in outputs:
-            found["logits"] = logits
-        if "probabilities" in outputs:
-            found["probabilities"] = tf.nn.softmax(logits, axis=-1)
-        return {name: tf.identity(found[name], name=name) for name in outputs}
-
-    return call
-
-
-def _logits_function(model: keras.Model, target: str, padded_classes: int):
-    if not is_lraspp(model):
-        return lambda image: tf.cast(model(image, training=False), tf.float32)
-    small = small_logits(model, target, padded_classes)
-
-    def call(image):
-        known = None not in image.shape[1:3]
-        size = image.shape[1:3] if known else tf.shape(image)[1:3]
-        return tf.image.resize(small(image), size, method="bilinear")
-
-    return call
-
-
-def _padded_classes(model: keras.Model, target: str, outputs: Sequence[str]) -> int:
-    """Returns a multiple of 4, which ONNX Runtime resizes a fifth faster, or 0."""
-    if target != "onnx" or tuple(outputs) != ("labels",):
-        return 0
-    return -(-model.output_shape[-1] // 4) * 4
-
-
-def require_tensorflow(what: str) -> None:
-    """Raises InputError on another backend; `what` is e.g. "An ONNX file"."""
-    backend = keras.backend.backend()
-    if backend != "tensorflow":
-        raise InputError(
-            f"{what} is written by TensorFlow, not {backend}: set "
-            f"KERAS_BACKEND=tensorflow. Weights from any backend load there."
-        )
-
-
-def check_outputs(outputs: Sequence[str]) -> tuple[str, ...]:
-    """Returns `outputs`; raises InputError if some are unknown, twice or none."""
-    names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
-    if not names or set(names) - set(OUTPUTS) or len(set(names)) < len(names):
-        raise InputError(f"outputs are some of {OUTPUTS}, each once, not {outputs!r}.")
-    return names
-
-
-def image_sides(model: keras.Model, size: Sequence[int] | None) -> Sides:
-    """Returns the height and width that a file is made for, `None` where any will do.
-
-    Args:
-        model: The model.
-        size: (height, width) in pixels, or `None` for what the model takes.
-
-    Raises:
-        InputError: If the model does not take images of that size.
-    """
-    own = tuple(model.input_shape[1:3])
-    if size is None:
-        return own
-    sides = tuple(size)
-    smallest = getattr(model, "smallest_side", 1)
-    if len(sides) != 2 or not all(isinstance(side, int) for side in sides):
-        raise InputError(f"size is (height, width) in pixels, not {size!r}.")
-    if min(sides) < smallest:
-        raise InputError(
-            f"size is {sides}, but this model's smallest side is {smallest} pixels."
-        )
-    pairs = zip(own, sides, strict=True)
-    if any(mine not in (None, side) for mine, side in pairs):
-        raise InputError(f"size is {sides}, but the model was built for {own}.")
-    return sides

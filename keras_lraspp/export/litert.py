@@ -1,35 +1,36 @@
 """LiteRT (TensorFlow Lite) files, for phones and small computers."""
 
-import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.graph import (
-    check_outputs,
-    image_sides,
+    FileContents,
+    check_output_names,
+    choose_contents,
     inference_graph,
+    quiet_converter,
     require_tensorflow,
 )
-from keras_lraspp.export.metadata import INPUT, Classes, describe
+from keras_lraspp.export.metadata import INPUT
 from keras_lraspp.export.parity import (
     ParityError,
     ParityReport,
-    compare,
-    fitted,
-    require_agreement,
+    check_parity,
+    resize_to,
 )
-from keras_lraspp.export.runtimes import add_entries
+from keras_lraspp.export.runtimes import LiteRTFile, add_entries
 from keras_lraspp.files import replacing
 
-PRECISIONS = ("float32", "float16", "dynamic", "int8")
+LITERT_PRECISIONS = ("float32", "float16", "dynamic", "int8")
 _SAME_ARITHMETIC = ("float32", "float16")  # must agree; the others lose some labels
-CALIBRATION_IMAGES = 200  # at most; more change nothing
+_CALIBRATION_IMAGES = 200  # at most; more change nothing
 
 
 def export_litert(
@@ -40,7 +41,7 @@ def export_litert(
     precision: str = "float32",
     representative: Iterable[np.ndarray] | None = None,
     outputs: Sequence[str] = ("labels",),
-    classes: Classes | None = None,
+    classes: ClassSet | None = None,
     variant: str | None = None,
     images: Iterable[np.ndarray] = (),
     overwrite: bool = False,
@@ -62,7 +63,7 @@ def export_litert(
         representative: For `"int8"`, uint8 RGB images (H, W, 3) to see the ranges of
             values on, e.g. 100 of the training set; resized to `size`.
         outputs: As for `export_onnx`.
-        classes: Names and colours of the classes, e.g. a `ClassSet`.
+        classes: Names and colours of the classes.
         variant: Name of the network.
         images: More images to compare on, uint8 RGB (H, W, 3).
         overwrite: Whether to replace the file if it is there.
@@ -79,30 +80,43 @@ def export_litert(
         StorageError: If it cannot be written.
     """
     require_tensorflow("A LiteRT file")
-    names = check_outputs(outputs)
-    sides = image_sides(model, size)
-    if None in sides:
+    names = check_output_names(outputs)
+    contents = choose_contents(model, names, size, classes, variant)
+    if None in contents.sides:
         raise InputError("A LiteRT file is for one size; give size=(height, width).")
-    if precision not in PRECISIONS:
-        raise InputError(f"precision is one of {PRECISIONS}, not {precision!r}.")
-    calibration = None
-    if precision == "int8":
-        calibration = _calibration(representative, sides)
-    about = describe(model, classes, variant)
+    if precision not in LITERT_PRECISIONS:
+        raise InputError(f"precision is one of {LITERT_PRECISIONS}, not {precision!r}.")
     target = Path(path)
     if target.exists() and not overwrite:
         raise InputError(f"{target} is there already; choose another or --overwrite.")
-    content = _convert(model, names, sides, precision, calibration)
-    content = add_entries(content, about.entries())
-    report = _check(model, content, names, sides, precision, images, target)
+    content, report = convert_to_litert(
+        contents, target, images, precision, representative
+    )
     with replacing(target) as temporary:
         temporary.write_bytes(content)
     return report
 
 
-def _convert(model, outputs, sides, precision, calibration) -> bytes:
+def convert_to_litert(
+    contents: FileContents,
+    path: Path,
+    images: Iterable[np.ndarray],
+    precision: str,
+    representative: Iterable[np.ndarray] | None,
+) -> tuple[bytes, ParityReport]:
+    """Returns the content of a LiteRT file, which will be at `path`, and its parity."""
+    calibration = None
+    if precision == "int8":
+        calibration = _calibration(representative, contents.sides)
+    content = _convert(contents, precision, calibration)
+    content = add_entries(content, contents.metadata.entries())
+    return content, _check(contents, content, precision, images, path)
+
+
+def _convert(contents: FileContents, precision: str, calibration) -> bytes:
     import tensorflow as tf
 
+    model, outputs, sides, _ = contents
     graph = inference_graph(model, "litert", outputs, sides, batch=1)
     if precision == "int8":
         graph = _of_floats(graph, sides)
@@ -122,7 +136,7 @@ def _convert(model, outputs, sides, precision, calibration) -> bytes:
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.representative_dataset = calibration
         converter.inference_input_type = tf.uint8
-    with _quiet():
+    with quiet_converter("tensorflow"):
         return converter.convert()
 
 
@@ -141,16 +155,18 @@ def _of_floats(graph, sides):
 def _calibration(
     images: Iterable[np.ndarray] | None, sides
 ) -> Callable[[], Iterable[list[np.ndarray]]]:
-    some = list(itertools.islice(() if images is None else images, CALIBRATION_IMAGES))
-    if not some:
+    chosen = list(
+        itertools.islice(() if images is None else images, _CALIBRATION_IMAGES)
+    )
+    if not chosen:
         raise InputError(
             'precision="int8" needs representative images, uint8 RGB (H, W, 3), to see '
             "the ranges of values on; give about 100 of the training set."
         )
 
     def batches():
-        for index, image in enumerate(some):
-            pixels = fitted(image, sides).astype("float32")
+        for index, image in enumerate(chosen):
+            pixels = resize_to(image, sides).astype("float32")
             if index == 0:  # so that one step of the input is one step of a pixel
                 pixels[0, 0, 0], pixels[0, 0, -1] = 0, 255
             yield [pixels]
@@ -158,14 +174,11 @@ def _calibration(
     return batches
 
 
-def _check(model, content, outputs, sides, precision, images, target):
-    from importlib.metadata import version
-
-    from keras_lraspp.export.runtimes import LiteRTFile
-
+def _check(contents: FileContents, content, precision, images, path) -> ParityReport:
+    outputs, same = contents.outputs, precision in _SAME_ARITHMETIC
     run = run_scores = LiteRTFile(content)
-    if "logits" not in outputs and precision in _SAME_ARITHMETIC:
-        scores = _convert(model, ("logits",), sides, precision, None)
+    if "logits" not in outputs and same:
+        scores = _convert(contents._replace(outputs=("logits",)), precision, None)
         run_scores = LiteRTFile(scores)
 
     def labels(image):
@@ -174,45 +187,23 @@ def _check(model, content, outputs, sides, precision, images, target):
         except (RuntimeError, ValueError) as error:
             # E.g. an activation that was the same on all representative images.
             raise ParityError(
-                f"LiteRT cannot run the {precision} file for {target} "
+                f"LiteRT cannot run the {precision} file for {path} "
                 f"({str(error).splitlines()[0]}); give other representative images or "
                 f"another precision."
             ) from error
         return found["labels"] if "labels" in found else found[outputs[0]].argmax(-1)
 
-    def logits(image):
-        return run_scores(image)["logits"]
-
-    found = compare(
-        model,
+    return check_parity(
+        contents.model,
         labels,
-        logits if "logits" in run_scores.outputs else None,
-        sides=sides,
+        (lambda image: run_scores(image)["logits"])
+        if "logits" in run_scores.outputs
+        else None,
+        sides=contents.sides,
         images=images,
-    )
-    if precision in _SAME_ARITHMETIC:
-        require_agreement(found.agreement, f"The LiteRT file for {target}")
-    return ParityReport(
-        path=target,
+        path=path,
         format="litert",
-        precision=precision,
         runtime=f"ai-edge-litert {version('ai-edge-litert')}",
-        **asdict(found),
+        precision=precision,
+        must_agree=same,
     )
-
-
-@contextlib.contextmanager
-def _quiet():
-    """Keeps the converter's warnings and notes off the screen."""
-    import logging
-    import warnings
-
-    log = logging.getLogger("tensorflow")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.setLevel(level)

@@ -1,4 +1,4 @@
-"""Whether an exported model does what the Keras model does."""
+"""Parity of exported models and the Keras model: equal labels, or an equal mIoU."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -14,60 +14,10 @@ from keras_lraspp.errors import InputError, UserError
 from keras_lraspp.inference.functions import LabelFunction
 from keras_lraspp.metrics import ConfusionMatrix
 
-
-def check_sizes(
-    model: keras.Model, sides: Sequence[int | None]
-) -> list[tuple[int, int]]:
-    """Returns the sizes to compare at: the fixed one, or two odd ones."""
-    smallest = getattr(model, "smallest_side", 1)
-    heights, widths = max(smallest, 97), max(smallest, 161)
-    sizes = [
-        (sides[0] or heights + grown, sides[1] or widths + grown) for grown in (0, 30)
-    ]
-    return sizes[:1] if None not in sides else sizes
-
-
-def check_image(height: int, width: int) -> np.ndarray:
-    """Draws a smooth, colourful picture to compare on.
-
-    Args:
-        height: In pixels.
-        width: In pixels.
-
-    Returns:
-        uint8 RGB (1, height, width, 3), the same each time.
-    """
-    ys = np.linspace(0, 1, height)[:, None, None]
-    xs = np.linspace(0, 1, width)[None, :, None]
-    rng = np.random.default_rng(0)
-    waves = sum(
-        np.sin(2 * np.pi * (fy * ys + fx * xs + rng.uniform(size=3))) / frequency
-        for frequency, (fy, fx) in enumerate(rng.uniform(-8, 8, (8, 2)), 1)
-    )
-    pixels = 127.5 + 127.5 * waves / np.abs(waves).max()
-    return np.rint(pixels).astype(np.uint8)[None]
-
-
-def fitted(image: np.ndarray, sides: Sequence[int | None]) -> np.ndarray:
-    """Makes an image fit a file.
-
-    Args:
-        image: uint8 RGB (H, W, 3).
-        sides: Height and width; `None` where the image's own will do.
-
-    Returns:
-        uint8 RGB (1, *sides, 3), resized if need be.
-    """
-    height, width = (
-        fixed or own for fixed, own in zip(sides, image.shape[:2], strict=True)
-    )
-    if image.shape[:2] != (height, width):
-        resized = Image.fromarray(image).resize((width, height), Image.BILINEAR)
-        image = np.asarray(resized)
-    return image[None]
-
-
 SMALLEST_AGREEMENT = 0.999  # share of pixels with the same label
+LARGEST_LOSS = 0.01  # of mIoU, in 0..1
+
+_KINDS = {"saved_model": "SavedModel", "onnx": "ONNX file", "litert": "LiteRT file"}
 
 Call = Callable[[np.ndarray], np.ndarray]
 
@@ -84,7 +34,7 @@ class ParityReport:
         path: The file or folder.
         format: `"saved_model"`, `"onnx"` or `"litert"`.
         precision: `"float32"`, or that of its weights.
-        runtime: What ran it, with the version.
+        runtime: Name and version of the runtime that ran it.
         sizes: (height, width) of the images that were compared.
         given_images: How many of them were given; the others were drawn.
         pixels: Number of pixels of all images.
@@ -109,26 +59,19 @@ class ParityReport:
         return {**asdict(self), "path": self.path.name}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """The numbers of a `ParityReport`, in its words."""
-
-    sizes: tuple[tuple[int, int], ...]
-    given_images: int
-    pixels: int
-    agreement: float
-    max_logit_difference: float | None
-    largest_logit: float
-
-
-def compare(
+def check_parity(
     model: keras.Model,
     labels: Call,
-    logits: Call | None = None,
+    logits: Call | None,
     *,
-    sides: tuple[int | None, int | None] = (None, None),
-    images: Iterable[np.ndarray] = (),
-) -> Comparison:
+    sides: tuple[int | None, int | None],
+    images: Iterable[np.ndarray],
+    path: Path,
+    format: str,
+    runtime: str,
+    precision: str = "float32",
+    must_agree: bool = True,
+) -> ParityReport:
     """Compares an exported model with the Keras model, image by image.
 
     Args:
@@ -138,44 +81,42 @@ def compare(
         sides: The only height and width that it takes; `None` for any.
         images: uint8 RGB (H, W, 3), e.g. of a validation set; resized to `sides`.
             Drawn ones are compared as well, of two odd sizes if any will do.
+        path: Where the file will be.
+        format: See `ParityReport`, as `runtime` and `precision`.
+        runtime: As above.
+        precision: As above.
+        must_agree: Whether too few equal labels are an error.
 
-    Returns:
-        What was found.
+    Raises:
+        ParityError: If labels have another shape, or too few are equal.
     """
-    given = [fitted(image, sides) for image in images]
-    pictures = given + [check_image(*size) for size in check_sizes(model, sides)]
+    given = [resize_to(image, sides) for image in images]
+    compared = given + [draw_image(*size) for size in drawn_sizes(model, sides)]
     equal, pixels, difference, largest = 0, 0, 0.0, 0.0
-    for picture in pictures:
-        scores = keras.ops.convert_to_numpy(model(picture, training=False))
-        found = labels(picture)
-        if found.shape != scores.shape[:-1]:
-            raise ParityError(
-                f"The exported model gives labels {found.shape} where the Keras model "
-                f"gives {scores.shape[:-1]}; nothing was exported."
-            )
+    for image in compared:
+        scores = keras.ops.convert_to_numpy(model(image, training=False))
+        found = labels(image)
+        _check_shape(scores.shape[:-1], found.shape, "The exported model")
         equal += int(np.sum(found == scores.argmax(-1)))
         pixels += found.size
         largest = max(largest, float(np.abs(scores).max()))
         if logits is not None:
-            gap = float(np.abs(logits(picture) - scores).max())
+            gap = float(np.abs(logits(image) - scores).max())
             difference = max(difference, gap) if gap == gap else gap
-    return Comparison(
-        sizes=tuple(picture.shape[1:3] for picture in pictures),
+    if must_agree:
+        _require_agreement(equal / pixels, f"The {_KINDS[format]} for {path}")
+    return ParityReport(
+        path=path,
+        format=format,
+        precision=precision,
+        runtime=runtime,
+        sizes=tuple(image.shape[1:3] for image in compared),
         given_images=len(given),
         pixels=pixels,
         agreement=equal / pixels,
         max_logit_difference=None if logits is None else difference,
         largest_logit=largest,
     )
-
-
-def require_agreement(agreement: float, what: str) -> None:
-    """Raises ParityError if too few labels agree; `what` is e.g. "The ONNX file"."""
-    if not agreement >= SMALLEST_AGREEMENT:
-        raise ParityError(
-            f"{what} gives the Keras model's labels on {agreement:.2%} of the pixels, "
-            f"less than {SMALLEST_AGREEMENT:.1%}; nothing was exported."
-        )
 
 
 def check_agreement(expected: np.ndarray, found: np.ndarray, what: str) -> float:
@@ -192,20 +133,136 @@ def check_agreement(expected: np.ndarray, found: np.ndarray, what: str) -> float
     Raises:
         ParityError: If it is below `SMALLEST_AGREEMENT`, or shapes differ.
     """
-    if expected.shape != found.shape:
-        raise ParityError(
-            f"{what} gives labels {found.shape} where the Keras model gives "
-            f"{expected.shape}; nothing was exported."
-        )
+    _check_shape(expected.shape, found.shape, what)
     agreement = float(np.mean(expected == found))
-    require_agreement(agreement, what)
+    _require_agreement(agreement, what)
     return agreement
 
 
-LARGEST_LOSS = 0.01  # of mIoU, in 0..1
+def _check_shape(expected: tuple, found: tuple, what: str) -> None:
+    if found != expected:
+        raise ParityError(
+            f"{what} gives labels {found} where the Keras model gives {expected}; "
+            f"nothing was exported."
+        )
 
 
-def find_samples(
+def _require_agreement(agreement: float, what: str) -> None:
+    if not agreement >= SMALLEST_AGREEMENT:  # nan, too
+        raise ParityError(
+            f"{what} gives the Keras model's labels on {agreement:.2%} of the pixels, "
+            f"less than {SMALLEST_AGREEMENT:.1%}; nothing was exported."
+        )
+
+
+def drawn_sizes(
+    model: keras.Model, sides: Sequence[int | None]
+) -> list[tuple[int, int]]:
+    """Returns the sizes to compare at: the fixed one, or two odd ones."""
+    smallest = getattr(model, "smallest_side", 1)
+    heights, widths = max(smallest, 97), max(smallest, 161)
+    sizes = [
+        (sides[0] or heights + grown, sides[1] or widths + grown) for grown in (0, 30)
+    ]
+    return sizes[:1] if None not in sides else sizes
+
+
+def draw_image(height: int, width: int) -> np.ndarray:
+    """Draws a smooth, colourful picture to compare on.
+
+    Args:
+        height: In pixels.
+        width: In pixels.
+
+    Returns:
+        uint8 RGB (1, height, width, 3), the same each time.
+    """
+    ys = np.linspace(0, 1, height)[:, None, None]
+    xs = np.linspace(0, 1, width)[None, :, None]
+    rng = np.random.default_rng(0)
+    waves = sum(
+        np.sin(2 * np.pi * (fy * ys + fx * xs + rng.uniform(size=3))) / frequency
+        for frequency, (fy, fx) in enumerate(rng.uniform(-8, 8, (8, 2)), 1)
+    )
+    pixels = 127.5 + 127.5 * waves / np.abs(waves).max()
+    return np.rint(pixels).astype(np.uint8)[None]
+
+
+def resize_to(image: np.ndarray, sides: Sequence[int | None]) -> np.ndarray:
+    """Makes an image fit a file.
+
+    Args:
+        image: uint8 RGB (H, W, 3).
+        sides: Height and width; `None` where the image's own will do.
+
+    Returns:
+        uint8 RGB (1, *sides, 3), resized if need be.
+    """
+    height, width = (
+        fixed or own for fixed, own in zip(sides, image.shape[:2], strict=True)
+    )
+    if image.shape[:2] != (height, width):
+        resized = Image.fromarray(image).resize((width, height), Image.BILINEAR)
+        image = np.asarray(resized)
+    return image[None]
+
+
+def compare_miou(
+    model: LabelFunction,
+    exported: LabelFunction,
+    samples: SegmentationDataset,
+    count: int,
+    sides: tuple[int, int],
+    what: str,
+) -> dict:
+    """Compares the mIoU of an exported file with the Keras model's.
+
+    Args:
+        model: Labels of the Keras model, from images (1, H, W, 3).
+        exported: Those of the file.
+        samples: The validation set.
+        count: Number of images at most, evenly over it.
+        sides: Height and width to resize images, bilinearly, and labels, to the
+            nearest, to.
+        what: The file, for the error.
+
+    Returns:
+        What `deploy.json` says of it: `miou` and `model_miou` in 0..1, their
+        difference `miou_change`, and on how many images of which split.
+
+    Raises:
+        ParityError: If it loses more than `LARGEST_LOSS`, or nothing can be counted.
+        InputError: If a sample cannot be read.
+    """
+    indices = evenly_spaced(samples, count)
+    ours, theirs = (
+        ConfusionMatrix(samples.num_classes, samples.ignore_label) for _ in range(2)
+    )
+    for index in tqdm(indices, unit="image", desc="certificate"):
+        image, labels = samples.load(index)
+        image = resize_to(np.asarray(image), sides)
+        truth = Image.fromarray(np.asarray(labels).astype("int32"))
+        truth = np.asarray(truth.resize(sides[::-1], Image.NEAREST))[None]
+        ours.update(truth, model(image))
+        theirs.update(truth, exported(image))
+    change = theirs.miou() - ours.miou()
+    if not change >= -LARGEST_LOSS:  # nan, too
+        raise ParityError(
+            f"{what} has a mIoU of {theirs.miou():.2%} where the Keras model has "
+            f"{ours.miou():.2%}, on {len(indices)} images of {samples.name} "
+            f"{samples.split}; it may lose {LARGEST_LOSS:.0%}. Nothing was exported."
+        )
+    return {
+        "miou": theirs.miou(),
+        "model_miou": ours.miou(),
+        "miou_change": change,
+        "images": len(indices),
+        "dataset": samples.name,
+        "split": samples.split,
+    }
+
+
+def open_split(
     dataset: Callable[..., SegmentationDataset] | None,
     data_root,
     split: str,
@@ -249,68 +306,15 @@ def find_samples(
     return found
 
 
-def spread(samples: SegmentationDataset, count: int) -> list[int]:
+def evenly_spaced(samples: SegmentationDataset, count: int) -> list[int]:
     """Returns the numbers of at most `count` samples, evenly over all."""
     places = np.linspace(0, len(samples) - 1, min(count, len(samples)))
     return np.rint(places).astype(int).tolist()
 
 
-def pictures(samples: SegmentationDataset | None, count: int) -> Iterator[np.ndarray]:
+def load_images(
+    samples: SegmentationDataset | None, count: int
+) -> Iterator[np.ndarray]:
     """Yields at most `count` images, uint8 (H, W, 3), evenly over the data set."""
-    for index in spread(samples, count) if samples is not None else ():
+    for index in evenly_spaced(samples, count) if samples is not None else ():
         yield np.asarray(samples.load(index)[0])
-
-
-def certify(
-    model: LabelFunction,
-    exported: LabelFunction,
-    samples: SegmentationDataset,
-    count: int,
-    sides: tuple[int, int],
-    what: str,
-) -> dict:
-    """Compares the mIoU of an exported file with the Keras model's.
-
-    Args:
-        model: Labels of the Keras model, from images (1, H, W, 3).
-        exported: Those of the file.
-        samples: The validation set.
-        count: Number of images at most, evenly over it.
-        sides: Height and width to resize images, bilinearly, and labels, to the
-            nearest, to.
-        what: The file, for the error.
-
-    Returns:
-        What `deploy.json` says of it: `miou` and `model_miou` in 0..1, their
-        difference `miou_change`, and on how many images of which split.
-
-    Raises:
-        ParityError: If it loses more than `LARGEST_LOSS`, or nothing can be counted.
-        InputError: If a sample cannot be read.
-    """
-    indices = spread(samples, count)
-    ours, theirs = (
-        ConfusionMatrix(samples.num_classes, samples.ignore_label) for _ in range(2)
-    )
-    for index in tqdm(indices, unit="image", desc="certificate"):
-        image, labels = samples.load(index)
-        image = fitted(np.asarray(image), sides)
-        truth = Image.fromarray(np.asarray(labels).astype("int32"))
-        truth = np.asarray(truth.resize(sides[::-1], Image.NEAREST))[None]
-        ours.update(truth, model(image))
-        theirs.update(truth, exported(image))
-    change = theirs.miou() - ours.miou()
-    if not change >= -LARGEST_LOSS:  # nan, too
-        raise ParityError(
-            f"{what} has a mIoU of {theirs.miou():.2%} where the Keras model has "
-            f"{ours.miou():.2%}, on {len(indices)} images of {samples.name} "
-            f"{samples.split}; it may lose {LARGEST_LOSS:.0%}. Nothing was exported."
-        )
-    return {
-        "miou": theirs.miou(),
-        "model_miou": ours.miou(),
-        "miou_change": change,
-        "images": len(indices),
-        "dataset": samples.name,
-        "split": samples.split,
-    }

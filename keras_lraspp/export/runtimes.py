@@ -8,14 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.export.metadata import INPUT, KEY, OUTPUTS, Metadata, NamedClasses
+from keras_lraspp.export.metadata import ASSET, INPUT, KEY, OUTPUTS, Metadata
 from keras_lraspp.inference.tta import SINGLE_PASS
-
-Run = Callable[[str, np.ndarray], np.ndarray]
 
 
 class ExportedModel:
-    """An exported file that is ready to be used.
+    """An exported file that is ready to be used: a `Predictor` in its own runtime.
 
     Args:
         path: The file or folder, for errors.
@@ -28,7 +26,10 @@ class ExportedModel:
         path: The file or folder.
         outputs: Names of the outputs.
         sides: As above.
-        metadata: As above.
+        num_classes: Number of classes; 0 if the file does not say it.
+        smallest_side: Smallest height and width of an image, in pixels.
+        variant: Name of the network, `None` if the file does not say it.
+        classes: Names and colours of the classes, `None` if the file says none.
         options: One pass over the image, as for every `Predictor`.
     """
 
@@ -37,7 +38,7 @@ class ExportedModel:
     def __init__(
         self,
         path: Path,
-        run: Run,
+        run: Callable[[str, np.ndarray], np.ndarray],
         outputs: Sequence[str],
         sides: tuple[int | None, int | None],
         metadata: Metadata,
@@ -45,28 +46,8 @@ class ExportedModel:
         self.path = path
         self.outputs = tuple(outputs)
         self.sides = sides
-        self.metadata = metadata
+        self.num_classes, self.smallest_side, self.variant, self.classes = metadata
         self._run = run
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes; 0 if the file does not say it."""
-        return self.metadata.num_classes
-
-    @property
-    def smallest_side(self) -> int:
-        """Smallest height and width of an image, in pixels."""
-        return self.metadata.smallest_side
-
-    @property
-    def variant(self) -> str | None:
-        """Name of the network, if the file says it."""
-        return self.metadata.variant
-
-    @property
-    def classes(self) -> NamedClasses | None:
-        """Names and colours of the classes, if the file says them."""
-        return self.metadata.classes
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -140,91 +121,6 @@ class ExportedModel:
                 f"The image is {shape[1]}x{shape[2]}, but the smallest side of "
                 f"{self.path} is {self.smallest_side} pixels; enlarge the image."
             )
-
-
-def add_entries(content: bytes, entries: dict[str, str]) -> bytes:
-    """Returns a LiteRT file with texts by name.
-
-    They are one JSON object, in the buffer of a metadata entry `keras_lraspp`.
-
-    Args:
-        content: A LiteRT (`.tflite`) file.
-        entries: The texts.
-    """
-    from ai_edge_litert import schema_py_generated as schema
-    from ai_edge_litert.tools import flatbuffer_utils
-
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
-    buffer = schema.BufferT()
-    buffer.data = list(json.dumps(entries, ensure_ascii=False).encode())
-    entry = schema.MetadataT()
-    entry.name, entry.buffer = KEY, len(model.buffers)
-    model.buffers.append(buffer)
-    model.metadata = [*(model.metadata or []), entry]
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
-
-
-def read_entries(content: bytes) -> dict[str, str]:
-    """Returns the texts that `add_entries` wrote; none of a file without.
-
-    Raises:
-        ValueError: If they are damaged.
-    """
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.Model.GetRootAs(content, 0)
-    for index in range(model.MetadataLength()):
-        entry = model.Metadata(index)
-        if entry.Name() == KEY.encode():
-            data = model.Buffers(entry.Buffer()).DataAsNumpy()
-            return dict(json.loads(bytes(data)))
-    return {}
-
-
-class LiteRTFile:
-    """A LiteRT file from one uint8 image to labels or scores, ready to be run.
-
-    Args:
-        content: The file.
-        threads: Number of threads; `None` for one per core.
-
-    Attributes:
-        outputs: Names of what it returns.
-        size: (height, width) of its images.
-        metadata: What the file says of itself.
-
-    Raises:
-        ValueError: If it is no such file; damaged ones raise other errors, too.
-    """
-
-    def __init__(self, content: bytes, threads: int | None = None):
-        from ai_edge_litert.interpreter import Interpreter
-
-        self._interpreter = Interpreter(
-            model_content=content, num_threads=threads or os.cpu_count() or 1
-        )
-        self._run = self._interpreter.get_signature_runner()
-        pixels = self._run.get_input_details()[INPUT]
-        made = self._run.get_output_details()
-        if pixels["dtype"] is not np.uint8 or len(pixels["shape"]) != 4:
-            raise ValueError("its input is not uint8 (1, H, W, 3)")
-        self.outputs = tuple(name for name in OUTPUTS if name in made)
-        if not self.outputs:
-            raise ValueError(f"it returns {', '.join(made) or 'nothing'}")
-        self.size = tuple(int(side) for side in pixels["shape"][1:3])
-        scores = [made[name]["shape"][-1] for name in self.outputs[-1:]]
-        count = 0 if self.outputs == ("labels",) else int(scores[0])
-        self.metadata = Metadata.of_entries(read_entries(content), count)
-
-    def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns the outputs by name of uint8 images (B, *size, 3), one by one."""
-        results = [self._run(**{INPUT: image[None]}) for image in images]
-        if len(results) == 1:
-            return results[0]
-        return {
-            name: np.concatenate([result[name] for result in results])
-            for name in self.outputs
-        }
 
 
 def open_exported(path: str | Path, threads: int | None = None) -> ExportedModel:
@@ -301,11 +197,7 @@ def open_litert(path: str | Path, threads: int | None = None) -> ExportedModel:
 
 
 def open_saved_model(path: str | Path) -> ExportedModel:
-    """Opens a SavedModel, the folder of one version; see `open_exported`.
-
-    Classes and colours are read from `assets/keras_lraspp.json` in it, texts by name
-    as `Metadata.entries` returns them, if it is there.
-    """
+    """Opens a SavedModel, the folder of one version; see `open_exported`."""
     import tensorflow as tf
 
     path = Path(path)
@@ -319,7 +211,7 @@ def open_saved_model(path: str | Path) -> ExportedModel:
                 found.setdefault(name, made)
         first = found[_known(found)[0]]
         pixels = first.structured_input_signature[1][INPUT]
-        note = path / "assets" / f"{KEY}.json"
+        note = path / "assets" / ASSET
         entries = json.loads(note.read_text("utf-8")) if note.is_file() else {}
         shapes = {name: found[name].structured_outputs[name].shape for name in found}
         metadata = Metadata.of_entries(entries, _count(shapes))
@@ -332,6 +224,77 @@ def open_saved_model(path: str | Path) -> ExportedModel:
     model = ExportedModel(path, run, _known(found), tuple(pixels.shape[1:3]), metadata)
     model.loaded = loaded  # its signatures do not keep its weights alive
     return model
+
+
+def add_entries(content: bytes, entries: dict[str, str]) -> bytes:
+    """Returns the content of a LiteRT file with texts by name.
+
+    They are one JSON object, in the buffer of a metadata entry `keras_lraspp`.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    buffer = schema.BufferT()
+    buffer.data = list(json.dumps(entries, ensure_ascii=False).encode())
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = KEY, len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or []), entry]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def read_entries(content: bytes) -> dict[str, str]:
+    """Returns the texts that `add_entries` wrote; none of a file without.
+
+    Raises:
+        ValueError: If they are damaged.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(content, 0)
+    for index in range(model.MetadataLength()):
+        entry = model.Metadata(index)
+        if entry.Name() == KEY.encode():
+            data = model.Buffers(entry.Buffer()).DataAsNumpy()
+            return dict(json.loads(bytes(data)))
+    return {}
+
+
+class LiteRTFile:
+    """The content of a LiteRT file in its interpreter.
+
+    Attributes:
+        outputs: Names of its outputs.
+        size: (height, width) of its images.
+        metadata: What the file says of itself.
+    """
+
+    def __init__(self, content: bytes, threads: int | None = None):
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._interpreter = Interpreter(
+            model_content=content, num_threads=threads or os.cpu_count() or 1
+        )
+        self._run = self._interpreter.get_signature_runner()
+        pixels = self._run.get_input_details()[INPUT]
+        made = self._run.get_output_details()
+        if pixels["dtype"] is not np.uint8 or len(pixels["shape"]) != 4:
+            raise ValueError("its input is not uint8 (1, H, W, 3)")
+        self.outputs = _known(made)
+        self.size = tuple(int(side) for side in pixels["shape"][1:3])
+        shapes = {name: made[name]["shape"].tolist() for name in self.outputs}
+        self.metadata = Metadata.of_entries(read_entries(content), _count(shapes))
+
+    def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns the outputs by name of uint8 images (B, *size, 3), one by one."""
+        results = [self._run(**{INPUT: image[None]}) for image in images]
+        if len(results) == 1:
+            return results[0]
+        return {
+            name: np.concatenate([result[name] for result in results])
+            for name in self.outputs
+        }
 
 
 def _known(names) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -11,34 +11,165 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.export.graph import (
-    Sides,
-    image_sides,
+    FileContents,
+    choose_contents,
     inference_graph,
-    is_lraspp,
     require_tensorflow,
 )
-from keras_lraspp.export.metadata import KEY, Classes, Metadata, describe
+from keras_lraspp.export.metadata import ASSET
 from keras_lraspp.export.parity import (
     ParityReport,
     check_agreement,
-    check_image,
-    check_sizes,
-    compare,
-    require_agreement,
+    check_parity,
+    draw_image,
+    drawn_sizes,
 )
 from keras_lraspp.files import put_in_place, staging
+from keras_lraspp.models.lraspp import LRASPP
 
-MAX_PIXELS = 2**24  # of an encoded image; of a larger one the logits fill the memory
+# Pixels of an encoded image; of a larger one the logits fill the memory.
+MAX_ENCODED_PIXELS = 2**24
 
-Logits = Callable[[tf.Tensor], tf.Tensor]
-Labels = Callable[[tf.Tensor], tf.Tensor]
+_WARMUP = Path("assets.extra") / "tf_serving_warmup_requests"
+_PNGS = ("label_png_bytes", "color_png_bytes")
+
+
+def export_saved_model(
+    model: keras.Model,
+    folder: str | Path,
+    *,
+    version: int = 1,
+    size: Sequence[int] | None = None,
+    classes: ClassSet,
+    variant: str | None = None,
+    images: Iterable[np.ndarray] = (),
+    overwrite: bool = False,
+) -> ParityReport:
+    """Writes `<folder>/<version>/`, a SavedModel from uint8 images to labels.
+
+    Its signatures are those of `keras_lraspp.export.saved_model`. Classes and colours
+    are in `assets/keras_lraspp.json`, requests to warm up with in `assets.extra/`. It
+    is written beside, loaded again, compared with the model and renamed at the end, so
+    that a server which watches `folder` sees a whole version or none.
+
+    Args:
+        model: An `LRASPP`, or another model that takes uint8 pixels (B, H, W, 3) and
+            returns logits (B, H, W, classes).
+        folder: The folder of all versions.
+        version: Number of this one, at least 1.
+        size: Fixed (height, width) of images; `None` for any size that `model` takes.
+        classes: Names and colours of the classes.
+        variant: Name of the network.
+        images: More images to compare on, uint8 RGB (H, W, 3).
+        overwrite: Whether to replace this version if it is there.
+
+    Returns:
+        How the SavedModel compares with the model.
+
+    Raises:
+        InputError: On another backend than TensorFlow, for bad arguments, or if the
+            version is there.
+        ParityError: If the SavedModel gives other labels than the model.
+        StorageError: If it cannot be written.
+    """
+    require_tensorflow("A SavedModel")
+    check_version(version)
+    contents = choose_contents(model, ("labels", "logits"), size, classes, variant)
+    target = Path(folder) / str(version)
+    if target.exists() and not overwrite:
+        raise InputError(
+            f"{target} is there already; choose another version or --overwrite."
+        )
+    with staging(target.parent) as hidden:
+        # One deeper: the hidden folder itself is closed to other users.
+        report = write_saved_model(contents, hidden / target.name, images)
+        put_in_place(hidden / target.name, target)
+    return replace(report, path=target)
+
+
+def check_version(version: int) -> None:
+    """Raises InputError for what is no version of a SavedModel."""
+    if not isinstance(version, int) or version < 1:
+        raise InputError(f"version is a whole number from 1, not {version!r}.")
+
+
+def write_saved_model(
+    contents: FileContents, path: Path, images: Iterable[np.ndarray]
+) -> ParityReport:
+    """Writes a SavedModel with requests to warm up with, and compares it.
+
+    Args:
+        contents: The model and its classes. The signatures are always the same.
+        path: Its folder, inside one of `staging`.
+        images: More images to compare on, uint8 RGB (H, W, 3).
+    """
+    _save(contents, path)
+    image = draw_image(*drawn_sizes(contents.model, contents.sides)[0])
+    try:
+        _write_warmup(path, image)
+    except tf.errors.OpError as error:
+        raise StorageError(f"Cannot write {path}: {error.message}.") from error
+    return _check(contents, path, images, image)
+
+
+def _save(contents: FileContents, path: Path) -> None:
+    model, _, sides, about = contents
+    # One graph for all: its weights are in the file once. What a signature does not
+    # return is cut off when it is loaded.
+    graph = inference_graph(model, "tensorflow", ("labels", "logits"), sides)
+    functions = signatures(
+        lambda image: graph(image)["labels"],
+        lambda image: graph(image)["logits"],
+        about.classes.palette,
+        sides,
+    )
+    asset = path.with_name(ASSET)
+    entries = json.dumps(about.entries(), indent=1, ensure_ascii=False)
+    asset.write_text(entries, encoding="utf-8")
+    module = tf.Module()
+    module.card = tf.saved_model.Asset(str(asset))
+    if not isinstance(model, LRASPP):  # whose weights are constants of the graph
+        module.weights = [variable.value for variable in model.variables]
+    try:
+        tf.saved_model.save(module, str(path), signatures=functions)
+    except tf.errors.OpError as error:  # of the file system: a full disk, say
+        raise OSError(error.message) from error
+
+
+def _check(contents: FileContents, path: Path, images, image) -> ParityReport:
+    loaded = tf.saved_model.load(str(path))  # its functions hold no reference to it
+    functions = loaded.signatures
+
+    def labels(picture):
+        found = functions["serving_default"](image=tf.constant(picture))
+        return found["labels"].numpy()
+
+    def logits(picture):
+        return functions["logits"](image=tf.constant(picture))["logits"].numpy()
+
+    report = check_parity(
+        contents.model,
+        labels,
+        logits,
+        sides=contents.sides,
+        images=images,
+        path=path,
+        format="saved_model",
+        runtime=f"tensorflow {tf.__version__}",
+    )
+    scores = contents.model(image, training=False)
+    expected = keras.ops.convert_to_numpy(scores).argmax(-1)
+    for name, answer in _warmup_answers(path, functions):
+        check_agreement(expected, answer, f"The signature {name} for {path}")
+    return report
 
 
 def signatures(
-    labels: Labels,
-    logits: Logits,
+    labels: Callable[[tf.Tensor], tf.Tensor],
+    logits: Callable[[tf.Tensor], tf.Tensor],
     palette: Sequence[tuple[int, int, int]],
     sides: tuple[int | None, int | None] = (None, None),
 ) -> dict[str, tf.types.experimental.GenericFunction]:
@@ -51,7 +182,7 @@ def signatures(
     | `serve_bytes` | `image_bytes`, JPEG or PNG files of one size (B,) | `labels`, and for each image a PNG of its labels, `label_png_bytes`, and one in the classes' colours, `color_png_bytes` |
     | `serve_png` | the same, of any sizes | the two PNGs only: a small answer in JSON |
 
-    Bytes that are no JPEG or PNG, are damaged or claim more than `MAX_PIXELS` are an
+    Bytes that are no JPEG or PNG, are damaged or claim more than `MAX_ENCODED_PIXELS` are an
     `INVALID_ARGUMENT` to the caller.
 
     Args:
@@ -69,7 +200,7 @@ def signatures(
     colors = tf.constant(palette, tf.uint8)
 
     def decode(content):
-        pixels = decode_image(content)
+        pixels = _decode_image(content)
         wrong = "The image has another size than the model was exported for."
         for side, wanted in zip(tf.unstack(tf.shape(pixels)[:2]), sides, strict=True):
             if wanted is not None:
@@ -117,21 +248,12 @@ def signatures(
     }
 
 
-_PNGS = ("label_png_bytes", "color_png_bytes")
+def _decode_image(content: tf.Tensor) -> tf.Tensor:
+    """Decodes the bytes of a JPEG or PNG in a graph, after a look at its header.
 
-
-def decode_image(content: tf.Tensor) -> tf.Tensor:
-    """Decodes a JPEG or PNG in a graph, after a look at its header.
-
-    Args:
-        content: Scalar string, the bytes of the file.
-
-    Returns:
-        uint8 RGB (H, W, 3). Alpha is dropped, of 16 bits the upper ones are kept, and
-        the orientation that a camera noted is not applied.
-
-    Raises:
-        tf.errors.InvalidArgumentError: When it runs, for anything else.
+    Returns uint8 RGB (H, W, 3). Alpha is dropped, of 16 bits the upper ones are kept,
+    and the orientation that a camera noted is not applied. Anything else is an
+    InvalidArgumentError when it runs.
     """
     is_jpeg = tf.equal(tf.strings.substr(content, 0, 3), b"\xff\xd8\xff")
     # The signature, and the header that must follow it, which ends at byte 33.
@@ -148,8 +270,10 @@ def decode_image(content: tf.Tensor) -> tf.Tensor:
         ),
         lambda: tf.reduce_prod(_big_endian(content, (16, 20))),
     )
-    message = f"The image claims more than {MAX_PIXELS} pixels."
-    small = tf.logical_and(tf.greater(pixels, 0), tf.less_equal(pixels, MAX_PIXELS))
+    message = f"The image claims more than {MAX_ENCODED_PIXELS} pixels."
+    small = tf.logical_and(
+        tf.greater(pixels, 0), tf.less_equal(pixels, MAX_ENCODED_PIXELS)
+    )
     content = _where(small, message, content)
     return tf.cond(
         is_jpeg,
@@ -171,23 +295,11 @@ def _where(condition: tf.Tensor, message: str, value: tf.Tensor) -> tf.Tensor:
         return tf.identity(value)
 
 
-WARMUP = Path("assets.extra") / "tf_serving_warmup_requests"
-
-
-def write_warmup(folder: Path, image: np.ndarray, model: str = "lraspp") -> Path:
+def _write_warmup(folder: Path, image: np.ndarray) -> None:
     """Writes one request per signature that images are usually sent to.
 
     The first call of a graph takes a second and more; with these, no user waits for it.
-
-    Args:
-        folder: The version's folder.
-        image: uint8 RGB (1, H, W, 3), of the size that is to be expected.
-        model: Name of the model on the server; the server does not check it.
-
-    Returns:
-        The file: a TFRecord of `PredictionLog`.
     """
-    import tensorflow as tf
     from tensorflow_serving.apis import prediction_log_pb2
 
     encoded = io.BytesIO()
@@ -197,33 +309,27 @@ def write_warmup(folder: Path, image: np.ndarray, model: str = "lraspp") -> Path
         ("serve_bytes", "image_bytes", [encoded.getvalue()]),
         ("serve_png", "image_bytes", [encoded.getvalue()]),
     )
-    path = folder / WARMUP
+    path = folder / _WARMUP
     path.parent.mkdir()
     with tf.io.TFRecordWriter(str(path)) as writer:
         for signature, name, value in requests:
             log = prediction_log_pb2.PredictionLog()
             request = log.predict_log.request
-            request.model_spec.name = model
+            request.model_spec.name = "lraspp"  # which the server does not check
             request.model_spec.signature_name = signature
             request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
             writer.write(log.SerializeToString())
-    return path
 
 
-def answers(folder: Path, signatures) -> Iterator[tuple[str, np.ndarray]]:
-    """Reads the requests back and runs each: a single bad one stops the server's load.
-
-    Args:
-        folder: The version's folder.
-        signatures: Functions by name, of the loaded SavedModel.
+def _warmup_answers(folder: Path, signatures) -> Iterator[tuple[str, np.ndarray]]:
+    """Runs each request: a single bad one stops the server's load.
 
     Yields:
         Signature, and the labels (1, H, W) that it answered with.
     """
-    import tensorflow as tf
     from tensorflow_serving.apis import prediction_log_pb2
 
-    for record in tf.data.TFRecordDataset(str(folder / WARMUP)):
+    for record in tf.data.TFRecordDataset(str(folder / _WARMUP)):
         log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
         request = log.predict_log.request
         name = request.model_spec.signature_name
@@ -237,123 +343,3 @@ def answers(folder: Path, signatures) -> Iterator[tuple[str, np.ndarray]]:
         if "label_png_bytes" in found:
             content = found["label_png_bytes"].numpy()[0]
             yield name, np.asarray(Image.open(io.BytesIO(content)))[None]
-
-
-CARD = f"{KEY}.json"  # in assets/
-
-
-def export_saved_model(
-    model: keras.Model,
-    folder: str | Path,
-    *,
-    version: int = 1,
-    size: Sequence[int] | None = None,
-    classes: Classes,
-    variant: str | None = None,
-    images: Iterable[np.ndarray] = (),
-    overwrite: bool = False,
-) -> ParityReport:
-    """Writes `<folder>/<version>/`, a SavedModel from uint8 images to labels.
-
-    Its signatures are those of `keras_lraspp.export.saved_model`. Classes and colours
-    are in `assets/keras_lraspp.json`, requests to warm up with in `assets.extra/`. It
-    is written beside, loaded again, compared with the model and renamed at the end, so
-    that a server which watches `folder` sees a whole version or none.
-
-    Args:
-        model: An `LRASPP`, or another model that takes uint8 pixels (B, H, W, 3) and
-            returns logits (B, H, W, classes).
-        folder: The folder of all versions.
-        version: Number of this one, at least 1.
-        size: Fixed (height, width) of images; `None` for any size that `model` takes.
-        classes: Names and colours of the classes, e.g. a `ClassSet`.
-        variant: Name of the network.
-        images: More images to compare on, uint8 RGB (H, W, 3).
-        overwrite: Whether to replace this version if it is there.
-
-    Returns:
-        How the SavedModel compares with the model.
-
-    Raises:
-        InputError: On another backend than TensorFlow, for bad arguments, or if the
-            version is there.
-        ParityError: If the SavedModel gives other labels than the model.
-        StorageError: If it cannot be written.
-    """
-    import tensorflow as tf
-
-    require_tensorflow("A SavedModel")
-    if not isinstance(version, int) or version < 1:
-        raise InputError(f"version is a whole number from 1, not {version!r}.")
-    sides = image_sides(model, size)
-    about = describe(model, classes, variant)
-    target = Path(folder) / str(version)
-    if target.exists() and not overwrite:
-        raise InputError(
-            f"{target} is there already; choose another version or --overwrite."
-        )
-    with staging(target.parent) as hidden:
-        # One deeper: the hidden folder itself is closed to other users.
-        made = hidden / target.name
-        _save(model, made, sides, about)
-        image = check_image(*check_sizes(model, sides)[0])
-        try:
-            write_warmup(made, image)
-        except tf.errors.OpError as error:
-            raise StorageError(f"Cannot write {target}: {error.message}.") from error
-        report = _check(model, made, sides, images, image, target)
-        put_in_place(made, target)
-    return report
-
-
-def _save(model: keras.Model, path: Path, sides: Sides, about: Metadata) -> None:
-    import tensorflow as tf
-
-    # One graph for all: its weights are in the file once. What a signature does not
-    # return is cut off when it is loaded.
-    graph = inference_graph(model, "tensorflow", ("labels", "logits"), sides)
-    functions = signatures(
-        lambda image: graph(image)["labels"],
-        lambda image: graph(image)["logits"],
-        about.palette,
-        sides,
-    )
-    card = path.with_name(CARD)
-    entries = json.dumps(about.entries(), indent=1, ensure_ascii=False)
-    card.write_text(entries, encoding="utf-8")
-    module = tf.Module()
-    module.card = tf.saved_model.Asset(str(card))
-    if not is_lraspp(model):  # whose weights are constants of the graph
-        module.weights = [variable.value for variable in model.variables]
-    try:
-        tf.saved_model.save(module, str(path), signatures=functions)
-    except tf.errors.OpError as error:  # of the file system: a full disk, say
-        raise OSError(error.message) from error
-
-
-def _check(model, path: Path, sides: Sides, images, image, target) -> ParityReport:
-    import tensorflow as tf
-
-    loaded = tf.saved_model.load(str(path))  # its functions hold no reference to it
-    functions = loaded.signatures
-
-    def labels(picture):
-        return functions["serving_default"](image=tf.constant(picture))["labels"]
-
-    def logits(picture):
-        return functions["logits"](image=tf.constant(picture))["logits"].numpy()
-
-    found = compare(
-        model, lambda one: labels(one).numpy(), logits, sides=sides, images=images
-    )
-    require_agreement(found.agreement, f"The SavedModel for {target}")
-    expected = keras.ops.convert_to_numpy(model(image, training=False)).argmax(-1)
-    for name, answer in answers(path, functions):
-        check_agreement(expected, answer, f"The signature {name} for {target}")
-    return ParityReport(
-        path=target,
-        format="saved_model",
-        precision="float32",
-        runtime=f"tensorflow {tf.__version__}",
-        **asdict(found),
-    )

@@ -13,7 +13,7 @@ from harness.trained_like import trained_like
 from keras_lraspp.classes import ClassSet, generic_class_set
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.litert import export_litert
-from keras_lraspp.export.parity import ParityError, check_image
+from keras_lraspp.export.parity import ParityError, draw_image
 from keras_lraspp.export.runtimes import add_entries, read_entries
 from keras_lraspp.models.mobilenet_v3 import BACKBONES
 
@@ -52,7 +52,7 @@ def exported(model, tmp_path_factory):
                 outputs=outputs,
                 classes=CLASSES,
                 variant="tiny",
-                images=[check_image(40, 30)[0]],
+                images=[draw_image(40, 30)[0]],
             )
             made[precision] = path, report
         return made[precision]
@@ -122,7 +122,7 @@ def test_eight_bits(model, exported):
     (given,) = interpreter.get_input_details()
     # Pixels go in as they are.
     assert (given["dtype"], given["quantization"]) == (np.uint8, (1.0, 0))
-    image = check_image(*SIZE)
+    image = draw_image(*SIZE)
     labels = interpreter.get_signature_runner()(image=image)["labels"]
     assert np.mean(labels == scores(model, image).argmax(-1)) > 0.9
     assert report.max_logit_difference is None

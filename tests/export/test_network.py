@@ -8,7 +8,7 @@ import tensorflow as tf
 from harness.trained_like import trained_like
 from keras_lraspp.export.folding import folded_convolutions
 from keras_lraspp.export.graph import inference_graph, small_logits
-from keras_lraspp.export.parity import check_image
+from keras_lraspp.export.parity import draw_image
 
 
 def scores(model, image):
@@ -26,7 +26,7 @@ def scores(model, image):
 )
 def test_the_same_logits_at_odd_sizes(arguments, size):
     model = trained_like(**arguments)
-    image = check_image(*size)
+    image = draw_image(*size)
     expected = scores(model, image)
     assert expected.std() > 0.1
     graph = inference_graph(model, "tensorflow", ("logits", "labels"))
@@ -50,7 +50,7 @@ def test_batch_norm_is_folded():
 
 def test_padded_classes_never_win():
     model = trained_like(5, output_stride=32)
-    image = tf.constant(check_image(40, 40))
+    image = tf.constant(draw_image(40, 40))
     plain = small_logits(model, "tensorflow")(image)
     padded = small_logits(model, "tensorflow", padded_classes=8)(image)
     assert padded.shape[-1] == 8
@@ -60,7 +60,7 @@ def test_padded_classes_never_win():
 
 def test_later_weights_have_no_effect():
     model = trained_like(output_stride=32)
-    image = tf.constant(check_image(40, 40))
+    image = tf.constant(draw_image(40, 40))
     function = small_logits(model, "tensorflow")
     before = function(image)
     model.get_layer("head_classes_conv").kernel.assign(

@@ -13,7 +13,7 @@ from harness.trained_like import trained_like
 from keras_lraspp.classes import CLASS_SETS, ClassSet, generic_class_set
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.onnx import export_onnx
-from keras_lraspp.export.parity import ParityError, check_image
+from keras_lraspp.export.parity import ParityError, draw_image
 from keras_lraspp.models.mobilenet_v3 import BACKBONES
 
 CLASSES = ClassSet(("a", "b", "c", "é", "e"), generic_class_set(5).palette)
@@ -43,7 +43,7 @@ def any_size(tmp_path_factory):
         outputs=("labels", "logits", "probabilities"),
         classes=CLASSES,
         variant="tiny",
-        images=[check_image(50, 60)[0]],
+        images=[draw_image(50, 60)[0]],
     )
     return model, path, report, onnx.load(path)
 
@@ -156,7 +156,7 @@ def test_a_fixed_size_to_labels(tmp_path):
     assert [dims(value) for value in proto.graph.output] == [["batch", 64, 96]]
     # Nothing is worked out at run time but the image.
     assert not {"Shape", "Slice", "Concat"} & {n.op_type for n in proto.graph.node}
-    images = np.concatenate([check_image(64, 96), random_images(1, 64, 96)])
+    images = np.concatenate([draw_image(64, 96), random_images(1, 64, 96)])
     (labels,) = run(path, images)
     assert np.mean(labels == scores(model, images).argmax(-1)) > 0.999
     with pytest.raises(Exception, match="Got: 63 Expected: 64"):
@@ -168,8 +168,8 @@ def test_a_fixed_size_that_halves_unevenly(tmp_path, size):
     # 100 pixels become 4 cells, which are resized to 13, not by a whole factor.
     model, path = trained_like(output_stride=32), tmp_path / "fixed.onnx"
     export_onnx(model, path, size=size, outputs=["logits"])
-    expected = scores(model, check_image(*size))
-    (logits,) = run(path, check_image(*size))
+    expected = scores(model, draw_image(*size))
+    (logits,) = run(path, draw_image(*size))
     np.testing.assert_allclose(logits, expected, atol=1e-4 * np.abs(expected).max())
 
 
@@ -184,7 +184,7 @@ def test_other_variants_at_any_size(tmp_path, arguments, sizes):
     model, path = trained_like(**arguments), tmp_path / "any.onnx"
     export_onnx(model, path, outputs=["logits"])
     for size in sizes:
-        images = check_image(*size)
+        images = draw_image(*size)
         expected = scores(model, images)
         (logits,) = run(path, images)
         atol = 1e-4 * np.abs(expected).max()

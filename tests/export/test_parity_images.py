@@ -7,10 +7,10 @@ from keras_lraspp.classes import generic_class_set
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.parity import (
     ParityError,
-    certify,
-    find_samples,
-    pictures,
-    spread,
+    compare_miou,
+    evenly_spaced,
+    load_images,
+    open_split,
 )
 
 TRUTH = np.array([[0, 0, 1, 1], [0, 0, 1, 255]], np.uint8)
@@ -40,20 +40,20 @@ class Toy:
     ],
 )
 def test_images_are_spread_over_the_set(count, indices):
-    assert spread(Toy(), count) == indices
-    seen = [image[0, 0, 0] for image in pictures(Toy(), count)]
+    assert evenly_spaced(Toy(), count) == indices
+    seen = [image[0, 0, 0] for image in load_images(Toy(), count)]
     assert seen == indices
 
 
 def test_without_a_data_set_there_are_none():
-    assert list(pictures(None, 4)) == []
-    assert find_samples(None, None, "val", 2, None) is None
+    assert list(load_images(None, 4)) == []
+    assert open_split(None, None, "val", 2, None) is None
 
 
 def test_other_classes_do_not_certify():
     with pytest.raises(InputError, match="3 classes; toy has 2"):
-        find_samples(lambda split: Toy(), None, "val", 3, "--precision=int8")
-    found = find_samples(lambda split: Toy(), None, "val", 3, None)
+        open_split(lambda split: Toy(), None, "val", 3, "--precision=int8")
+    found = open_split(lambda split: Toy(), None, "val", 3, None)
     assert found.name == "toy"
 
 
@@ -73,8 +73,8 @@ def wrong_at(row, column):
 def test_the_mean_iou_of_both():
     """One of 7 pixels wrong: IoU 3/4 and 3/4."""
     with pytest.raises(ParityError, match="mIoU of 75.00% where .* has 100.00%"):
-        certify(right, wrong_at(0, 0), Toy(), 3, (2, 4), "It")
-    found = certify(wrong_at(0, 0), right, Toy(), 3, (2, 4), "It")
+        compare_miou(right, wrong_at(0, 0), Toy(), 3, (2, 4), "It")
+    found = compare_miou(wrong_at(0, 0), right, Toy(), 3, (2, 4), "It")
     assert found == {
         "miou": 1.0,
         "model_miou": 0.75,
@@ -83,7 +83,7 @@ def test_the_mean_iou_of_both():
         "dataset": "toy",
         "split": "val",
     }
-    ignored = certify(right, wrong_at(1, 3), Toy(), 3, (2, 4), "It")
+    ignored = compare_miou(right, wrong_at(1, 3), Toy(), 3, (2, 4), "It")
     assert ignored["miou_change"] == 0
 
 
@@ -94,5 +94,5 @@ def test_images_and_labels_get_the_exported_size():
         seen.append(images.shape)
         return right(images).repeat(2, 1).repeat(2, 2)
 
-    assert certify(labels, labels, Toy(), 1, (4, 8), "It")["miou"] == 1.0
+    assert compare_miou(labels, labels, Toy(), 1, (4, 8), "It")["miou"] == 1.0
     assert seen == [(1, 4, 8, 3)] * 2

@@ -218,9 +218,9 @@ def test_a_model_that_drifts_leaves_nothing(tmp_path):
 def test_a_drift_of_the_bytes_signatures_alone_is_seen(tmp_path, monkeypatch):
     from keras_lraspp.export import saved_model as signatures
 
-    decode = signatures.decode_image
+    decode = signatures._decode_image
     monkeypatch.setattr(
-        signatures, "decode_image", lambda content: 255 - decode(content)
+        signatures, "_decode_image", lambda content: 255 - decode(content)
     )
     with pytest.raises(ParityError, match="signature serve_bytes"):
         save(pixel_model(), tmp_path)

@@ -13,7 +13,7 @@ from harness.image_files import encoded
 from harness.pixel_model import expected_labels, pixel_model, random_images
 from harness.served import ServedModel
 from keras_lraspp.classes import generic_class_set
-from keras_lraspp.export.saved_model import MAX_PIXELS, signatures
+from keras_lraspp.export.saved_model import MAX_ENCODED_PIXELS, signatures
 
 PALETTE = generic_class_set(5).palette
 
@@ -122,7 +122,7 @@ def _claims(content: bytes, height: int, width: int) -> bytes:
 
 
 _IMAGE = random_images(30, 40)
-_SIDE = int(MAX_PIXELS**0.5) + 1
+_SIDE = int(MAX_ENCODED_PIXELS**0.5) + 1
 _BAD = {
     "empty": b"",
     "text": b"hello",

@@ -6,7 +6,7 @@ import onnx_ir as ir
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from keras_lraspp.export.onnx import rewrite_graph
+from keras_lraspp.export.onnx_rewriting import rewrite_graph
 
 
 def graph_of(nodes, shape, *, rank=4, kind=TensorProto.FLOAT, **constants):
