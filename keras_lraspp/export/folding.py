@@ -1,4 +1,4 @@
-"""The convolutions of an LRASPP with their batch norms folded in."""
+"""Batch norm folding: the convolutions of an LRASPP with their batch norms."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ import numpy as np
 
 
 class Convolution(NamedTuple):
-    """What a convolution does, as plain numbers.
+    """Kernel, bias, stride and dilation of a convolution as plain numbers.
 
     Attributes:
         kernel: float64 (k, k, channels in, channels out); depthwise (k, k, channels,
@@ -49,16 +49,10 @@ class Convolution(NamedTuple):
 
 
 def folded_convolutions(model: keras.Model) -> dict[str, Convolution]:
-    """Returns the convolutions of a model and of its backbone, by layer name.
+    """Returns the convolutions of an `LRASPP` and its backbone, by layer name.
 
     Batch norm after a convolution is one more linear map per channel: a layer
     `<name>_bn` is folded into `<name>_conv`, in float64.
-
-    Args:
-        model: An `LRASPP`, with any weights.
-
-    Returns:
-        Convolutions by the names of their layers.
     """
     layers = {layer.name: layer for layer in (*model.layers, *model.backbone.layers)}
     kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)

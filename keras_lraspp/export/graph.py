@@ -1,4 +1,4 @@
-"""One inference graph for all formats: uint8 image in, labels or scores out."""
+"""TensorFlow inference graph of all formats: uint8 image in, labels or scores out."""
 
 import contextlib
 import logging
@@ -102,14 +102,7 @@ def choose_contents(
     classes: ClassSet | None,
     variant: str | None,
 ) -> FileContents:
-    """Checks what a file is to hold against the model.
-
-    Args:
-        model: The model.
-        outputs: Some of `OUTPUTS`, checked by `check_output_names`.
-        size: (height, width) in pixels, or `None` for what the model takes.
-        classes: Names and colours of the classes; `None` if they are not known.
-        variant: Name of the network; `None` if it has none.
+    """Returns the contents of a file; the arguments are those of the export functions.
 
     Raises:
         InputError: If the model does not take images of that size, or has another
@@ -156,12 +149,12 @@ def inference_graph(
     """Makes the graph that an exported file holds.
 
     An `LRASPP` is written anew from its weights, without batch norm and with fewer
-    operations, see `keras_lraspp.export.graph`; another model is called as it is.
+    operations; another model is called as it is.
 
     Args:
         model: Takes uint8 pixels (B, H, W, 3), returns logits (B, H, W, classes).
             Later changes to an `LRASPP`'s weights have no effect.
-        target: Key of `keras_lraspp.export.graph.STYLES`.
+        target: Key of `CONVERTER_STYLES`.
         outputs: Some of `OUTPUTS`.
         sides: Height and width of the images; `None` for any.
         batch: Number of images; `None` for any.
@@ -171,7 +164,7 @@ def inference_graph(
         returns, as asked for, `labels`, int32 (B, H, W), the lower class where two are
         equal; `logits` and `probabilities`, float32 (B, H, W, classes).
     """
-    logits_of = _logits_function(model, target, _padded_classes(model, target, outputs))
+    logits_of = _logits_function(model, target, outputs)
 
     @tf.function(
         input_signature=[tf.TensorSpec((batch, *sides, 3), tf.uint8, name=INPUT)],
@@ -191,9 +184,13 @@ def inference_graph(
     return call
 
 
-def _logits_function(model: keras.Model, target: str, padded_classes: int):
+def _logits_function(model: keras.Model, target: str, outputs: Sequence[str]):
     if not isinstance(model, LRASPP):
         return lambda image: tf.cast(model(image, training=False), tf.float32)
+    padded_classes = 0
+    if target == "onnx" and tuple(outputs) == ("labels",):
+        # A multiple of 4, which ONNX Runtime resizes a fifth faster.
+        padded_classes = -(-model.output_shape[-1] // 4) * 4
     small = small_logits(model, target, padded_classes)
 
     def call(image):
@@ -204,21 +201,14 @@ def _logits_function(model: keras.Model, target: str, padded_classes: int):
     return call
 
 
-def _padded_classes(model: keras.Model, target: str, outputs: Sequence[str]) -> int:
-    """Returns a multiple of 4, which ONNX Runtime resizes a fifth faster, or 0."""
-    if target != "onnx" or tuple(outputs) != ("labels",):
-        return 0
-    return -(-model.output_shape[-1] // 4) * 4
-
-
 def small_logits(
     model: keras.Model, target: str, padded_classes: int = 0
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Makes the function of the network up to its last resize.
+    """Makes the function of an `LRASPP` up to its last resize, from its weights now.
 
     Args:
-        model: An `LRASPP`, with any weights; later changes to them have no effect.
-        target: Key of `STYLES`.
+        model: The network, with any weights.
+        target: Key of `CONVERTER_STYLES`.
         padded_classes: Number of logits; what goes beyond the model's classes is never
             the largest. At least the number of classes, or 0 for just these.
 

@@ -86,6 +86,8 @@ def export_litert(
         raise InputError("A LiteRT file is for one size; give size=(height, width).")
     if precision not in LITERT_PRECISIONS:
         raise InputError(f"precision is one of {LITERT_PRECISIONS}, not {precision!r}.")
+    if precision == "int8":
+        representative = _representative(representative)
     target = Path(path)
     if target.exists() and not overwrite:
         raise InputError(f"{target} is there already; choose another or --overwrite.")
@@ -107,7 +109,7 @@ def convert_to_litert(
     """Returns the content of a LiteRT file, which will be at `path`, and its parity."""
     calibration = None
     if precision == "int8":
-        calibration = _calibration(representative, contents.sides)
+        calibration = _calibration(_representative(representative), contents.sides)
     content = _convert(contents, precision, calibration)
     content = add_entries(content, contents.metadata.entries())
     return content, _check(contents, content, precision, images, path)
@@ -152,20 +154,22 @@ def _of_floats(graph, sides):
     )
 
 
-def _calibration(
-    images: Iterable[np.ndarray] | None, sides
-) -> Callable[[], Iterable[list[np.ndarray]]]:
-    chosen = list(
-        itertools.islice(() if images is None else images, _CALIBRATION_IMAGES)
-    )
+def _representative(images: Iterable[np.ndarray] | None) -> list[np.ndarray]:
+    images = () if images is None else images
+    chosen = list(itertools.islice(images, _CALIBRATION_IMAGES))
     if not chosen:
         raise InputError(
             'precision="int8" needs representative images, uint8 RGB (H, W, 3), to see '
             "the ranges of values on; give about 100 of the training set."
         )
+    return chosen
 
+
+def _calibration(
+    images: list[np.ndarray], sides
+) -> Callable[[], Iterable[list[np.ndarray]]]:
     def batches():
-        for index, image in enumerate(chosen):
+        for index, image in enumerate(images):
             pixels = resize_to(image, sides).astype("float32")
             if index == 0:  # so that one step of the input is one step of a pixel
                 pixels[0, 0, 0], pixels[0, 0, -1] = 0, 255

@@ -16,12 +16,7 @@ _TO_LAST, _TO_FIRST = [0, 2, 3, 1], [0, 3, 1, 2]  # the channels
 
 
 def rewrite_graph(model: ir.Model, sides: Sides) -> None:
-    """Rewrites a converted model in place, for ONNX Runtime.
-
-    Args:
-        model: As tf2onnx made it, of batches of images.
-        sides: Height and width of the images; `None` for any.
-    """
+    """Rewrites tf2onnx's model in place; `sides` are the images', `None` for any."""
     graph = model.graph
     RewriteRuleSet(_HARD_SWISH, commute=True).apply_to_model(model)
     _drop_idle_reshapes(graph)
@@ -36,8 +31,7 @@ def rewrite_graph(model: ir.Model, sides: Sides) -> None:
         _resize_channels_last(graph, everywhere=True)
     graph.sort()
     RemoveUnusedNodesPass()(model)
-    for value in graph.initializers.values():
-        value.type = value.shape = None  # which it says itself
+    _forget_types(graph)
 
 
 class _HardSwish(RewriteRuleClassBase):
@@ -257,8 +251,7 @@ def _branch_on_whole_factors(graph: ir.Graph, strides: dict[str, int]) -> None:
         made = [value for node in branch for value in node.outputs]
         for value in (*branch.initializers.values(), *made):
             value.name = f"{value.name}_{name}"
-        for value in branch.initializers.values():
-            value.type = value.shape = None
+        _forget_types(branch)
     tape.op("If", [condition], {"then_branch": whole, "else_branch": free})
     _replace(graph, end.producer(), tape)
 
@@ -317,6 +310,12 @@ def _replace(graph: ir.Graph, node: ir.Node, tape: Tape, after=None) -> None:
     ir.convenience.replace_nodes_and_values(
         graph, after or node, [node], tape.nodes, node.outputs, tape.nodes[-1].outputs
     )
+
+
+def _forget_types(graph: ir.Graph) -> None:
+    """Leaves out notes of what constants say themselves, a few kB of the file."""
+    for value in graph.initializers.values():
+        value.type = value.shape = None
 
 
 def _nodes(graph: ir.Graph, op_type: str) -> list[ir.Node]:

@@ -81,10 +81,10 @@ def check_parity(
         sides: The only height and width that it takes; `None` for any.
         images: uint8 RGB (H, W, 3), e.g. of a validation set; resized to `sides`.
             Drawn ones are compared as well, of two odd sizes if any will do.
-        path: Where the file will be.
-        format: See `ParityReport`, as `runtime` and `precision`.
-        runtime: As above.
-        precision: As above.
+        path: Where the file will be; this and the next are for the report.
+        format: See `ParityReport`.
+        runtime: See `ParityReport`.
+        precision: See `ParityReport`.
         must_agree: Whether too few equal labels are an error.
 
     Raises:
@@ -120,19 +120,7 @@ def check_parity(
 
 
 def check_agreement(expected: np.ndarray, found: np.ndarray, what: str) -> float:
-    """Compares labels of a Keras model with those of its exported file.
-
-    Args:
-        expected: Integer labels of the Keras model.
-        found: Those of the file.
-        what: The file, for the error.
-
-    Returns:
-        The share of pixels with the same label.
-
-    Raises:
-        ParityError: If it is below `SMALLEST_AGREEMENT`, or shapes differ.
-    """
+    """Returns the share of equal labels; raises ParityError for too few or shapes."""
     _check_shape(expected.shape, found.shape, what)
     agreement = float(np.mean(expected == found))
     _require_agreement(agreement, what)
@@ -168,15 +156,7 @@ def drawn_sizes(
 
 
 def draw_image(height: int, width: int) -> np.ndarray:
-    """Draws a smooth, colourful picture to compare on.
-
-    Args:
-        height: In pixels.
-        width: In pixels.
-
-    Returns:
-        uint8 RGB (1, height, width, 3), the same each time.
-    """
+    """Draws a smooth, colourful image, uint8 RGB (1, height, width, 3), always the same."""
     ys = np.linspace(0, 1, height)[:, None, None]
     xs = np.linspace(0, 1, width)[None, :, None]
     rng = np.random.default_rng(0)
@@ -189,15 +169,7 @@ def draw_image(height: int, width: int) -> np.ndarray:
 
 
 def resize_to(image: np.ndarray, sides: Sequence[int | None]) -> np.ndarray:
-    """Makes an image fit a file.
-
-    Args:
-        image: uint8 RGB (H, W, 3).
-        sides: Height and width; `None` where the image's own will do.
-
-    Returns:
-        uint8 RGB (1, *sides, 3), resized if need be.
-    """
+    """Resizes an image (H, W, 3) to a file's sides, `None` for its own; adds a batch."""
     height, width = (
         fixed or own for fixed, own in zip(sides, image.shape[:2], strict=True)
     )
@@ -222,13 +194,12 @@ def compare_miou(
         exported: Those of the file.
         samples: The validation set.
         count: Number of images at most, evenly over it.
-        sides: Height and width to resize images, bilinearly, and labels, to the
-            nearest, to.
+        sides: Height and width to resize images (bilinearly) and labels (nearest) to.
         what: The file, for the error.
 
     Returns:
-        What `deploy.json` says of it: `miou` and `model_miou` in 0..1, their
-        difference `miou_change`, and on how many images of which split.
+        The entry of `deploy.json`: `miou` and `model_miou` in 0..1, their difference
+        `miou_change`, and on how many images of which split.
 
     Raises:
         ParityError: If it loses more than `LARGEST_LOSS`, or nothing can be counted.
@@ -269,17 +240,14 @@ def open_split(
     num_classes: int,
     needed_for: str | None,
 ) -> SegmentationDataset | None:
-    """Opens a split, if it is there.
+    """Opens a split; returns `None` if it is neither there nor named nor needed.
 
     Args:
-        dataset: As the runs take it; `None` if none is configured.
+        dataset: As `export` takes it; `None` if none is configured.
         data_root: Its folder; `None` for the default.
         split: Name of the split.
         num_classes: Number of the model's classes.
-        needed_for: What cannot be done without it; `None` if it can be missing.
-
-    Returns:
-        The data set; `None` if it is not there and need not be.
+        needed_for: The flag that needs it; `None` if it can be missing.
 
     Raises:
         InputError: If it is not there, but needed or named, or has other classes.

@@ -50,7 +50,7 @@ def export_saved_model(
 ) -> ParityReport:
     """Writes `<folder>/<version>/`, a SavedModel from uint8 images to labels.
 
-    Its signatures are those of `keras_lraspp.export.saved_model`. Classes and colours
+    Its signatures are those of `signatures`. Classes and colours
     are in `assets/keras_lraspp.json`, requests to warm up with in `assets.extra/`. It
     is written beside, loaded again, compared with the model and renamed at the end, so
     that a server which watches `folder` sees a whole version or none.
@@ -99,13 +99,7 @@ def check_version(version: int) -> None:
 def write_saved_model(
     contents: FileContents, path: Path, images: Iterable[np.ndarray]
 ) -> ParityReport:
-    """Writes a SavedModel with requests to warm up with, and compares it.
-
-    Args:
-        contents: The model and its classes. The signatures are always the same.
-        path: Its folder, inside one of `staging`.
-        images: More images to compare on, uint8 RGB (H, W, 3).
-    """
+    """Writes the folder of a SavedModel, inside one of `staging`, and compares it."""
     _save(contents, path)
     image = draw_image(*drawn_sizes(contents.model, contents.sides)[0])
     try:
@@ -182,8 +176,8 @@ def signatures(
     | `serve_bytes` | `image_bytes`, JPEG or PNG files of one size (B,) | `labels`, and for each image a PNG of its labels, `label_png_bytes`, and one in the classes' colours, `color_png_bytes` |
     | `serve_png` | the same, of any sizes | the two PNGs only: a small answer in JSON |
 
-    Bytes that are no JPEG or PNG, are damaged or claim more than `MAX_ENCODED_PIXELS` are an
-    `INVALID_ARGUMENT` to the caller.
+    Bytes that are no JPEG or PNG, are damaged or claim more than `MAX_ENCODED_PIXELS`
+    are an `INVALID_ARGUMENT` to the caller.
 
     Args:
         labels: Function of uint8 images to int32 labels.
@@ -268,7 +262,7 @@ def _decode_image(content: tf.Tensor) -> tf.Tensor:
         lambda: tf.reduce_prod(
             tf.cast(tf.image.extract_jpeg_shape(content)[:2], tf.int64)
         ),
-        lambda: tf.reduce_prod(_big_endian(content, (16, 20))),
+        lambda: tf.reduce_prod(_png_sides(content)),
     )
     message = f"The image claims more than {MAX_ENCODED_PIXELS} pixels."
     small = tf.logical_and(
@@ -282,9 +276,9 @@ def _decode_image(content: tf.Tensor) -> tf.Tensor:
     )
 
 
-def _big_endian(content: tf.Tensor, places: Sequence[int]) -> tf.Tensor:
-    """Reads unsigned 4-byte numbers at `places`, as int64."""
-    words = tf.stack([tf.strings.substr(content, place, 4) for place in places])
+def _png_sides(content: tf.Tensor) -> tf.Tensor:
+    """Reads two unsigned big-endian numbers of 4 bytes, as int64."""
+    words = tf.stack([tf.strings.substr(content, place, 4) for place in (16, 20)])
     digits = tf.cast(tf.io.decode_raw(words, tf.uint8), tf.int64)
     return tf.reduce_sum(digits * [1 << 24, 1 << 16, 1 << 8, 1], axis=-1)
 
@@ -322,10 +316,9 @@ def _write_warmup(folder: Path, image: np.ndarray) -> None:
 
 
 def _warmup_answers(folder: Path, signatures) -> Iterator[tuple[str, np.ndarray]]:
-    """Runs each request: a single bad one stops the server's load.
+    """Yields signature and labels (1, H, W) of each request.
 
-    Yields:
-        Signature, and the labels (1, H, W) that it answered with.
+    A single bad one stops the server's load.
     """
     from tensorflow_serving.apis import prediction_log_pb2
 
