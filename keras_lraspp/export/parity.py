@@ -156,7 +156,7 @@ def drawn_sizes(
 
 
 def draw_image(height: int, width: int) -> np.ndarray:
-    """Draws a smooth, colourful image, uint8 RGB (1, height, width, 3), always the same."""
+    """Draws a colourful uint8 RGB image (1, height, width, 3), always the same."""
     ys = np.linspace(0, 1, height)[:, None, None]
     xs = np.linspace(0, 1, width)[None, :, None]
     rng = np.random.default_rng(0)
@@ -169,7 +169,7 @@ def draw_image(height: int, width: int) -> np.ndarray:
 
 
 def resize_to(image: np.ndarray, sides: Sequence[int | None]) -> np.ndarray:
-    """Resizes an image (H, W, 3) to a file's sides, `None` for its own; adds a batch."""
+    """Resizes an image (H, W, 3) to (1, *sides, 3); a side `None` stays its own."""
     height, width = (
         fixed or own for fixed, own in zip(sides, image.shape[:2], strict=True)
     )
