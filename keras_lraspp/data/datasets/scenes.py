@@ -96,8 +96,7 @@ def Scenes(  # noqa: N802 (a reader is named as the data set is)
     draw_scenes(
         root, {split: count}, height=height, width=width, seed=seed, progress=progress
     )
-    listed = Cityscapes(root, split, name="scenes")
-    # A tree may hold more scenes than were asked for.
+    listed = Cityscapes(root, split, name="scenes")  # perhaps more than asked for
     wanted = {scene_files(root, SceneKey(split, index)).image for index in range(count)}
     return listed.select(
         [k for k, image in enumerate(listed.images) if image in wanted]
@@ -245,9 +244,8 @@ def claim_folder(root: Path, settings: SceneSettings) -> None:
         raise InputError(f"{root} is a file; name a folder for the scenes.")
     # First what is there, then whose it is: another process may begin in between, and
     # it writes the manifest before anything else.
-    occupied = root.is_dir() and any(
-        not path.name.startswith(".") for path in root.iterdir()
-    )
+    names = [path.name for path in root.iterdir()] if root.is_dir() else []
+    occupied = not all(name.startswith(".") for name in names)
     if (root / _MANIFEST).exists():
         _check_settings(root, settings, _read_manifest(root))
         return
