@@ -57,7 +57,7 @@ def print_plan(training: Any, process: ProcessSpec | None = None) -> None:
 
 
 def _rows(plan: _Plan) -> Iterator[tuple[str, str]]:
-    """Yields what can be said without reading an image."""
+    """Yields the rows of the plan that need no image."""
     training, training_set = plan.training, plan.training_set
     iterations = training.iterations
     yield (

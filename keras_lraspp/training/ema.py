@@ -149,13 +149,13 @@ def _jax_step(network: keras.Model) -> Callable[[np.ndarray], list[np.ndarray]]:
     trained = [variable.value for variable in network.trainable_variables]
     variables = network.non_trainable_variables
     others = [variable.value for variable in variables]
-    places = [id(variable) for variable in variables]
-    wanted = [places.index(id(variable)) for variable in statistics_of(network)]
+    positions = [id(variable) for variable in variables]
+    wanted = [positions.index(id(variable)) for variable in statistics_of(network)]
 
     def step(images):
         nonlocal others
         others = forward(trained, others, images)
-        return [np.asarray(others[place]) for place in wanted]
+        return [np.asarray(others[index]) for index in wanted]
 
     return step
 

@@ -151,7 +151,7 @@ class Training:
     dry_run: bool = False
 
     def __post_init__(self):
-        """Checks what no other place checks."""
+        """Checks the values that nothing else checks."""
         if self.patience is not None and self.patience < 1:
             raise InputError(
                 f"train.patience is a number of evaluations from 1, not "
@@ -248,7 +248,7 @@ class Training:
                 hosts=hosts,
             )
             best = BestModel(folder / BEST, validation_set)
-            milestones = EvaluateAndCheckpoint(
+            checkpointer = EvaluateAndCheckpoint(
                 Intervals(self.iterations, self.eval_interval, self.save_interval),
                 state,
                 checkpoints,
@@ -262,19 +262,19 @@ class Training:
                 hosts=hosts,
             )
             report = TrainingReport(
-                folder, network, milestones, best, paused=progress.paused, hosts=hosts
+                folder, network, checkpointer, best, paused=progress.paused, hosts=hosts
             )
-            callbacks = [shutdown, divergence, progress, milestones, report]
+            callbacks = [shutdown, divergence, progress, checkpointer, report]
 
             # --- Fit and report.
             try:
-                self._fit(network, batches, milestones, callbacks, hosts)
+                self._fit(network, batches, checkpointer, callbacks, hosts)
             except DivergedError:
                 report.finish()  # its curves show when
                 raise
             report.finish()
 
-        state = milestones.state
+        state = checkpointer.state
         return TrainingResult(
             step=state.step,
             best_step=state.best_step,
@@ -403,18 +403,18 @@ class Training:
         self,
         network: keras.Model,
         batches: Iterable,
-        milestones: EvaluateAndCheckpoint,
+        checkpointer: EvaluateAndCheckpoint,
         callbacks: Sequence[keras.callbacks.Callback],
         hosts: Hosts,
     ) -> None:
         """Trains to the end; prints why it came early, if it did."""
-        milestones.set_model(network)
-        milestones.evaluate_if_missed()
-        steps = self.iterations - milestones.state.step
-        if steps <= 0 or milestones.stop():  # a finished run, or stopped once more
+        checkpointer.set_model(network)
+        checkpointer.evaluate_if_missed()
+        steps = self.iterations - checkpointer.state.step
+        if steps <= 0 or checkpointer.stop():  # a finished run, or stopped once more
             return
-        if milestones.out_of_patience():
-            text = milestones.describe_end()
+        if checkpointer.out_of_patience():
+            text = checkpointer.describe_end()
             hosts.print(f"{text}; raise train.patience to go on")
             return
         network.fit(
@@ -425,8 +425,8 @@ class Training:
             verbose=0,
             callbacks=callbacks,
         )
-        if milestones.state.step < self.iterations and milestones.out_of_patience():
-            hosts.print(milestones.describe_end())
+        if checkpointer.state.step < self.iterations and checkpointer.out_of_patience():
+            hosts.print(checkpointer.describe_end())
 
 
 def train(**parameters) -> TrainingResult | None:

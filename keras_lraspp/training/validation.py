@@ -323,7 +323,7 @@ class TrainingReport(StepCallback):
     Args:
         folder: Folder of the run.
         network: The model in training.
-        milestones: Says when an evaluation was.
+        checkpointer: Says when an evaluation was.
         best_model: Has the best weights, for the pictures.
         paused: A context manager around the work, for clocks.
         hosts: The processes that train together; process 0 writes.
@@ -335,29 +335,29 @@ class TrainingReport(StepCallback):
         self,
         folder: Path,
         network: keras.Model,
-        milestones: EvaluateAndCheckpoint,
+        checkpointer: EvaluateAndCheckpoint,
         best_model: BestModel,
         *,
         paused: Callable[[], AbstractContextManager],
         hosts: Hosts = SINGLE_HOST,
         pause: float = 30.0,
     ):
-        super().__init__(milestones.state.step)
+        super().__init__(checkpointer.state.step)
         self.folder = folder
         self.network = network
-        self.milestones = milestones
+        self.checkpointer = checkpointer
         self.best_model = best_model
         self.paused = paused
         self.hosts = hosts
         self.pause = pause
-        self._evaluated = milestones.state.evaluated_step
+        self._evaluated = checkpointer.state.evaluated_step
         self._written = time.monotonic()
         self._examples: tuple[int, Examples] | None = None  # of the best step
         self._predict = None
 
     def on_step(self, step, logs):
         """Writes the page if there was an evaluation, and the last page is old."""
-        evaluated = self.milestones.state.evaluated_step
+        evaluated = self.checkpointer.state.evaluated_step
         due = time.monotonic() - self._written >= self.pause
         if evaluated != self._evaluated and due:
             self._evaluated = evaluated

@@ -18,7 +18,7 @@ class Run:
 
     def __init__(self, scores, state=None, stop_at=None, intervals=(10, 3, 4), **more):
         self.events, self.scores, self.stop_at = [], scores, stop_at
-        self.milestones = EvaluateAndCheckpoint(
+        self.checkpointer = EvaluateAndCheckpoint(
             Intervals(*intervals),
             state or TrainingState(),
             self,
@@ -29,16 +29,16 @@ class Run:
             paused=contextlib.nullcontext,
             **more,
         )
-        self.step = start = self.milestones.state.step
+        self.step = start = self.checkpointer.state.step
         model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
         model.compile("sgd", "mse", jit_compile=False)
         steps = keras.callbacks.LambdaCallback(
             on_train_batch_begin=lambda batch, logs=None: self.begin(start + batch + 1)
         )
-        self.milestones.set_model(model)
-        self.milestones.evaluate_if_missed()
+        self.checkpointer.set_model(model)
+        self.checkpointer.evaluate_if_missed()
         data = np.zeros((intervals[0] - start, 1))
-        callbacks = [steps, self.milestones]
+        callbacks = [steps, self.checkpointer]
         model.fit(data, data, batch_size=1, verbose=0, callbacks=callbacks)
 
     def begin(self, step):
@@ -92,7 +92,7 @@ def test_a_signal_saves_and_stops_at_once():
     run = Run({3: 0.1}, stop_at=5)
     assert run.events[-1] == ("save", 5)
     assert run.step == 5
-    assert run.milestones.state.best_miou == 0.1
+    assert run.checkpointer.state.best_miou == 0.1
 
 
 def test_an_evaluation_that_was_broken_off_is_made_up_for():
@@ -108,7 +108,7 @@ def test_an_evaluation_that_was_broken_off_is_made_up_for():
 
 def test_broken_weights_are_neither_evaluated_nor_saved():
     events = []
-    milestones = EvaluateAndCheckpoint(
+    checkpointer = EvaluateAndCheckpoint(
         Intervals(9, 1, 1),
         TrainingState(),
         checkpoints=None,
@@ -117,9 +117,9 @@ def test_broken_weights_are_neither_evaluated_nor_saved():
     )
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.set_weights([np.array([[np.nan]]), np.array([0.0])])
-    milestones.set_model(model)
+    checkpointer.set_model(model)
     with pytest.raises(DivergedError, match="not finite after iteration 1"):
-        milestones.on_step(1, {"loss": 1.0})
+        checkpointer.on_step(1, {"loss": 1.0})
     assert events == []
 
 
