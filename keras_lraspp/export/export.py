@@ -1,4 +1,4 @@
-"""The export command: a trained model for other runtimes, each proven equal."""
+"""The export command: a trained model for other runtimes, each compared with it."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -71,7 +71,7 @@ def export(
     a LiteRT file `model.tflite` or `model_<precision>.tflite`. Beside each is its
     `<name>.deploy.json`: contract, classes, checksums, versions, and how it compares
     with the Keras model. Everything is made in a hidden folder and renamed when all of
-    it is proven; if anything fails, nothing of it is left.
+    it is compared; if anything fails, nothing of it is left.
 
     Args:
         model: Called as `model(num_classes=...)`.

@@ -46,7 +46,7 @@ def export_litert(
     images: Iterable[np.ndarray] = (),
     overwrite: bool = False,
 ) -> ParityReport:
-    """Writes a LiteRT file from one uint8 image to its labels, and proves it.
+    """Writes a LiteRT file from one uint8 image to its labels, and compares it.
 
     The input `image` is uint8 RGB (1, H, W, 3) of one size, in every precision. Only
     built-in operators are used. The file is run in LiteRT and compared with the model

@@ -39,7 +39,7 @@ def export_onnx(
     images: Iterable[np.ndarray] = (),
     overwrite: bool = False,
 ) -> ParityReport:
-    """Writes an ONNX file from uint8 images to labels, and proves it.
+    """Writes an ONNX file from uint8 images to labels, and compares it.
 
     The input `image` is uint8 RGB (B, H, W, 3). Everything is inside the file:
     rescaling, resizing, the largest score. It is checked by `onnx.checker`, run in ONNX
