@@ -62,14 +62,8 @@ def device_scopes(
     """Returns one scope per device, to predict on several at once.
 
     What is called inside a scope runs on its device; the weights are copied there for
-    each call, which for networks of this size takes no time to speak of.
-
-    Args:
-        names: As of `all_devices`.
-
-    Returns:
-        At least one function that makes a context manager. On JAX and PyTorch always
-        one: the default device.
+    each call, which for networks of this size takes no time to speak of. On JAX and
+    PyTorch it is always one: the default device.
     """
     if keras.backend.backend() != "tensorflow":
         return [contextlib.nullcontext]

@@ -251,13 +251,7 @@ def bootstrap_miou(
     """Bootstrap of the mIoU: resamples the images with replacement and scores them.
 
     The same seed draws the same images, so that two models' results can be compared
-    draw by draw.
-
-    Args:
-        areas: int64 (images, 2, C); see `ImageConfusion`.
-        absent: What becomes of classes that are in none of the drawn images.
-        resamples: How many sets of images to draw.
-        seed: Of the drawing.
+    draw by draw. `areas` is int64 (images, 2, C), as `ImageConfusion` has it.
 
     Returns:
         float64 (resamples,), the mIoU of each drawn set; nan where no pixel counts.
@@ -359,15 +353,7 @@ def kappa(counts: np.ndarray) -> np.ndarray:
 
 
 def merge_classes(counts: np.ndarray, groups: Sequence[int]) -> np.ndarray:
-    """Adds up the classes of each group.
-
-    Args:
-        counts: (..., C, C).
-        groups: Group 0..G-1 of each class.
-
-    Returns:
-        Counts of the same type, (..., G, G).
-    """
+    """Adds up the classes of each group: (..., C, C) to (..., G, G), of 0..G-1."""
     member = np.equal.outer(np.arange(max(groups) + 1), groups).astype(counts.dtype)
     return member @ counts @ member.T
 

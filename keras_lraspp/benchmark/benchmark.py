@@ -41,31 +41,18 @@ _MARKERS = {
 
 @dataclass(kw_only=True)
 class BenchmarkRow:
-    """Measurements of a variant in a format; `None` where there is none.
-
-    Attributes:
-        variant: Its name.
-        format: A key of `OPENERS`.
-        miou: Published on Cityscapes val, in percent.
-        parameters: Trainable ones.
-        multiply_adds: Of one image.
-        file_bytes: Of the file, or of all files in the folder.
-        milliseconds: Of each call with a whole batch.
-        first_call_ms: Of the first call, which compiles.
-        peak_bytes: Of the process that ran it, its runtime included.
-        error: Why there are no measurements.
-    """
+    """Measurements of a variant in a format; `None` where there is none."""
 
     variant: str
-    format: str
-    miou: float | None = None
-    parameters: int | None = None
-    multiply_adds: int | None = None
-    file_bytes: int | None = None
-    milliseconds: list[float] | None = None
-    first_call_ms: float | None = None
-    peak_bytes: int | None = None
-    error: str | None = None
+    format: str  # a key of `OPENERS`
+    miou: float | None = None  # published on Cityscapes val, in percent
+    parameters: int | None = None  # trainable ones
+    multiply_adds: int | None = None  # of one image
+    file_bytes: int | None = None  # of all files in the folder, if it is one
+    milliseconds: list[float] | None = None  # of each call with a whole batch
+    first_call_ms: float | None = None  # which compiles
+    peak_bytes: int | None = None  # of the process, its runtime included
+    error: str | None = None  # why there are no measurements
 
     @property
     def median_ms(self) -> float | None:

@@ -26,12 +26,8 @@ _WARM_UP = 3  # calls
 def export_variant(job: dict) -> dict:
     """Writes a variant with random weights, whose time is the same, in some formats.
 
-    Args:
-        job: `variant`, `formats`, `size` (height and width), `folder`.
-
-    Returns:
-        `parameters`, trainable ones; `multiply_adds` of one image; `files`, by format
-        `path` and `bytes`.
+    Returns `parameters`, trainable ones; `multiply_adds` of one image; `files`, by
+    format `path` and `bytes`.
     """
     from keras_lraspp.classes import CLASS_SETS
     from keras_lraspp.models.lraspp import LRASPP
@@ -83,12 +79,8 @@ def _file_bytes(path: Path) -> int:
 def time_file(job: dict) -> dict:
     """Times a file, from uint8 images in memory to labels.
 
-    Args:
-        job: `path`, `format`, `size` (height and width), `batch`, `threads`, `runs`.
-
-    Returns:
-        `milliseconds`, one per call; `peak_bytes`, `None` where the system does not
-        tell; `first_call_ms`, which compiles.
+    Returns `milliseconds`, one per call; `peak_bytes`, `None` where the system does not
+    tell; `first_call_ms`, which compiles.
     """
     if hasattr(os, "sched_setaffinity"):  # Linux: binds whatever the runtime starts
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: job["threads"]])

@@ -13,20 +13,13 @@ _PAIR = r"([1-9]\d{0,5})%s([1-9]\d{0,5})"
 
 
 class Command(NamedTuple):
-    """A sub-command.
-
-    Attributes:
-        name: Its name on the command line.
-        summary: One line for the list of commands.
-        add_flags: Adds its flags to a parser. A flag of a configured run has the
-            run's argument as `dest`, see `call_run`.
-        run: Takes the parsed flags and returns the exit code; `None` if the flags
-            name another command to run.
-    """
+    """A sub-command."""
 
     name: str
-    summary: str
+    summary: str  # one line for the list of commands
+    # A flag of a configured run has the run's argument as `dest`, see `call_run`.
     add_flags: Callable[[argparse.ArgumentParser], None]
+    # Returns the exit code; `None` if the flags name another command to run.
     run: Callable[[argparse.Namespace], int] | None
 
 

@@ -136,14 +136,8 @@ def check_arguments(
 ) -> None:
     """Checks what a run, a function with typed keyword arguments, is called with.
 
-    Args:
-        run: The function.
-        flags: Names of the arguments that flags give.
-        bindings: Arguments that the configuration gives.
-
-    Raises:
-        InputError: If an argument without default is given by neither, or the
-            configuration gives a value of another type than the annotated one.
+    An argument without default is given by flags or bindings, and the bindings' values
+    are of the annotated types.
     """
     parameters = inspect.signature(run, eval_str=True).parameters
     given = {*flags, *bindings}

@@ -24,12 +24,7 @@ def error_line(error: Exception) -> int | None:
 
 
 def explain(error: Exception, parameters: Mapping[str, Iterable[str]]) -> str:
-    """Says in one sentence what is wrong and what to do, without the place.
-
-    Args:
-        error: What gin raised while it parsed or checked.
-        parameters: The parameters of everything that can be configured, by name.
-    """
+    """Says in one sentence what is wrong and what to do, without the place."""
     text = _LOCATION.sub("", str(error)).strip()
     if found := _UNKNOWN.match(text):
         name = found[1]

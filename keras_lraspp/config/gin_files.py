@@ -38,19 +38,7 @@ class Fragment(NamedTuple):
 
 
 def find_config(name: str | Path, beside: Path = Path()) -> Path:
-    """Finds a configuration file.
-
-    Args:
-        name: A path, or the name of a configuration that comes with the package,
-            as "os8_global.gin" or "gin_configs/os8_global.gin".
-        beside: The folder where a relative path is looked for first.
-
-    Returns:
-        The path of the file.
-
-    Raises:
-        InputError: If there is none.
-    """
+    """Finds a configuration file in `beside`, else among those of the package."""
     for folder in (beside, CONFIGS, CONFIGS.parent):
         if (folder / name).is_file():
             return folder / name
@@ -65,17 +53,8 @@ def read_fragments(path: Path, parents: tuple[Path, ...] = ()) -> Iterator[Fragm
     """Reads a configuration file and what it includes, in the order that counts.
 
     A file is included relative to the one that includes it, else from the
-    configurations that come with the package, wherever the command is run.
-
-    Args:
-        path: The file.
-        parents: The files that include it.
-
-    Yields:
-        Fragments; what comes later overrides.
-
-    Raises:
-        InputError: If a file is missing, unreadable, or includes itself.
+    configurations that come with the package, wherever the command is run. What comes
+    later overrides.
     """
     lines = _read_lines(path)
     start = 0

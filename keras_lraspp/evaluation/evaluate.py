@@ -195,17 +195,12 @@ def _check_protocol(protocol, compare, options: InferenceOptions, weights) -> No
 
 
 class ScoredModels(NamedTuple):
-    """Predictions that are scored on the same images.
+    """Predictions that are scored on the same images."""
 
-    Attributes:
-        model: The network that is evaluated; `None` for an exported file.
-        predictions: How many predictions there are of each image.
-        predict: From images (B, H, W, 3) to as many (B, H, W) of labels; the first is
-            the one that is reported in full.
-    """
-
-    model: keras.Model | None
-    predictions: int
+    model: keras.Model | None  # the one evaluated; `None` for an exported file
+    predictions: int  # of each image
+    # From images (B, H, W, 3) to as many (B, H, W) of labels; the first is the one
+    # that is reported in full.
     predict: Callable[[np.ndarray], Sequence[np.ndarray]]
 
 
@@ -217,11 +212,7 @@ def load_scored_models(
     protocol: str | None = None,
     compare: str | Path | None = None,
 ) -> ScoredModels:
-    """Loads the model to score and, if given, the one to compare it with.
-
-    Raises:
-        InputError: For weights that do not fit.
-    """
+    """Loads the model to score and, if given, the one to compare it with."""
     model, labels = _load_scorer(factory, weights, num_classes, options)
     if protocol:
         passes = [column.options for column in PROTOCOL]

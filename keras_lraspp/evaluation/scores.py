@@ -177,12 +177,6 @@ def comparison_scores(
     Each draw of images is scored by both models, so that what makes an image hard for
     both falls out of the difference.
 
-    Args:
-        ours: Counts of the model.
-        theirs: Counts of the other one, over the same images in the same order.
-        classes: Names of the classes.
-        absent: A key of `ABSENT`.
-
     Returns:
         `miou` of the other model; `difference`, ours less theirs; `interval`, the two
         ends of its 95 % interval; and `class_iou_difference` by class, `None` where a
@@ -229,12 +223,7 @@ def comparison_text(scores: dict) -> str:
 def protocol_scores(
     mious: list[float], model: keras.Model, images: SegmentationDataset
 ) -> dict:
-    """Puts the mIoU of the three columns beside the published ones.
-
-    Args:
-        mious: mIoU in 0..1 by column of `PROTOCOL`.
-        model: The network; an `LRASPP` of a published variant has published scores.
-        images: The data set; the published scores are for Cityscapes val.
+    """Puts the mIoU of the columns of `PROTOCOL` beside the published ones.
 
     Returns:
         The columns' scores by name (`None` without a pixel that counts); `variant`,

@@ -41,9 +41,7 @@ def writing_submission(
 
     The server finds a prediction by the start of its name, city, sequence and frame:
     `berlin_000000_000019_labelIds.png`. The pictures lie side by side in the archive.
-
-    Yields:
-        A function that takes the trainIds of the data set's next images, (B, H, W).
+    Yields a function that takes the trainIds of the next images, (B, H, W).
     """
     ids = cityscapes_train_to_id()
     images = iter(dataset.images)
@@ -75,13 +73,7 @@ def write_confusion(
 ) -> tuple[Path, Path]:
     """Writes `<prefix>.csv` with the counts of pixels and `<prefix>.png`.
 
-    Args:
-        counts: Integers (C, C); rows are the truth, columns the prediction.
-        names: Name of each class; they head the rows and columns of the table.
-        prefix: Path without the suffix; one that ends in .csv or .png is taken too.
-
-    Returns:
-        The two files.
+    A prefix that ends in .csv or .png is taken too.
     """
     prefix = Path(prefix)
     stem = prefix.name.removesuffix(".csv").removesuffix(".png")

@@ -112,16 +112,7 @@ def report(
 
 
 def write_report(folder: Path, examples: Examples) -> Path:
-    """Writes `report.html` into a run's folder, crash-safely.
-
-    Args:
-        folder: The run's folder.
-        examples: See `find_examples`.
-
-    Raises:
-        InputError: If `best.keras` is damaged.
-        StorageError: If it cannot be written.
-    """
+    """Writes `report.html` into a run's folder, crash-safely."""
     record, best = read_run_record(folder / RUN_RECORD), read_best(folder / BEST)
     log = read_log(folder / "log.csv")
     scores, classes, confusion = None, [], None

@@ -41,21 +41,13 @@ _SIZE = 5.0, 2.7  # inches of 72 units; the page scales it
 
 
 class Line(NamedTuple):
-    """One line of a figure.
-
-    Attributes:
-        series: Its points.
-        name: Its name in the legend; empty to leave it out.
-        color: A key of the page's colours: `"first"`, `"second"` or `"third"`.
-        faint: Whether it is drawn thin and pale, behind the others.
-        dots: Whether each point is marked.
-    """
+    """One line of a figure."""
 
     series: Series
-    name: str = ""
-    color: str = "first"
-    faint: bool = False
-    dots: bool = False
+    name: str = ""  # in the legend; empty to leave it out
+    color: str = "first"  # of the page: first, second or third
+    faint: bool = False  # thin and pale, behind the others
+    dots: bool = False  # whether each point is marked
 
 
 def draw_curve(
@@ -68,13 +60,8 @@ def draw_curve(
     """Draws lines over the steps of training, as an `<svg>` element for an HTML page.
 
     It has no scripts, ids of its own or references to anything outside; its colours
-    are the CSS variables `--ink`, `--faint`, `--line`, `--first` and so on.
-
-    Args:
-        title: Label of the figure for screen readers.
-        lines: The lines.
-        last_step: End of the axis of steps.
-        mark: A point to put a ring around.
+    are the CSS variables `--ink`, `--faint`, `--line`, `--first` and so on. `title` is
+    for screen readers, and `mark` gets a ring around it.
     """
     import matplotlib
     from matplotlib.figure import Figure

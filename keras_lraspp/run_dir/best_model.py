@@ -41,12 +41,7 @@ class BestScores(NamedTuple):
 
 
 class BestModel:
-    """Keeps the network without its optimizer, in float32, with classes and counts.
-
-    Args:
-        path: The `.keras` file to write.
-        dataset: The validation set, whose classes the network predicts.
-    """
+    """Keeps the network without its optimizer, in float32, with classes and counts."""
 
     def __init__(self, path: Path, dataset: Dataset):
         self.path = path
@@ -74,14 +69,7 @@ class BestModel:
         return self.path
 
     def network(self, like: keras.Model) -> keras.Model:
-        """Returns the network that the file holds.
-
-        Args:
-            like: The model in training, whose architecture it has.
-
-        Raises:
-            InputError: If the file is missing or damaged.
-        """
+        """Returns the network in the file; `like` is the one in training."""
         copy = self._float32_copy(like)
         if not self._filled:
             load_weights(copy, self.path)

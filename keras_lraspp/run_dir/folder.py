@@ -47,12 +47,7 @@ class TrainingState(NamedTuple):
 
 
 class CheckpointFolder:
-    """The numbered checkpoints of one run: `step_00000600.keras` and so on.
-
-    Args:
-        folder: Where they lie; made at the first save.
-        keep: How many of the newest stay.
-    """
+    """The numbered checkpoints of one run: `step_00000600.keras` and so on."""
 
     def __init__(self, folder: Path, keep: int = 3):
         if keep < 1:
@@ -86,14 +81,7 @@ class CheckpointFolder:
     def restore(self, load: Callable[[Path], None]) -> TrainingState | None:
         """Loads the newest whole checkpoint, falling back to the one before.
 
-        Args:
-            load: Fills model and optimizer from a path.
-
-        Returns:
-            The state of the one loaded, or `None` if the folder has none.
-
-        Raises:
-            InputError: If there are checkpoints and none of them is whole.
+        Returns its state, or `None` if the folder has none.
         """
         paths = self.paths()
         for path in paths:
@@ -113,11 +101,7 @@ class CheckpointFolder:
 
 
 def save_checkpoint(model: keras.Model, path: Path, state: TrainingState) -> None:
-    """Writes model, optimizer and state into one `.keras` file, crash-safely.
-
-    Raises:
-        StorageError: If the file cannot be written; the old one is then intact.
-    """
+    """Writes model, optimizer and state into one `.keras` file, crash-safely."""
     with replacing(path) as temporary:
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
@@ -125,11 +109,7 @@ def save_checkpoint(model: keras.Model, path: Path, state: TrainingState) -> Non
 
 
 def read_state(path: Path) -> TrainingState:
-    """Reads a checkpoint's state after checking every checksum in the file.
-
-    Raises:
-        InputError: If the file is damaged or is not one of our checkpoints.
-    """
+    """Reads a checkpoint's state after checking every checksum in the file."""
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
@@ -146,19 +126,10 @@ def read_state(path: Path) -> TrainingState:
 def run_folder(
     path: Path, checkpoints: CheckpointFolder, *, resume: bool
 ) -> Iterator[None]:
-    """Makes and locks an output folder.
+    """Makes and locks an output folder; an existing run in it needs `resume`.
 
     Temporary files that a killed run left are removed. The lock is the operating
     system's and goes with the process, however it ends.
-
-    Args:
-        path: The folder.
-        checkpoints: Those in the folder.
-        resume: Whether a run that is there is to go on.
-
-    Raises:
-        StorageError: If the folder cannot be written, or another run uses it.
-        InputError: If it holds a run and `resume` is false.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)

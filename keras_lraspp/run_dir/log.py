@@ -73,15 +73,9 @@ EMPTY_SERIES = Series(np.zeros(0), np.zeros(0))
 
 
 def read_log(path: Path) -> dict[str, Series]:
-    """Reads `log.csv`, also one that a run is still writing to.
+    """Reads `log.csv` by column, also one that a run is still writing to.
 
     Rows that are cut off, and numbers that are not finite, are left out.
-
-    Args:
-        path: The file; a missing one is an empty log.
-
-    Returns:
-        The series by the column's name.
     """
     if not path.is_file():
         return {}
@@ -125,10 +119,6 @@ def training_seconds(rates: Series, batch_size: int) -> float:
 
     Evaluation, saving and a run's first step are not in it. Since the log goes on over
     a resume, it is the time of all parts of a run.
-
-    Args:
-        rates: Images per second, each since the point before.
-        batch_size: Images per step.
     """
     steps = np.diff(rates.steps, prepend=0.0)
     good = rates.values > 0

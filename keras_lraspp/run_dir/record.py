@@ -22,32 +22,18 @@ RUN_RECORD = "run.json"  # in the folder of a run
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """Facts of a run that its report needs beside the log and the best model.
+    """Facts of a run that its report needs beside the log and the best model."""
 
-    Attributes:
-        started: When the run began, ISO 8601; a resume keeps it.
-        iterations: Steps of the whole training.
-        batch_size: Images per step, over all devices.
-        training_images: Size of the training set.
-        parameters: Trainable ones.
-        image_size: Height and width of the first validation image.
-        multiply_adds: For one image of that size; `None` if it cannot be counted.
-        data_root: The folder of the data as it was given; `None` for the default.
-        validation: The validation set, as it was evaluated. Records of shards and of
-            TensorFlow Datasets stand there by name.
-        shards: The folder of the shards, if it was evaluated from such.
-    """
-
-    started: str
-    iterations: int
-    batch_size: int
+    started: str  # ISO 8601; a resume keeps it
+    iterations: int  # of the whole training
+    batch_size: int  # over all devices
     training_images: int
-    parameters: int
-    image_size: tuple[int, int]
-    multiply_adds: int | None
-    data_root: str | None
-    validation: Dataset
-    shards: str | None = None
+    parameters: int  # trainable ones
+    image_size: tuple[int, int]  # height and width of the first validation image
+    multiply_adds: int | None  # for that image; `None` if they cannot be counted
+    data_root: str | None  # as it was given; `None` for the default
+    validation: Dataset  # records of shards and of TensorFlow Datasets by name
+    shards: str | None = None  # the folder, if it was evaluated from shards
 
 
 def record_run(

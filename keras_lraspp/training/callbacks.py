@@ -23,9 +23,6 @@ class StepCallback(keras.callbacks.Callback):
     Iterations are the unit of training here: `fit` runs as one long epoch, and
     what happens from time to time (logging, evaluation, checkpoints) follows the
     step count, which goes on over a resume.
-
-    Args:
-        start_step: Steps done before this `fit`.
     """
 
     def __init__(self, start_step: int = 0):
@@ -37,13 +34,7 @@ class StepCallback(keras.callbacks.Callback):
         self.on_step(self.start_step + batch + 1, logs or {})
 
     def on_step(self, step: int, logs: dict) -> None:
-        """To be overridden.
-
-        Args:
-            step: Steps done, from 1.
-            logs: Keras's logs; `logs["loss"]` is the mean since the last
-                `reset_metrics`.
-        """
+        """To be overridden; `logs["loss"]` is a mean since the last `reset_metrics`."""
         raise NotImplementedError
 
     def sync_weights(self) -> None:
@@ -68,19 +59,12 @@ class GracefulShutdown(StepCallback):
     stops. Handlers can only be set in the main thread; elsewhere this does nothing.
     Several processes stop after the same step, whichever of them got the signal: put
     it before the callbacks that read `received`.
-
-    Args:
-        start_step: Steps done before this `fit`.
-        hosts: The processes that stop together.
-
-    Attributes:
-        pending: The signal that this process got.
     """
 
     def __init__(self, start_step: int = 0, hosts: Hosts = SINGLE_HOST):
         super().__init__(start_step)
         self.hosts = hosts
-        self.pending: int | None = None
+        self.pending: int | None = None  # the signal that this process got
         self._agreed: int | None = None
         self._before = {}
 
@@ -125,20 +109,12 @@ class StopOnDivergence(StepCallback):
     """Ends training when the loss is no longer a sensible number.
 
     Put it before the callbacks that evaluate and save, so that nothing is written
-    from broken weights.
-
-    Args:
-        limit: A mean loss above this counts as diverged. Cross entropy over C
-            classes starts near ln C, about 3 for 19 classes.
-        start_step: Steps done before this `fit`.
-        checkpoints: Loses those whose weights gave a bad loss; `None` for no
-            checkpoints.
-        hosts: The processes; process 0 has the checkpoints.
+    from broken weights. Checkpoints whose weights gave a bad loss are removed.
     """
 
     def __init__(
         self,
-        limit: float = 1e3,
+        limit: float = 1e3,  # cross entropy starts near ln(classes), 3 for 19
         start_step: int = 0,
         checkpoints: CheckpointFolder | None = None,
         hosts: Hosts = SINGLE_HOST,
@@ -168,22 +144,14 @@ class Progress(StepCallback):
 
     The rate counts training steps only: the first one, which traces and compiles,
     is reported by itself, and evaluation and saving run inside `paused()`.
-
-    Args:
-        logger: Where scalars go; `None` on a process that neither logs nor prints.
-        iterations: Steps of the whole training.
-        batch_size: Images per step, over all devices.
-        log_interval: Steps between two lines.
-        start_step: Steps done before this `fit`.
-        write: Takes a line of text.
     """
 
     def __init__(
         self,
-        logger: MetricLogger | None,
+        logger: MetricLogger | None,  # `None`: neither logs nor prints
         *,
         iterations: int,
-        batch_size: int,
+        batch_size: int,  # over all devices
         log_interval: int,
         start_step: int = 0,
         write: Callable[[str], None] = print,

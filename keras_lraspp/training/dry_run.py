@@ -27,18 +27,7 @@ class _Plan(NamedTuple):
 
 
 def print_plan(training: Any, process: ProcessSpec | None = None) -> None:
-    """Prints what a training would do, and reads its first batch.
-
-    Nothing is trained, and nothing is written to the output folder.
-
-    Args:
-        training: The `Training`.
-        process: This one, if several are to train together.
-
-    Raises:
-        InputError: For what would end the training before its first step, and for
-            one of several processes.
-    """
+    """Prints what a `Training` would do, and reads its first batch; writes nothing."""
     if process is not None:
         raise InputError(
             "A dry run is of one process; leave --coordinator out, and multiply its "

@@ -15,18 +15,14 @@ class WeightAverages:
 
     Batch norms' running mean and variance belong to the newest weights. With averaged
     ones a network predicts next to nothing by them, nor by an average of them. So they
-    are estimated anew from training images.
-
-    Args:
-        network: Compiled with an optimizer that has `use_ema=True`, and built.
-        batches: Returns the images to estimate from, `BATCHES` batches, the
-            same each time.
+    are estimated anew from training images: `batches` returns `BATCHES` batches, the
+    same each time.
     """
 
     def __init__(
         self, network: keras.Model, batches: Callable[[], Iterable[np.ndarray]]
     ):
-        optimizer = network.optimizer
+        optimizer = network.optimizer  # built, with `use_ema=True`
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a loss scale
         averages = optimizer._model_variables_moving_average
         pairs = zip(optimizer._trainable_variables, averages, strict=True)
@@ -38,9 +34,8 @@ class WeightAverages:
     def estimate(self, worker: keras.Model) -> None:
         """Estimates the running statistics for the averages as they are now.
 
-        Args:
-            worker: The network or a copy of it, with the averaged weights. Its own
-                statistics move; `put_statistics` puts the estimate into the network.
+        The worker is the network or a copy of it, with the averaged weights. Its own
+        statistics move; `put_statistics` puts the estimate into the network.
         """
         if statistics_of(worker):
             self._statistics = estimate_statistics(worker, self.batches())
@@ -52,14 +47,11 @@ class WeightAverages:
 
     @contextlib.contextmanager
     def in_place(self, *, estimated: bool = True) -> Iterator[None]:
-        """Puts averages and estimated statistics into the network, inside.
+        """Puts averages and, if `estimated`, their statistics into the network, inside.
 
-        Its own come back at the end to the last bit, also after an error.
-
-        Args:
-            estimated: Whether to put statistics that were estimated before, if any.
-                Else the network has its own, which `estimate` then starts from: the
-                same after a resume, when nothing was estimated before.
+        Its own come back at the end to the last bit, also after an error. Without
+        `estimated`, `estimate` starts from the network's own statistics: the same after
+        a resume, when nothing was estimated before.
         """
         statistics = statistics_of(self.network)
         variables = [own for own, _ in self._trained] + statistics
@@ -86,15 +78,7 @@ def statistics_of(network: keras.Model) -> list[keras.Variable]:
 def estimate_statistics(
     network: keras.Model, batches: Iterable[np.ndarray]
 ) -> list[np.ndarray]:
-    """Shows training images to a network and averages its running statistics.
-
-    Args:
-        network: Its own statistics move.
-        batches: `BATCHES` batches of images.
-
-    Returns:
-        A value for each of `statistics_of(network)`.
-    """
+    """Shows `BATCHES` batches to a network and averages its `statistics_of`."""
     step = _step(network)
     sums = [np.zeros(v.shape) for v in statistics_of(network)]
     count = 0

@@ -100,9 +100,6 @@ class Hosts:
         """Collective: makes an error of one process in this block one of all.
 
         Without, the others would wait for the one that ended.
-
-        Raises:
-            UserError: The own one, or of the same kind that of another process.
         """
         if not self.is_multi:
             yield
@@ -118,11 +115,7 @@ class Hosts:
                 raise error
 
     def check_same(self, **values: int) -> None:
-        """Collective: checks that named numbers are the same on all processes.
-
-        Raises:
-            InputError: On all processes, naming the first that differs.
-        """
+        """Collective: checks that named numbers are the same on all processes."""
         mine = ", ".join(f"{name} {value}" for name, value in values.items())
         everybody = [content.decode() for content in self.gather(mine.encode())]
         for index, theirs in enumerate(everybody):
@@ -191,20 +184,8 @@ def resolve_process(
     """Finds out whether several processes are to train together, and which this is.
 
     Only a coordinator makes several of them, as an argument or in Keras's or JAX's
-    variable: the tasks of a cluster's job may also be trainings of their own.
-
-    Args:
-        coordinator: As of `ProcessSpec`; or `"auto"` for the one that JAX finds in the
-            cluster's environment, `None` for the one in `environment`, if any.
-        processes: As of `ProcessSpec`.
-        process: As of `ProcessSpec`.
-        environment: Variables by name.
-
-    Returns:
-        The process, or `None` if it trains alone.
-
-    Raises:
-        InputError: If something is missing, or is no address or index.
+    variable: the tasks of a cluster's job may also be trainings of their own. `"auto"`
+    is the one that JAX finds in the cluster's environment.
     """
     if coordinator is None:
         addresses = map(environment.get, _COORDINATOR_VARIABLES)
@@ -239,16 +220,6 @@ def init_multihost(process: ProcessSpec | None) -> Iterator[Hosts]:
     ends; a further training in the same process then needs no `process`. If a process
     leaves this block by an error of its own, its end does not wait for the others, and
     has the error's exit code.
-
-    Args:
-        process: This one; `None` if it is alone, or has joined already.
-
-    Yields:
-        The processes.
-
-    Raises:
-        InputError: On another backend than JAX, or if the others do not answer.
-        StorageError: If the others are gone while this process works.
     """
     hosts = _join(process)
     if not hosts.is_multi:

@@ -189,11 +189,7 @@ def exclude_backbone_batch_norm(optimizer, model) -> None:
 
 
 def optimizer_options(ema_momentum: float | None, accumulation: int) -> dict:
-    """Returns Keras's arguments for `train.ema_momentum` and `train.accumulation`.
-
-    Raises:
-        InputError: For numbers out of range.
-    """
+    """Returns Keras's arguments for `train.ema_momentum` and `train.accumulation`."""
     options = {}
     if ema_momentum is not None:
         if not 0 < ema_momentum < 1:
@@ -226,18 +222,10 @@ def check_devices(optimizer: keras.optimizers.Optimizer, devices: int) -> None:
 
 
 def freeze(network: keras.Model, parts: Iterable[str]) -> None:
-    """Takes parts of a network out of training, before it is compiled.
+    """Takes the backbone or all batch norms out of training, before `compile`.
 
     A frozen batch norm normalises with its running statistics, in training too, and
     they do not move.
-
-    Args:
-        network: The network.
-        parts: `"backbone"` is the network's attribute of this name with its batch
-            norms, `"batch_norm"` is all batch norms.
-
-    Raises:
-        InputError: For another name, or for `"backbone"` of a network without.
     """
     parts = (parts,) if isinstance(parts, str) else tuple(parts)
     for part in parts:

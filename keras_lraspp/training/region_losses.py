@@ -58,9 +58,8 @@ class RegionLoss(keras.losses.Loss):
     def class_losses(self, truth, probabilities):
         """Returns the loss of each class in each group of pixels, (groups, classes).
 
-        Args:
-            truth: One-hot labels (groups, pixels, classes), all 0 where ignored.
-            probabilities: Likewise the softmax.
+        `truth` is one-hot (groups, pixels, classes), all 0 where ignored;
+        `probabilities` likewise the softmax.
         """
         raise NotImplementedError
 
@@ -183,11 +182,6 @@ def _gains(of_class, pixels):
     1 - I / U. A pixel of the class lowers I by one and adds 1 / U; another one raises
     the union to U and adds I / (U - 1) - I / U = I / (U - 1) / U. The differences of
     1 - I / U itself would be mostly rounding: U is in the millions.
-
-    Args:
-        of_class: Floats (..., pixels), 1 for pixels of the class, 0 for others, in
-            the order in which they become wrong.
-        pixels: Number of pixels of the class (..., 1).
     """
     right = pixels - ops.cumsum(of_class, axis=-1)
     union = pixels + ops.cumsum(1 - of_class, axis=-1)

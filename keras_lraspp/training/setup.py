@@ -28,11 +28,7 @@ def compile_network(
 
 
 def check_crop(network: keras.Model, height: int, width: int) -> None:
-    """Checks that the network can take crops of this size.
-
-    Raises:
-        InputError: If a side is below the network's `smallest_side`.
-    """
+    """Checks that the network can take crops of this size."""
     smallest = getattr(network, "smallest_side", 1)
     if min(height, width) < smallest:
         raise InputError(
@@ -48,17 +44,6 @@ def restore_checkpoint(
 
     Of several processes, process 0 alone reads the folder, which need not be on a disk
     that all machines see; the others get the file over the network.
-
-    Args:
-        network: Compiled, its optimizer built.
-        checkpoints: Where to look.
-        hosts: The processes that restore the same.
-
-    Returns:
-        Where training stands; its beginning if there is no checkpoint.
-
-    Raises:
-        InputError: If no checkpoint is whole, or it does not fit.
     """
     load = partial(_load_checkpoint, network)
     with warnings.catch_warnings():

@@ -293,14 +293,7 @@ class Training:
         write_run_record(record, folder / RUN_RECORD, resumed=self.resume)
 
     def open_data(self, *, progress: bool = True) -> tuple[Dataset, Dataset]:
-        """Lists and checks the training set and the validation set.
-
-        Args:
-            progress: Whether to show how far the check is.
-
-        Raises:
-            InputError: For bad data.
-        """
+        """Lists and checks the training set and the validation set."""
         training_set, validation_set = (
             check_dataset(
                 open_dataset(self.dataset, self.data_root, split),
@@ -313,14 +306,7 @@ class Training:
 
     @contextlib.contextmanager
     def compute_scope(self) -> Iterator[int]:
-        """Sets precision, devices and determinism, for use inside.
-
-        Yields:
-            The number of devices.
-
-        Raises:
-            InputError: For a bad configuration; from inside, for bad files.
-        """
+        """Sets precision, determinism and devices, and yields the number of devices."""
         if self.deterministic:
             compute_deterministically()
         with (
@@ -377,12 +363,7 @@ class Training:
         start_step: int = 0,
         hosts: Hosts = SINGLE_HOST,
     ) -> Iterable:
-        """Opens the training batches, see `training_batches`.
-
-        Raises:
-            InputError: If the crop is too small for the network, or the training set
-                is a part of one already.
-        """
+        """Opens the training batches and checks their crop; see `training_batches`."""
         if hosts.is_multi and getattr(training_set, "hosts", 1) > 1:
             raise InputError(
                 "With --processes each process takes its part of every batch by "

@@ -51,16 +51,6 @@ class Validation:
     Several processes divide the images: of n each predicts every n-th with a network
     of its own, which gets the weights anew each time. (A network that spans the
     processes would have all of them predict everything.) Their counts are added up.
-
-    Args:
-        network: The model in training.
-        dataset: The validation set.
-        logger: Gets mIoU, pixel accuracy and pictures; `None` but on process 0.
-        batch_size: Images per evaluation step and process.
-        shutdown: Breaks an evaluation off when a signal has come.
-        averages: The averaged weights, which are scored too; `None` if there are none.
-        hosts: The processes.
-        pictures: How many images are shown (image, truth, prediction).
     """
 
     def __init__(
@@ -68,9 +58,9 @@ class Validation:
         network: keras.Model,
         dataset: Dataset,
         *,
-        logger: MetricLogger | None,
-        batch_size: int,
-        shutdown: GracefulShutdown,
+        logger: MetricLogger | None,  # `None` but on process 0
+        batch_size: int,  # of each process
+        shutdown: GracefulShutdown,  # breaks an evaluation off
         averages: WeightAverages | None = None,
         hosts: Hosts = SINGLE_HOST,
         pictures: int = 3,
@@ -183,22 +173,11 @@ class Validation:
 class EvaluateAndCheckpoint(StepCallback):
     """Evaluates, keeps the best model, writes checkpoints, and stops when asked.
 
-    Args:
-        intervals: The last step is always evaluated and saved too.
-        state: Where training stands.
-        checkpoints: Where checkpoints go.
-        evaluate: Takes the step; returns the scores, or `None` if it was broken off
-            because training is to stop.
-        save_best: Takes the model, the step, the mIoU and the counts; called for
-            every new best.
-        save_best_ema: The same for the averaged weights.
-        averages: The averaged weights, if there are any.
-        patience: Number of evaluations in a row without a better mIoU, of the weights
-            or their average, that end the training; `None` for no end but the last
-            step.
-        stop: Says whether training is to stop after this step.
-        paused: A context manager around all of this, for clocks.
-        hosts: The processes that train together; process 0 writes.
+    The last step is always evaluated and saved too. `evaluate` takes the step and
+    returns `None` if it was broken off because training is to stop; `save_best` takes
+    the model, the step, the mIoU and the counts of every new best. After `patience`
+    evaluations in a row without a better mIoU, of the weights or their average, the
+    training ends. All of this runs inside of `paused`, for clocks.
     """
 
     def __init__(
@@ -256,10 +235,7 @@ class EvaluateAndCheckpoint(StepCallback):
                 self.model.stop_training = True
 
     def out_of_patience(self) -> bool:
-        """Says whether too many evaluations in a row were no better.
-
-        It follows from the state, so that a resume knows it.
-        """
+        """Says whether too many evaluations were no better; a resume knows too."""
         if self.patience is None:
             return False
         best = max(self.state.best_step, self.state.best_ema_step)
@@ -318,17 +294,9 @@ class TrainingReport(StepCallback):
     """Writes `report.html` after evaluations, so that a killed run has one too.
 
     Put it behind `EvaluateAndCheckpoint`: what matters is then saved already. A page
-    that cannot be written is a warning and nothing more.
-
-    Args:
-        folder: Folder of the run.
-        network: The model in training.
-        checkpointer: Says when an evaluation was.
-        best_model: Has the best weights, for the pictures.
-        paused: A context manager around the work, for clocks.
-        hosts: The processes that train together; process 0 writes.
-        pause: Seconds between two pages, so that frequent evaluations of a small data
-            set are not outweighed by them. `finish` does not wait.
+    that cannot be written is a warning and nothing more. There are `pause` seconds
+    between two pages, so that frequent evaluations of a small data set are not
+    outweighed by them; `finish` does not wait.
     """
 
     def __init__(
@@ -340,7 +308,7 @@ class TrainingReport(StepCallback):
         *,
         paused: Callable[[], AbstractContextManager],
         hosts: Hosts = SINGLE_HOST,
-        pause: float = 30.0,
+        pause: float = 30.0,  # seconds
     ):
         super().__init__(checkpointer.state.step)
         self.folder = folder
