@@ -14,7 +14,6 @@ from PIL import Image
 from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.files import replacing
-from keras_lraspp.prediction.inputs import ImageFiles
 from keras_lraspp.prediction.segmenter import Segmenter
 from keras_lraspp.visualize import colorize, overlay, with_legend
 
@@ -26,7 +25,8 @@ _SUFFIXES = {
 }
 KINDS = tuple(_SUFFIXES)
 
-# Labels (H, W), and probabilities (H, W, classes) if they are wanted.
+# Labels (H, W), uint8 or, for more than 256 classes, int32; and, if they are wanted,
+# probabilities, float16 (H, W, classes).
 Results = tuple[np.ndarray, np.ndarray | None]
 
 
@@ -68,22 +68,22 @@ def check_result_kinds(outputs: Sequence[str]) -> tuple[str, ...]:
 
 
 def image_jobs(
-    images: ImageFiles, output_dir: Path, outputs: Iterable[str]
+    root: Path, images: Sequence[Path], output_dir: Path, outputs: Iterable[str]
 ) -> list[Job]:
     """Names the results of images, in the order of the images.
 
     They are named after the image, `<stem>_labels.png`, in the sub-folder of
-    `output_dir` that the image has below the images' root; after its full name where
+    `output_dir` that the image has below the images' `root`; after its full name where
     two images of one folder differ only in the suffix.
 
     Raises:
         InputError: If a result would overwrite an image.
     """
-    stems = Counter(image.with_suffix("") for image in images.paths)
+    stems = Counter(image.with_suffix("") for image in images)
     jobs = []
-    for image in images.paths:
+    for image in images:
         unique = stems[image.with_suffix("")] == 1
-        base = output_dir / image.relative_to(images.root).parent
+        base = output_dir / image.relative_to(root).parent
         name = image.stem if unique else image.name
         results = {kind: base / f"{name}_{kind}{_SUFFIXES[kind]}" for kind in outputs}
         jobs.append(Job(image, **results))
@@ -143,19 +143,12 @@ def _check_inputs_stay(jobs: list[Job]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class DrawingStyle:
-    """How results are drawn and written.
-
-    Attributes:
-        classes: Names and colours of the classes.
-        opacity: Weight of the colours in overlays, 0 to 1.
-        legend: Whether overlays get a strip with the classes' names below.
-        values: uint8 (256,), what is written for each class in label PNGs; `None` for
-            the class itself.
-    """
+    """How results are drawn and written."""
 
     classes: ClassSet
-    opacity: float = 0.5
-    legend: bool = False
+    opacity: float = 0.5  # weight of the colours in overlays, 0 to 1
+    legend: bool = False  # whether overlays get a strip with the classes' names below
+    # uint8 (256,), what label PNGs have for each class; `None` for the class itself.
     values: np.ndarray | None = None
 
     def __post_init__(self):
@@ -174,10 +167,7 @@ class DrawingStyle:
     ) -> np.ndarray:
         """Lays labels over an image: uint8 RGB of its size, higher with a legend.
 
-        Args:
-            pixels: uint8 RGB (H, W, 3).
-            labels: Classes (H, W).
-            listed: Classes in the legend; `None` for those among the labels.
+        The legend has the classes among `listed`; `None` for those among the labels.
         """
         names, palette = self.classes
         laid = overlay(pixels, labels, palette, self.opacity)
@@ -194,15 +184,7 @@ def write_results(
     labels: np.ndarray,
     probabilities: np.ndarray | None,
 ) -> None:
-    """Writes the result files of one image; raises `StorageError` if it cannot.
-
-    Args:
-        job: The files.
-        style: How they are drawn.
-        pixels: uint8 RGB (H, W, 3).
-        labels: Classes (H, W), uint8 or, for more than 256 classes, int32.
-        probabilities: float16 (H, W, classes), if `job` has them.
-    """
+    """Writes the result files of one image; raises `StorageError` if it cannot."""
     if job.labels:
         _write_png(job.labels, _label_picture(labels, style))
     if job.color:

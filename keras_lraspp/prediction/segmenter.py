@@ -229,17 +229,7 @@ class Predictor(Protocol):
 class KerasPredictor:
     """A Keras model as a `Predictor`; nothing is compiled before the first image.
 
-    Args:
-        model: Takes uint8 pixels (B, H, W, 3), returns logits (B, H, W, classes).
-        options: See `label_function`.
-
-    Attributes:
-        model: The model.
-        num_classes: Number of its classes.
-        smallest_side: Smallest height and width that it takes, in pixels.
-        options: The options.
-        labels: `label_function` of it.
-        probabilities: `probability_function` of it.
+    The model takes uint8 pixels (B, H, W, 3) and returns logits (B, H, W, classes).
     """
 
     def __init__(self, model: keras.Model, options: InferenceOptions = SINGLE_PASS):

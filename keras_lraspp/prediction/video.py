@@ -51,17 +51,11 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True)
 class Video:
-    """What a video's header says.
-
-    Attributes:
-        path: The file.
-        rate: Frames per second, on average.
-        seconds: How long it is; `None` if the file does not say.
-    """
+    """What a video's header says."""
 
     path: Path
-    rate: Fraction
-    seconds: Fraction | None
+    rate: Fraction  # frames per second, on average
+    seconds: Fraction | None  # how long it is, if the file says it
 
     @property
     def length(self) -> int | None:
@@ -103,11 +97,6 @@ def predict_video(
 
     Decoding, the network and encoding overlap. Whatever ends it early, the frames
     before that are kept. A legend names all classes, as a video has one size.
-
-    Raises:
-        InputError: If the video is cut off or damaged, or of a size that the model
-            does not take.
-        StorageError: If a result cannot be written.
     """
     segment = results_function(segmenter, job)
     done, ended = 0, None
@@ -166,12 +155,7 @@ def _frame_writer(job: Job, video: Video, style: DrawingStyle, stack: ExitStack)
 
 
 def read_video(path: Path) -> Video:
-    """Reads a video's header.
-
-    Raises:
-        DamagedFileError: If the file is no video or its header is broken.
-        InputError: If PyAV is missing, or there are no pictures or too large ones.
-    """
+    """Reads a video's header; raises `InputError` if it is missing or broken."""
     with _open_container(path) as container:
         if not container.streams.video:
             raise InputError(f"{path} has no pictures; give a video or an image.")

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from keras_lraspp.errors import InputError
-from keras_lraspp.prediction.inputs import ImageFiles
 from keras_lraspp.prediction.outputs import (
     check_result_kinds,
     frame_job,
@@ -18,7 +17,7 @@ OUT = Path("out")
 
 def test_results_mirror_the_images():
     paths = [Path("in/b.png"), Path("in/a/x.png"), Path("in/a/x.jpg")]
-    jobs = image_jobs(ImageFiles(Path("in"), paths), OUT, ["labels", "probabilities"])
+    jobs = image_jobs(Path("in"), paths, OUT, ["labels", "probabilities"])
     assert [job.image for job in jobs] == paths
     assert [job.labels for job in jobs] == [
         OUT / "b_labels.png",
@@ -42,10 +41,10 @@ def test_a_video_has_videos_and_folders_of_frames():
 
 
 def test_an_image_is_never_overwritten():
-    images = ImageFiles(Path("in"), [Path("in/a.png"), Path("in/a_color.png")])
+    images = [Path("in/a.png"), Path("in/a_color.png")]
     with pytest.raises(InputError, match="a_color.png would overwrite"):
-        image_jobs(images, Path("in"), ["labels", "color"])
-    assert len(image_jobs(images, Path("in"), ["labels"])) == 2
+        image_jobs(Path("in"), images, Path("in"), ["labels", "color"])
+    assert len(image_jobs(Path("in"), images, Path("in"), ["labels"])) == 2
 
 
 def test_outputs_are_put_in_order():

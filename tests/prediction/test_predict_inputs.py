@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from keras_lraspp.errors import InputError
-from keras_lraspp.prediction.inputs import find_images, is_video
+from keras_lraspp.prediction.predict import find_images, is_video
 
 TREE = ["b.png", "a/x.JPG", "a/deep/y.webp", "a/notes.txt", ".hidden.png", "c/.z.png"]
 
