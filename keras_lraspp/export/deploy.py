@@ -10,26 +10,18 @@ from keras_lraspp.export.metadata import INPUT
 from keras_lraspp.export.parity import ParityReport
 from keras_lraspp.files import package_versions, sha256
 
-_SUFFIX = ".deploy.json"
 _TOOLS = ("keras", "tensorflow", "tf2onnx", "onnx", "numpy")
 
 
 def deploy_path(path: Path) -> Path:
     """Returns where the `deploy.json` of a file or folder is: beside it."""
-    return path.with_name(path.name + _SUFFIX)
+    return path.with_name(f"{path.name}.deploy.json")
 
 
 def write_deploy(
     path: Path, report: ParityReport, contents: FileContents, more: dict
 ) -> None:
-    """Writes the `deploy.json` of an export beside it.
-
-    Args:
-        path: The file or folder, whole.
-        report: How it compares with the Keras model.
-        contents: Its outputs, sides and metadata; the classes are known.
-        more: More entries.
-    """
+    """Writes the `deploy.json` of a finished file or folder beside it."""
     parity = report.as_dict()
     shared = {name: parity.pop(name) for name in ("format", "precision")}
     parity.pop("path")

@@ -34,17 +34,11 @@ _QUANTIZED = ("dynamic", "int8")  # judged by their mIoU
 
 
 class Artifact(NamedTuple):
-    """One exported file or folder.
+    """One exported file or folder."""
 
-    Attributes:
-        format: One of `EXPORT_FORMATS`.
-        precision: One of `LITERT_PRECISIONS`; of LiteRT only.
-        name: Of the file or folder in the output folder.
-    """
-
-    format: str
-    precision: str
-    name: str
+    format: str  # one of `EXPORT_FORMATS`
+    precision: str  # one of `LITERT_PRECISIONS`; of LiteRT only
+    name: str  # in the output folder
 
 
 def export(

@@ -7,18 +7,12 @@ import numpy as np
 
 
 class Convolution(NamedTuple):
-    """Kernel, bias, stride and dilation of a convolution as plain numbers.
+    """Kernel, bias, stride and dilation of a convolution as plain numbers."""
 
-    Attributes:
-        kernel: float64 (k, k, channels in, channels out); depthwise (k, k, channels,
-            1).
-        bias: float64, one per channel out.
-        stride: 1 or 2.
-        dilation: Dilation rate.
-    """
-
-    kernel: np.ndarray
-    bias: np.ndarray
+    kernel: (
+        np.ndarray
+    )  # float64 (k, k, channels in, out); depthwise (k, k, channels, 1)
+    bias: np.ndarray  # float64, one per channel out
     stride: int = 1
     dilation: int = 1
 

@@ -18,23 +18,18 @@ from keras_lraspp.models.lraspp import LRASPP
 
 _MIDDLE = 127.5  # of the pixels' range; zero after rescaling
 
-Sides = tuple[int | None, int | None]
+Sides = tuple[int | None, int | None]  # height and width; `None` for any
 
 
 class ConverterStyle(NamedTuple):
-    """How a converter wants operations to be written.
+    """How a converter wants operations to be written."""
 
-    Attributes:
-        constant_shape: Shape of a number. tf2onnx stumbles over scalars; the LiteRT
-            converter finds a hard-swish only with them.
-        dilated_operator: Whether a dilated depthwise convolution is one operation.
-            TensorFlow itself cannot run that on a CPU.
-        padding_in_numbers: Whether to say how many pixels also where "SAME" would do.
-            ONNX Runtime has no dilation with the latter.
-    """
-
+    # Of a number: tf2onnx stumbles over scalars, LiteRT's converter needs them to find
+    # a hard-swish.
     constant_shape: tuple[int, ...]
+    # A dilated depthwise convolution as one, which TensorFlow cannot run on a CPU.
     dilated_operator: bool
+    # Numbers also where "SAME" would do, with which ONNX Runtime has no dilation.
     padding_in_numbers: bool
 
 
@@ -80,34 +75,23 @@ def quiet_converter(logger: str) -> Iterator[None]:
 
 
 class FileContents(NamedTuple):
-    """A model and the choices that its exported file is made by.
+    """A model and the choices that its exported file is made by."""
 
-    Attributes:
-        model: Takes uint8 pixels (B, H, W, 3), returns logits (B, H, W, classes).
-        outputs: Some of `OUTPUTS`.
-        sides: Height and width of the images; `None` for any.
-        metadata: Classes and name, for the file.
-    """
-
-    model: keras.Model
-    outputs: tuple[str, ...]
-    sides: Sides
+    model: keras.Model  # of uint8 pixels (B, H, W, 3) to logits (B, H, W, classes)
+    outputs: tuple[str, ...]  # some of `OUTPUTS`
+    sides: Sides  # of the images
     metadata: Metadata
 
 
 def choose_contents(
     model: keras.Model,
-    outputs: tuple[str, ...],
+    outputs: Sequence[str],
     size: Sequence[int] | None,
     classes: ClassSet | None,
     variant: str | None,
 ) -> FileContents:
-    """Returns the contents of a file; the arguments are those of the export functions.
-
-    Raises:
-        InputError: If the model does not take images of that size, or has another
-            number of classes.
-    """
+    """Returns the contents of a file; raises InputError if the model has others."""
+    outputs = check_output_names(outputs)
     sides, count = _image_sides(model, size), model.output_shape[-1]
     if classes is not None and len(classes.names) != count:
         raise InputError(
@@ -148,21 +132,13 @@ def inference_graph(
 ) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
     """Makes the graph that an exported file holds.
 
-    An `LRASPP` is written anew from its weights, without batch norm and with fewer
-    operations; another model is called as it is.
+    An `LRASPP` is written anew from its weights now, in the style that
+    `CONVERTER_STYLES` has for `target`, without batch norm and with fewer operations;
+    another model is called as it is.
 
-    Args:
-        model: Takes uint8 pixels (B, H, W, 3), returns logits (B, H, W, classes).
-            Later changes to an `LRASPP`'s weights have no effect.
-        target: Key of `CONVERTER_STYLES`.
-        outputs: Some of `OUTPUTS`.
-        sides: Height and width of the images; `None` for any.
-        batch: Number of images; `None` for any.
-
-    Returns:
-        A `tf.function` with the signature `image`, uint8 RGB (batch, *sides, 3). It
-        returns, as asked for, `labels`, int32 (B, H, W), the lower class where two are
-        equal; `logits` and `probabilities`, float32 (B, H, W, classes).
+    Returns a `tf.function` with the signature `image`, uint8 RGB (batch, *sides, 3),
+    `None` for any. It returns, as asked for, `labels`, int32 (B, H, W), the lower class
+    where two are equal; `logits` and `probabilities`, float32 (B, H, W, classes).
     """
     logits_of = _logits_function(model, target, outputs)
 
@@ -192,13 +168,7 @@ def _logits_function(model: keras.Model, target: str, outputs: Sequence[str]):
         # A multiple of 4, which ONNX Runtime resizes a fifth faster.
         padded_classes = -(-model.output_shape[-1] // 4) * 4
     small = small_logits(model, target, padded_classes)
-
-    def call(image):
-        known = None not in image.shape[1:3]
-        size = image.shape[1:3] if known else tf.shape(image)[1:3]
-        return tf.image.resize(small(image), size, method="bilinear")
-
-    return call
+    return lambda image: _resize_like(small(image), image)
 
 
 def small_logits(
@@ -206,15 +176,8 @@ def small_logits(
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     """Makes the function of an `LRASPP` up to its last resize, from its weights now.
 
-    Args:
-        model: The network, with any weights.
-        target: Key of `CONVERTER_STYLES`.
-        padded_classes: Number of logits; what goes beyond the model's classes is never
-            the largest. At least the number of classes, or 0 for just these.
-
-    Returns:
-        A function of uint8 RGB images (B, H, W, 3) that returns float32 logits (B,
-        ceil(H / 4), ceil(W / 4), classes).
+    It returns float32 logits (B, ceil(H / 4), ceil(W / 4), classes). Those beyond the
+    model's classes, up to `padded_classes`, are never the largest.
     """
     convolutions = folded_convolutions(model)
     classes = convolutions["head_classes_conv"]
@@ -267,12 +230,6 @@ class Writer(NamedTuple):
     def hard_swish(self, x: tf.Tensor) -> tf.Tensor:
         """Returns x * relu6(x + 3) / 6."""
         return x * tf.nn.relu6(x + self.number(3)) * self.number(1 / 6)
-
-    def resize(self, x: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-        """Resizes bilinearly to the height and width of another tensor."""
-        known = None not in like.shape[1:3]
-        size = like.shape[1:3] if known else tf.shape(like)[1:3]
-        return tf.image.resize(x, size, method="bilinear")
 
     def _padding(self, conv: Convolution):
         side = conv.kernel.shape[0] // 2 * conv.dilation
@@ -334,23 +291,26 @@ def _head(write: Writer, model: keras.Model, convs, taps) -> tf.Tensor:
         pooled = tf.nn.avg_pool2d(deepest, pool.pool_size, pool.strides, "VALID")
     gate = tf.sigmoid(write.conv(pooled, convs["head_gate_conv"]))
     if not isinstance(pool, keras.layers.GlobalAveragePooling2D):
-        gate = write.resize(gate, x)
+        gate = _resize_like(gate, x)
     x *= gate
     before = convs["head_mix_conv"]
-    strides = model.backbone.tap_strides
+    strides, filters = model.backbone.tap_strides, model.head_filters
     for skip, stride, now in ((middle, 8, strides[-1]), (finest, 4, 8)):
         upper, lower = convs[f"head_fuse_{stride}_conv"].split(before.kernel.shape[3])
         x = write.conv(x, upper.after(before))
         if now != stride:
-            x = write.resize(x, skip)
+            x = _resize_like(x, skip)
         skip = write.conv(skip, lower.after(convs[f"head_skip_{stride}_conv"]))
         x = tf.nn.relu(x + skip)
-        before = _identity(model.head_filters)
+        before = Convolution(np.eye(filters)[None, None], np.zeros(filters))
     return write.conv(x, convs["head_classes_conv"])
 
 
-def _identity(channels: int) -> Convolution:
-    return Convolution(np.eye(channels)[None, None], np.zeros(channels))
+def _resize_like(x: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """Resizes bilinearly to the height and width of another tensor."""
+    known = None not in like.shape[1:3]
+    size = like.shape[1:3] if known else tf.shape(like)[1:3]
+    return tf.image.resize(x, size, method="bilinear")
 
 
 def _padded(conv: Convolution, channels: int) -> Convolution:

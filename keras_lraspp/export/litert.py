@@ -12,7 +12,6 @@ from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.graph import (
     FileContents,
-    check_output_names,
     choose_contents,
     inference_graph,
     quiet_converter,
@@ -29,7 +28,6 @@ from keras_lraspp.export.runtimes import LiteRTFile, add_entries
 from keras_lraspp.files import replacing
 
 LITERT_PRECISIONS = ("float32", "float16", "dynamic", "int8")
-_SAME_ARITHMETIC = ("float32", "float16")  # must agree; the others lose some labels
 _CALIBRATION_IMAGES = 200  # at most; more change nothing
 
 
@@ -80,8 +78,7 @@ def export_litert(
         StorageError: If it cannot be written.
     """
     require_tensorflow("A LiteRT file")
-    names = check_output_names(outputs)
-    contents = choose_contents(model, names, size, classes, variant)
+    contents = choose_contents(model, outputs, size, classes, variant)
     if None in contents.sides:
         raise InputError("A LiteRT file is for one size; give size=(height, width).")
     if precision not in LITERT_PRECISIONS:
@@ -179,7 +176,8 @@ def _calibration(
 
 
 def _check(contents: FileContents, content, precision, images, path) -> ParityReport:
-    outputs, same = contents.outputs, precision in _SAME_ARITHMETIC
+    outputs = contents.outputs
+    same = precision in ("float32", "float16")  # the others lose some labels
     run = run_scores = LiteRTFile(content)
     if "logits" not in outputs and same:
         scores = _convert(contents._replace(outputs=("logits",)), precision, None)

@@ -12,19 +12,12 @@ ASSET = f"{KEY}.json"  # in a SavedModel's assets/
 
 
 class Metadata(NamedTuple):
-    """Facts about an exported network.
-
-    Attributes:
-        num_classes: Number of classes.
-        smallest_side: Smallest height and width of an image, in pixels.
-        variant: Name of the network, `None` if it has none.
-        classes: Names and colours of the classes, `None` if they are not known.
-    """
+    """Facts about an exported network."""
 
     num_classes: int
-    smallest_side: int = 1
-    variant: str | None = None
-    classes: ClassSet | None = None
+    smallest_side: int = 1  # smallest height and width of an image, in pixels
+    variant: str | None = None  # name of the network
+    classes: ClassSet | None = None  # names and colours, if they are known
 
     def entries(self) -> dict[str, str]:
         """Returns it as texts by name, those of the lists in JSON."""
@@ -42,15 +35,7 @@ class Metadata(NamedTuple):
 
     @classmethod
     def of_entries(cls, entries: dict[str, str], num_classes: int) -> "Metadata":
-        """Reads `entries` back; what is missing there, as in foreign files, is unknown.
-
-        Args:
-            entries: Texts by name.
-            num_classes: Number of classes where `entries` do not say it.
-
-        Raises:
-            ValueError: If they are damaged.
-        """
+        """Reads `entries` back, in foreign files without some; raises ValueError."""
         classes = None
         if "classes" in entries:
             names = tuple(str(name) for name in json.loads(entries["classes"]))

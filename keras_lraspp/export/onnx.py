@@ -13,7 +13,6 @@ from keras_lraspp.errors import InputError
 from keras_lraspp.export.graph import (
     FileContents,
     Sides,
-    check_output_names,
     choose_contents,
     inference_graph,
     quiet_converter,
@@ -69,8 +68,7 @@ def export_onnx(
         StorageError: If it cannot be written.
     """
     require_tensorflow("An ONNX file")
-    names = check_output_names(outputs)
-    contents = choose_contents(model, names, size, classes, variant)
+    contents = choose_contents(model, outputs, size, classes, variant)
     if not isinstance(opset, int) or opset < SMALLEST_OPSET:
         raise InputError(
             f"opset is a whole number from {SMALLEST_OPSET}, not {opset!r}."
@@ -91,14 +89,6 @@ def convert_to_onnx(
     opset: int = SMALLEST_OPSET,
 ) -> tuple[bytes, ParityReport]:
     """Returns the content of an ONNX file, which will be at `path`, and its parity."""
-    model = ir.from_proto(_converted(contents, opset))
-    rewrite_graph(model, contents.sides)
-    proto = _named(model, contents.sides, contents.metadata)
-    onnx.checker.check_model(proto, full_check=True)
-    return proto.SerializeToString(), _check(contents, proto, images, path)
-
-
-def _converted(contents: FileContents, opset: int) -> onnx.ModelProto:
     import tf2onnx
 
     graph = inference_graph(contents.model, "onnx", contents.outputs, contents.sides)
@@ -106,7 +96,11 @@ def _converted(contents: FileContents, opset: int) -> onnx.ModelProto:
         proto, _ = tf2onnx.convert.from_function(
             graph, input_signature=graph.input_signature, opset=opset
         )
-    return proto
+    model = ir.from_proto(proto)
+    rewrite_graph(model, contents.sides)
+    proto = _named(model, contents.sides, contents.metadata)
+    onnx.checker.check_model(proto, full_check=True)
+    return proto.SerializeToString(), _check(contents, proto, images, path)
 
 
 def _named(model: ir.Model, sides: Sides, about: Metadata) -> onnx.ModelProto:

@@ -187,14 +187,11 @@ def _cancel_transposes(graph: ir.Graph) -> None:
 
 
 def _note_sizes(graph: ir.Graph, sides: Sides) -> dict[str, int]:
-    """Notes the sizes of feature maps: numbers, or symbols such as `height/8`.
+    """Notes sizes of feature maps, as `height/8`; returns pixels per cell by name.
 
     ONNX cannot infer that two convolutions of the same image have the same size
     where the image may have any. ONNX Runtime must know it to add a shortcut inside a
     convolution. All convolutions are padded so that only a stride changes the size.
-
-    Returns:
-        The pixels per cell of each map, by its name.
     """
     maps: dict[ir.Value, tuple[int, int]] = {}  # channels and stride
     for node in graph:

@@ -74,21 +74,10 @@ def check_parity(
 ) -> ParityReport:
     """Compares an exported model with the Keras model, image by image.
 
-    Args:
-        model: Takes uint8 pixels (B, H, W, 3), returns logits (B, H, W, classes).
-        labels: The exported model: uint8 images (1, H, W, 3) to labels (1, H, W).
-        logits: The same to logits (1, H, W, classes); `None` to leave them out.
-        sides: The only height and width that it takes; `None` for any.
-        images: uint8 RGB (H, W, 3), e.g. of a validation set; resized to `sides`.
-            Drawn ones are compared as well, of two odd sizes if any will do.
-        path: Where the file will be; this and the next are for the report.
-        format: See `ParityReport`.
-        runtime: See `ParityReport`.
-        precision: See `ParityReport`.
-        must_agree: Whether too few equal labels are an error.
-
-    Raises:
-        ParityError: If labels have another shape, or too few are equal.
+    `labels` and `logits` are the exported model, of uint8 images (1, H, W, 3). The
+    images, uint8 RGB (H, W, 3), are resized to `sides` where these are fixed. Drawn
+    ones are compared as well, of two odd sizes if any will do. Raises `ParityError` if
+    labels have another shape or, with `must_agree`, too few are equal.
     """
     given = [resize_to(image, sides) for image in images]
     compared = given + [draw_image(*size) for size in drawn_sizes(model, sides)]
@@ -189,21 +178,9 @@ def compare_miou(
 ) -> dict:
     """Compares the mIoU of an exported file with the Keras model's.
 
-    Args:
-        model: Labels of the Keras model, from images (1, H, W, 3).
-        exported: Those of the file.
-        samples: The validation set.
-        count: Number of images at most, evenly over it.
-        sides: Height and width to resize images (bilinearly) and labels (nearest) to.
-        what: The file, for the error.
-
-    Returns:
-        The entry of `deploy.json`: `miou` and `model_miou` in 0..1, their difference
-        `miou_change`, and on how many images of which split.
-
-    Raises:
-        ParityError: If it loses more than `LARGEST_LOSS`, or nothing can be counted.
-        InputError: If a sample cannot be read.
+    At most `count` samples, evenly over all, are resized to `sides`. Returns the entry
+    of `deploy.json`. Raises `ParityError` if `what` loses more than `LARGEST_LOSS`, or
+    nothing can be counted.
     """
     indices = evenly_spaced(samples, count)
     ours, theirs = (
@@ -240,18 +217,7 @@ def open_split(
     num_classes: int,
     needed_for: str | None,
 ) -> SegmentationDataset | None:
-    """Opens a split; returns `None` if it is neither there nor named nor needed.
-
-    Args:
-        dataset: As `export` takes it; `None` if none is configured.
-        data_root: Its folder; `None` for the default.
-        split: Name of the split.
-        num_classes: Number of the model's classes.
-        needed_for: The flag that needs it; `None` if it can be missing.
-
-    Raises:
-        InputError: If it is not there, but needed or named, or has other classes.
-    """
+    """Opens a split; `None` if it is missing, but neither named nor needed."""
     if dataset is None:
         if needed_for:
             raise InputError(

@@ -15,17 +15,10 @@ from keras_lraspp.inference.tta import SINGLE_PASS
 class ExportedModel:
     """An exported file that is ready to be used: a `Predictor` in its own runtime.
 
-    Args:
-        path: The file or folder, for errors.
-        run: Called as `run(output, images)`.
-        outputs: The outputs that it has, some of `OUTPUTS`.
-        sides: Height and width of its images; `None` where any will do.
-        metadata: What the file says of itself.
-
     Attributes:
         path: The file or folder.
-        outputs: Names of the outputs.
-        sides: As above.
+        outputs: The outputs that it has, some of `OUTPUTS`.
+        sides: Height and width of its images; `None` where any will do.
         num_classes: Number of classes; 0 if the file does not say it.
         smallest_side: Smallest height and width of an image, in pixels.
         variant: Name of the network, `None` if the file does not say it.
@@ -55,18 +48,7 @@ class ExportedModel:
         return None if None in self.sides else self.sides
 
     def labels(self, images: np.ndarray) -> np.ndarray:
-        """Returns the class of every pixel.
-
-        Args:
-            images: uint8 RGB (B, H, W, 3).
-
-        Returns:
-            (B, H, W): uint8 up to 256 classes, int32 above.
-
-        Raises:
-            InputError: For images of another shape or type, or of a size that the
-                file does not take.
-        """
+        """Returns the class of every pixel, as every `Predictor` does."""
         self._check(images)
         if "labels" in self.outputs:
             found = self._run("labels", images)
@@ -75,19 +57,11 @@ class ExportedModel:
         return found.astype("uint8" if 0 < self.num_classes <= 256 else "int32")
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """Returns float32 (B, H, W, classes); images and errors as of `labels`.
-
-        Raises:
-            InputError: Also if the file has no output `logits`.
-        """
+        """Returns float32 (B, H, W, classes); InputError if the file has no logits."""
         return self._scores("logits", images)
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Returns float32 (B, H, W, classes), 0 to 1; see `logits`.
-
-        Raises:
-            InputError: Also if the file has neither `probabilities` nor `logits`.
-        """
+        """Returns float32 (B, H, W, classes), 0 to 1, from the logits if need be."""
         if "probabilities" not in self.outputs and "logits" in self.outputs:
             logits = self._scores("logits", images)
             raised = np.exp(logits - logits.max(-1, keepdims=True))
@@ -245,11 +219,7 @@ def add_entries(content: bytes, entries: dict[str, str]) -> bytes:
 
 
 def read_entries(content: bytes) -> dict[str, str]:
-    """Returns the texts that `add_entries` wrote; none of a file without.
-
-    Raises:
-        ValueError: If they are damaged.
-    """
+    """Returns what `add_entries` wrote, if it did; ValueError if it is damaged."""
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.Model.GetRootAs(content, 0)

@@ -34,7 +34,6 @@ from keras_lraspp.models.lraspp import LRASPP
 MAX_ENCODED_PIXELS = 2**24
 
 _WARMUP = Path("assets.extra") / "tf_serving_warmup_requests"
-_PNGS = ("label_png_bytes", "color_png_bytes")
 
 
 def export_saved_model(
@@ -178,15 +177,6 @@ def signatures(
 
     Bytes that are no JPEG or PNG, are damaged or claim more than `MAX_ENCODED_PIXELS`
     are an `INVALID_ARGUMENT` to the caller.
-
-    Args:
-        labels: Function of uint8 images to int32 labels.
-        logits: Function of uint8 images to float32 logits.
-        palette: RGB, 0..255, of each class.
-        sides: Fixed height and width of the images; `None` for any.
-
-    Returns:
-        The functions by name, for `tf.saved_model.save`.
     """  # noqa: E501
     image = tf.TensorSpec((None, *sides, 3), tf.uint8, name="image")
     image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
@@ -209,7 +199,8 @@ def signatures(
             "color_png_bytes": tf.io.encode_png(tf.gather(colors, one)),
         }
 
-    png_specs = {name: tf.TensorSpec((), tf.string) for name in _PNGS}
+    names = ("label_png_bytes", "color_png_bytes")
+    png_specs = {name: tf.TensorSpec((), tf.string) for name in names}
 
     @tf.function(input_signature=[image], autograph=False)
     def serving_default(image):

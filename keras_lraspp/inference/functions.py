@@ -111,21 +111,13 @@ def nested_label_function(
     """Makes a label function for several options at once, which share passes.
 
     Options without flip, with flip, and with flip and more scales share passes: plain
-    is a part of flip, and that of multi-scale. Nine passes become six.
-
-    Args:
-        model: As for `label_function`.
-        nested: Options; none with a sliding window.
-
-    Returns:
-        A function of uint8 RGB images (B, H, W, 3) that returns a NumPy array
-        (options, B, H, W): uint8 up to 256 classes, int32 above. It raises InputError
-        as `label_function`'s.
+    is a part of flip, and that of multi-scale. Nine passes become six. None of them may
+    have a sliding window. The labels have one axis more than `label_function`'s:
+    (options, B, H, W).
     """
     dtype = _label_dtype(model)
-    passes = {
-        one: [one in _passes(row) for row in nested] for one in _all_passes(nested)
-    }
+    every = dict.fromkeys(one for row in nested for one in _passes(row))
+    passes = {one: [one in _passes(row) for row in nested] for one in every}
 
     def compute(network, images):
         totals = [None] * len(nested)
@@ -152,10 +144,6 @@ def _one_pass(network, images, scale: float, mirrored: bool):
 def _passes(options: InferenceOptions) -> list[tuple[float, bool]]:
     sides = (False, True) if options.flip else (False,)
     return [(scale, mirrored) for scale in options.scales for mirrored in sides]
-
-
-def _all_passes(nested: Sequence[InferenceOptions]) -> list[tuple[float, bool]]:
-    return list(dict.fromkeys(one for row in nested for one in _passes(row)))
 
 
 def _label_dtype(model: keras.Model) -> str:
@@ -190,11 +178,7 @@ def check_images(
 ) -> None:
     """Raises `InputError` for images of a wrong type or size, also once scaled or cut.
 
-    Args:
-        images: An array or tensor.
-        options: What will be done with them.
-        smallest_side: Smallest height and width, in pixels, that the network takes.
-        fixed: The (height, width) that it takes alone; `None` where any will do.
+    The network takes sides from `smallest_side` on, or only those that are `fixed`.
     """
     shape, dtype = tuple(images.shape), keras.backend.standardize_dtype(images.dtype)
     if len(shape) != 4 or shape[-1] != 3 or dtype != "uint8" or 0 in shape:
@@ -236,11 +220,7 @@ def _remedy(options: InferenceOptions) -> str:
 
 
 def check_array(pixels: np.ndarray) -> np.ndarray:
-    """Returns an array that is uint8 RGB (H, W, 3) or (B, H, W, 3).
-
-    Raises:
-        InputError: For another one; the sentence says how to mend it.
-    """
+    """Returns `pixels`; raises InputError if not uint8 (H, W, 3) or (B, H, W, 3)."""
     shape, dtype = pixels.shape, pixels.dtype
     if dtype != np.uint8:
         raise InputError(
@@ -275,8 +255,6 @@ def _network(model: keras.Model, forward: Callable[[Tensor], Tensor]) -> Network
     return Network(forward, model.output_shape[-1])
 
 
-# On TensorFlow the first size is compiled for itself; as soon as others come, one graph
-# of unknown size serves them all. JAX compiles once per size. PyTorch runs eagerly.
 def _on_tensorflow(model: keras.Model, compute: _Compute):
     import tensorflow as tf
 

@@ -136,12 +136,7 @@ def fill(
 ) -> ImportReport:
     """Puts the reference's tensors into a model; see `import_weights`.
 
-    Args:
-        model: An `LRASPP` or a `MobileNetV3`.
-        tensors: Float arrays by the reference's names, or those of a backbone alone.
-        source: Where they are from, for the message.
-        strict: As for `import_weights`.
-        skip: Tensors of the reference that stay as they are in the model.
+    Those to skip stay as they are in the model; `source` is for the message.
     """
     report = check_compatible(model, tensors, source, strict=strict, skip=skip)
     tensors = {canonical_name(name): value for name, value in tensors.items()}

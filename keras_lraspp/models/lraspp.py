@@ -234,9 +234,6 @@ def initialize_for_scratch(model: keras.Model) -> None:
     norm a smaller kernel learns faster at the same rate. And each residual block starts
     as the identity, by a scale of 0 in its last batch norm (Goyal et al.,
     https://arxiv.org/abs/1706.02677, section 5.1).
-
-    Args:
-        model: An `LRASPP` or a `MobileNetV3`, which is changed.
     """
     backbone = getattr(model, "backbone", model)
     for layer in (*backbone.layers, *model.layers):

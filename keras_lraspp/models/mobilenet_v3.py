@@ -25,8 +25,6 @@ class Backbone(NamedTuple):
     taps: tuple[int, ...]  # the last block at strides 4, 8, 16 and 32
 
 
-_STEM_FILTERS = 16
-
 LARGE = Backbone(
     blocks=(
         Block(3, 16, 16, False, False, 1),
@@ -268,7 +266,7 @@ class MobileNetV3(keras.Model):
         x = keras.layers.Rescaling(
             1 / 127.5, offset=-1.0, dtype="float32", name="rescaling"
         )(pixels)
-        filters = scale_channels(_STEM_FILTERS, width)
+        filters = scale_channels(16, width)
         x = conv(x, filters, "stem_conv", kernel_size=3, strides=2)
         x = BatchNorm(name="stem_bn")(x)
         x = HardSwish(name="stem_activation")(x)

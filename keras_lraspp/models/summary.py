@@ -48,15 +48,8 @@ def _layer_multiply_adds(layer: keras.layers.Layer) -> int:
 def at_size(model: keras.Model, height: int, width: int) -> keras.Model:
     """Builds the same architecture for images of one size, with weights of its own.
 
-    Args:
-        model: An `LRASPP`, or a functional model of one input with no other models
-            inside.
-        height: Height of the images, in pixels.
-        width: Width of the images, in pixels.
-
-    Raises:
-        ValueError: If the size is below the network's smallest side, or the model
-            is of another kind.
+    Raises `ValueError` for a size below the network's smallest side, or a model that is
+    neither an `LRASPP` nor functional, of one input and with no other models inside.
     """
     size = height, width, 3
     if isinstance(model, LRASPP):
@@ -66,19 +59,12 @@ def at_size(model: keras.Model, height: int, width: int) -> keras.Model:
 
 
 class StepMemory(NamedTuple):
-    """Bytes of a training step on one device, without those of Python and the backend.
+    """Bytes of a training step on one device, Python and the backend aside."""
 
-    Attributes:
-        weights: Weights of the network, with the running statistics.
-        gradients: Gradients of what is trained.
-        optimizer: Momentum, and averages and sums of gradients if there are any.
-        outputs: Outputs of the layers, which a step keeps for its backward pass.
-    """
-
-    weights: int
+    weights: int  # with the running statistics
     gradients: int
-    optimizer: int
-    outputs: int
+    optimizer: int  # momentum, and averages and sums of gradients if there are any
+    outputs: int  # of the layers, which a step keeps for its backward pass
 
     @property
     def total(self) -> int:
@@ -91,14 +77,8 @@ def estimate_step(
 ) -> StepMemory | None:
     """Estimates the memory of a training step; see `docs/training.md` for its error.
 
-    Args:
-        network: A compiled model, its optimizer built.
-        images: Images in a step, on one device.
-        height: Height of the crops, in pixels.
-        width: Width of the crops, in pixels.
-
-    Returns:
-        The estimate; `None` for a network whose layers cannot be listed.
+    The network is compiled, its optimizer built. Returns `None` for one whose layers
+    cannot be listed.
     """
     try:
         outputs = output_bytes(at_size(network, height, width))

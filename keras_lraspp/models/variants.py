@@ -8,34 +8,21 @@ from keras_lraspp.weights.download import Published
 
 
 class Variant(NamedTuple):
-    """A network that PaddleSeg can build, and what it published of it.
-
-    Attributes:
-        name: What it is called here.
-        backbone: `"large"` or `"small"`.
-        width: Channel multiplier of the backbone.
-        output_stride: Pixels per cell of the deepest feature map.
-        pooling: `"global"` or `"large_kernel"`.
-        parameters: Trainable ones for 19 classes, as the reference counts: with the
-            3 x 128 biases before batch norms that our network leaves out.
-        multiply_adds: Of the convolutions, for one image of 512x1024 and 19 classes.
-        miou: Published mIoU in percent on Cityscapes val; `None` where there is none.
-        flip_miou: The same with horizontal flip.
-        multi_scale_miou: The same with several scales and flip.
-        config: The published configuration and folder of its weights.
-    """
+    """A network that PaddleSeg can build, and what it published of it."""
 
     name: str
     backbone: str
     width: float
     output_stride: int
     pooling: str
+    # Trainable ones for 19 classes, as the reference counts: with the 3 x 128 biases
+    # before batch norms that our network leaves out.
     parameters: int
-    multiply_adds: int
-    miou: float | None = None
+    multiply_adds: int  # of the convolutions, for one image of 512x1024, 19 classes
+    miou: float | None = None  # published, in percent on Cityscapes val
     flip_miou: float | None = None
-    multi_scale_miou: float | None = None
-    config: str | None = None
+    multi_scale_miou: float | None = None  # with several scales and flip
+    config: str | None = None  # the published configuration, folder of its weights
 
     @property
     def preset(self) -> str | None:
@@ -142,10 +129,7 @@ BACKBONE_WEIGHTS = {
 
 def find_variant(name: str) -> Variant | None:
     """Returns the variant of a name or of the name of its preset."""
-    for variant in VARIANTS:
-        if name in (variant.name, variant.preset):
-            return variant
-    return None
+    return next((row for row in VARIANTS if name in (row.name, row.preset)), None)
 
 
 def variant_of(model: keras.Model) -> Variant | None:

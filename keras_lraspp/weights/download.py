@@ -17,31 +17,23 @@ from keras_lraspp.files import replacing, sha256, write_text
 from keras_lraspp.weights.paddle import read_pdparams
 
 MIRROR = "https://paddleseg.bj.bcebos.com/dygraph"
-# Names another address that serves the same files.
-MIRROR_VARIABLE = "KERAS_LRASPP_MIRROR"
 
 _TIMEOUT = 60  # seconds without an answer or a byte
 
-Check = Callable[[dict[str, np.ndarray]], None]
+Check = Callable[[dict[str, np.ndarray]], None]  # raises an error for wrong tensors
 
 
 class Published(NamedTuple):
-    """A file with weights that somebody publishes.
+    """A file with weights that somebody publishes."""
 
-    Attributes:
-        file_name: What it is called in the cache.
-        path: Where it is, below the mirror's address.
-        otherwise: How to do without it, for the message if it cannot be had.
-    """
-
-    file_name: str
-    path: str
-    otherwise: str
+    file_name: str  # in the cache
+    path: str  # below the mirror's address
+    otherwise: str  # how to do without it, for the message if it cannot be had
 
     @property
     def address(self) -> str:
-        """Where it is downloaded from."""
-        mirror = os.environ.get(MIRROR_VARIABLE) or MIRROR
+        """Where it is downloaded from; the variable names another mirror."""
+        mirror = os.environ.get("KERAS_LRASPP_MIRROR") or MIRROR
         return f"{mirror.rstrip('/')}/{self.path}"
 
     @property
@@ -62,13 +54,6 @@ def fetch(published: Published, check: Check) -> dict[str, np.ndarray]:
     No digest is published for these files. So the first download is checked for what
     its tensors must be, and its SHA-256 is kept beside it, in a `.json`; from then on
     the file, and any later download of it, must have that digest.
-
-    Args:
-        published: The file.
-        check: Raises an error for tensors that are not the right ones.
-
-    Returns:
-        Float32 arrays by name.
 
     Raises:
         InputError: If the file is not what it should be. A download is then not kept.

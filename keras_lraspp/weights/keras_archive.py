@@ -37,11 +37,7 @@ class KerasArchive:
     texts: Mapping[str, bytes]
 
     def config(self) -> dict:
-        """Returns the class and arguments that the file names, as data.
-
-        Raises:
-            InputError: If they cannot be read.
-        """
+        """Returns the class and arguments that the file names, as data."""
         try:
             config = self.read_json(_CONFIG)
             if not isinstance(config.get("config"), dict):
@@ -63,10 +59,7 @@ class KerasArchive:
 
 
 def read_keras_archive(path: str | Path) -> KerasArchive:
-    """Reads a `.keras` file, the weights excepted, and checks all of it.
-
-    Args:
-        path: The file, which is opened once.
+    """Reads a `.keras` file once, the weights excepted, and checks all of it.
 
     Raises:
         InputError: If it is damaged, or would need more memory than such networks do.
@@ -107,12 +100,7 @@ def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
 def check_hdf5(path: Path, content: bytes | None = None) -> None:
     """Checks that an HDF5 file holds numbers of a bounded size, and no links.
 
-    Args:
-        path: The file, or the archive that `content` is from.
-        content: The file's bytes, if it is in an archive.
-
-    Raises:
-        InputError: If it points to other files, or its tensors are too many or large.
+    Where it is in an archive, `path` is the archive and `content` the file's bytes.
     """
     try:
         with h5py.File(path if content is None else io.BytesIO(content), "r") as file:
