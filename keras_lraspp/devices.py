@@ -102,17 +102,12 @@ def _data_parallel(names: Sequence[str] | None) -> Iterator[int]:
     if len(names) <= 1:
         yield 1
         return
-    before = keras.distribution.distribution()
-    keras.distribution.set_distribution(
-        keras.distribution.DataParallel(
-            devices=[name.lower() for name in names],  # as Keras spells them there
-            auto_shard_dataset=False,  # each process reads its own part
-        )
+    distribution = keras.distribution.DataParallel(
+        devices=[name.lower() for name in names],  # as Keras spells them there
+        auto_shard_dataset=False,  # each process reads its own part
     )
-    try:
+    with distribution.scope():
         yield len(names)
-    finally:
-        keras.distribution.set_distribution(before)
 
 
 def _check_processes(names: Sequence[str] | None) -> None:
@@ -137,11 +132,8 @@ def _check_processes(names: Sequence[str] | None) -> None:
 def compute_deterministically() -> None:
     """Makes the backend choose deterministic kernels, for the rest of the process.
 
-    Call it before anything is computed.
-
-    Raises:
-        InputError: On JAX with a GPU, if `XLA_FLAGS` do not ask for it: JAX reads them
-            once, when it starts.
+    Call it before anything is computed. On JAX with a GPU `XLA_FLAGS` must ask for it:
+    JAX reads them once, when it starts.
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
