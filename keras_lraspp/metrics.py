@@ -176,14 +176,8 @@ class ImageConfusion(ConfusionMatrix):
     ) -> tuple[float, float]:
         """Returns the percentile bootstrap confidence interval of the mIoU.
 
-        Args:
-            absent: As of `miou`.
-            resamples: How many sets of images to draw; see `bootstrap_miou`.
-            level: Share of the drawn mIoUs inside the interval.
-            seed: Of the drawing.
-
-        Returns:
-            Its ends, in 0..1; nan if no pixel counts.
+        `level` is the share of the drawn mIoUs inside of it; see `bootstrap_miou` for
+        the rest. Its ends are in 0..1; nan if no pixel counts.
         """
         drawn = bootstrap_miou(np.array(self.areas), absent, resamples, seed)
         drawn = drawn[~np.isnan(drawn)]
@@ -298,17 +292,9 @@ def class_recall(counts: np.ndarray) -> np.ndarray:
 
 
 def mean_of_classes(values: np.ndarray, absent: str = "omit") -> np.ndarray:
-    """Returns the mean over the last axis.
+    """Returns the mean over the last axis of (..., C), whose nan are absent classes.
 
-    Args:
-        values: float64 (..., C); nan for absent classes.
-        absent: `"omit"` leaves nan out, `"one"` counts it as 1.
-
-    Returns:
-        float64 (...); nan where nothing is left to take the mean over.
-
-    Raises:
-        InputError: For another value of `absent`.
+    `absent` is a key of `ABSENT`. The mean is nan where no class is left.
     """
     check_absent_mode(absent)
     present = ~np.isnan(values)

@@ -38,14 +38,9 @@ def find_examples(
 ) -> Examples:
     """Chooses the best and worst validation images and draws them.
 
-    Args:
-        folder: The run's folder.
-        load_predictor: Returns the best model as a function; called if it is needed.
-        data_root: Folder of the data set, if it was moved.
-        samples: The validation set, if it is open.
-
-    Returns:
-        The images; without pictures, and with the reason, if they cannot be drawn.
+    `load_predictor` returns the best model as a function, and is called if that is
+    needed; `samples` is the validation set, if it is open. Without pictures the images
+    come with the reason.
     """
     scored, record = read_best(folder / BEST), read_run_record(folder / RUN_RECORD)
     if scored is None:
