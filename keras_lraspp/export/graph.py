@@ -90,7 +90,7 @@ def choose_contents(
     classes: ClassSet | None,
     variant: str | None,
 ) -> FileContents:
-    """Returns the contents of a file; raises InputError if the model has others."""
+    """Returns the contents of a file; raises InputError for what does not fit."""
     outputs = check_output_names(outputs)
     sides, count = _image_sides(model, size), model.output_shape[-1]
     if classes is not None and len(classes.names) != count:

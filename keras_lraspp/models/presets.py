@@ -81,7 +81,10 @@ def _from_reference_file(
     cls, path: Path, load_weights, num_classes, strict, variant, overrides
 ):
     tensors = read_pdparams(path)
-    row = _find_row(variant) if variant else _guess_variant(tensors, path)
+    row = find_variant(variant) if variant else _guess_variant(tensors, path)
+    if row is None:
+        names = [row.name for row in VARIANTS]
+        raise InputError(f"There is no variant {variant}; choose one of {names}.")
     if num_classes is None:
         num_classes = _count_classes(tensors)
         if num_classes is None:
@@ -124,16 +127,6 @@ def _count_classes(tensors) -> int | None:
     if kernel is None or kernel.ndim != 4 or not len(kernel):
         return None
     return len(kernel)
-
-
-def _find_row(name: str) -> Variant:
-    row = find_variant(name)
-    if row is None:
-        raise InputError(
-            f"There is no variant {name}; choose one of "
-            f"{[variant.name for variant in VARIANTS]}."
-        )
-    return row
 
 
 def _guess_variant(tensors: dict[str, np.ndarray], path: Path) -> Variant:

@@ -70,14 +70,11 @@ def check_result_kinds(outputs: Sequence[str]) -> tuple[str, ...]:
 def image_jobs(
     root: Path, images: Sequence[Path], output_dir: Path, outputs: Iterable[str]
 ) -> list[Job]:
-    """Names the results of images, in the order of the images.
+    """Names the results of images, none of which may overwrite an image.
 
     They are named after the image, `<stem>_labels.png`, in the sub-folder of
     `output_dir` that the image has below the images' `root`; after its full name where
     two images of one folder differ only in the suffix.
-
-    Raises:
-        InputError: If a result would overwrite an image.
     """
     stems = Counter(image.with_suffix("") for image in images)
     jobs = []
@@ -92,11 +89,7 @@ def image_jobs(
 
 
 def video_job(video: Path, output_dir: Path, outputs: Iterable[str]) -> Job:
-    """Names the results of a video: MP4s to look at, folders of frames to work with.
-
-    Raises:
-        InputError: If a result would overwrite the video.
-    """
+    """Names the results of a video: MP4s to look at, folders of frames to work with."""
     endings = {"labels": "", "color": ".mp4", "overlay": ".mp4", "probabilities": ""}
     results = {
         kind: output_dir / f"{video.stem}_{kind}{endings[kind]}" for kind in outputs

@@ -170,9 +170,6 @@ def find_images(source: Path, output_dir: Path) -> ImageFiles:
 
     The `root` of the images is the folder; the part of a pattern before its first
     wildcard; or the lowest folder that holds all files of a list.
-
-    Raises:
-        InputError: If there is no image.
     """
     if source.is_dir():
         found = _filter_images(source.rglob("*"), source, output_dir)

@@ -63,11 +63,7 @@ class Video:
         return None if self.seconds is None else round(self.seconds * self.rate)
 
     def frames(self) -> Iterator[Frame]:
-        """Decodes the video and turns it upright, as its rotation says.
-
-        Raises:
-            DamagedFileError: After the last frame, if the file is cut off or damaged.
-        """
+        """Decodes the frames, upright; raises `DamagedFileError` after a cut."""
         av = pyav()
         first = last = None
         with _open_container(self.path) as container:
