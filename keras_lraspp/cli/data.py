@@ -39,7 +39,10 @@ def _add_dataset_flags(parser: argparse.ArgumentParser) -> None:
         help='one value of the data set, as "FileList.num_classes=3"; may be repeated',
     )
     parser.add_argument(
-        "--root", metavar="DIR", help="folder of the data (default: data/<name>)"
+        "--root",
+        "--data_root",  # as the other commands call it
+        metavar="DIR",
+        help="folder of the data (default: data/<name>)",
     )
     parser.add_argument(
         "--split",

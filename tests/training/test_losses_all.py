@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from harness.losses import batch, gradient
+from keras_lraspp import training
 from keras_lraspp.training.losses import (
     CombinedLoss,
     CrossEntropy,
@@ -27,6 +28,11 @@ LOSSES = {
     "Lovasz per image": partial(LovaszSoftmax, per_image=True),
     "combined": partial(CombinedLoss, [OhemCrossEntropy, DiceLoss], [1, 0.5]),
 }
+
+
+def test_every_loss_is_here():
+    made = {type(loss()).__name__ for loss in LOSSES.values()}
+    assert made == {*training.LOSSES}
 
 
 @pytest.fixture(params=LOSSES)

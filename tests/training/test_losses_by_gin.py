@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from harness import tiny
-from keras_lraspp import config
+from keras_lraspp import config, training
 from keras_lraspp.errors import InputError
 
 # What the documentation shows: bindings, and the configuration of the loss they make.
@@ -38,6 +38,10 @@ CONFIGURED = {
 def configured(bindings, ignore_label=255):
     config.load_config([], bindings)
     return config.gin.get_bindings("train")["loss"](ignore_label=ignore_label)
+
+
+def test_every_loss_is_here():
+    assert {*CONFIGURED} == {*training.LOSSES}
 
 
 @pytest.mark.parametrize("name", CONFIGURED)
