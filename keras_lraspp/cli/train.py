@@ -1,4 +1,4 @@
-"""The command that trains a network."""
+"""The `train` command: train a network."""
 
 import argparse
 import shlex

@@ -53,7 +53,7 @@ def export_litert(
 
     Args:
         model: As for `export_onnx`.
-        path: The file, by custom `<name>.tflite`.
+        path: The file, usually `<name>.tflite`.
         size: (height, width) of the image; `None` for that which `model` takes alone.
         precision: `"float32"`; `"float16"`, half the size, for GPUs; `"dynamic"`,
             weights in 8 bits, a quarter of the size; or `"int8"`, also all arithmetic

@@ -47,7 +47,7 @@ def export_onnx(
     Args:
         model: An `LRASPP`, or another model that takes uint8 pixels (B, H, W, 3) and
             returns logits (B, H, W, classes).
-        path: The file, by custom `<name>.onnx`.
+        path: The file, usually `<name>.onnx`.
         size: Fixed (height, width) of images; `None` for any that `model` takes. A
             fixed size is a little faster. The number of images is free.
         outputs: Some of `labels`, int32 (B, H, W), and `logits` and `probabilities`,

@@ -6,9 +6,9 @@ import keras
 
 from keras_lraspp.layers import BatchNorm, LargeKernelPool, ResizeLike
 from keras_lraspp.models.importing import import_weights
+from keras_lraspp.models.keras_file import KerasArchive
 from keras_lraspp.models.mobilenet_v3 import MobileNetV3, conv
 from keras_lraspp.models.presets import load_preset
-from keras_lraspp.weights.keras_archive import KerasArchive
 
 # Filters of the 1x1 convolutions on the two skip connections, deepest first.
 _SKIP_FILTERS = (64, 32)

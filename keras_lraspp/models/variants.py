@@ -1,4 +1,4 @@
-"""The one table of the reference's variants."""
+"""Variants of LRASPP: the networks that PaddleSeg published, with their mIoU."""
 
 from typing import NamedTuple
 

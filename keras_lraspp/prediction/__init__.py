@@ -1,1 +1,1 @@
-"""What `predict` is made of: files in, pictures and videos out."""
+"""Prediction: image files and videos in; labels, pictures and videos out."""

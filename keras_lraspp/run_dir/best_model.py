@@ -21,9 +21,9 @@ from keras_lraspp.models.keras_file import (
     CARD_MEMBER,
     load_weights,
     read_classes,
+    read_keras_archive,
     save_network,
 )
-from keras_lraspp.weights.keras_archive import read_keras_archive
 
 BEST = "best.keras"  # in the folder of a run
 BEST_EMA = "best_ema.keras"  # the same of the averaged weights

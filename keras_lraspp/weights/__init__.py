@@ -1,4 +1,4 @@
-"""Checkpoint files of others: arrays by name, no models."""
+"""Weights from other people's files: arrays by name, no models."""
 
 from keras_lraspp.weights.paddle import read_pdparams
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_lraspp import config
-from keras_lraspp.config.gin_files import CONFIGS, find_config
+from keras_lraspp.config import CONFIGS, find_config
 from keras_lraspp.errors import DivergedError, InputError
 
 SHIPPED = sorted(path.name for path in CONFIGS.glob("*.gin"))

@@ -11,8 +11,12 @@ import pytest
 
 from keras_lraspp import LRASPP
 from keras_lraspp.errors import InputError
-from keras_lraspp.models.keras_file import ARGUMENTS, load_weights, read_arguments
-from keras_lraspp.weights.keras_archive import read_keras_archive
+from keras_lraspp.models.keras_file import (
+    ARGUMENTS,
+    load_weights,
+    read_arguments,
+    read_keras_archive,
+)
 
 SMALLEST = {"backbone": "small", "width": 0.35, "output_stride": 32}
 

@@ -13,8 +13,12 @@ from keras_lraspp import config
 from keras_lraspp.__main__ import main
 from keras_lraspp.classes import CLASS_SETS, resolve_classes
 from keras_lraspp.errors import InputError
-from keras_lraspp.models.keras_file import CARD_MEMBER, find_classes, read_classes
-from keras_lraspp.weights.keras_archive import read_keras_archive
+from keras_lraspp.models.keras_file import (
+    CARD_MEMBER,
+    find_classes,
+    read_classes,
+    read_keras_archive,
+)
 
 
 def archive(path, card):

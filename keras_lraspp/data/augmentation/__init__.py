@@ -1,1 +1,1 @@
-"""What training does to images and labels, eagerly and inside tf.data."""
+"""Augmentation of images and labels, eagerly and inside tf.data."""

@@ -1,1 +1,1 @@
-"""Data sets made ready for training from what can be downloaded."""
+"""Preparation of downloaded data sets for training."""

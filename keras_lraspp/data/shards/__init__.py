@@ -1,1 +1,1 @@
-"""Data sets written once as a few large files, which are read fast and in any order."""
+"""Shards: data sets written as a few large files, read fast and in any order."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_lraspp.config.gin_files import CONFIGS, find_config, read_fragments
+from keras_lraspp.config import CONFIGS, find_config, read_fragments
 from keras_lraspp.errors import InputError
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from keras_lraspp.errors import InputError
-from keras_lraspp.weights import keras_archive
-from keras_lraspp.weights.keras_archive import check_hdf5, read_keras_archive
+from keras_lraspp.models import keras_file
+from keras_lraspp.models.keras_file import check_hdf5, read_keras_archive
 
 
 def hdf5(fill):
@@ -98,7 +98,7 @@ def test_tensors_that_are_no_weights_are_refused(tmp_path, fill, says):
 
 
 def test_zip_bombs_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(keras_archive, "_LARGEST_WEIGHTS", 1 << 20)
+    monkeypatch.setattr(keras_file, "_LARGEST_WEIGHTS", 1 << 20)
     path = archive(tmp_path / "bomb.keras", rest=bytes(2 << 20))
     assert path.stat().st_size < 1 << 16
     with pytest.raises(InputError, match="unpacks to 3 files of 20"):
