@@ -36,7 +36,9 @@ PROGRAM = """
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     pictures = tiny.write_pictures(folder / "pictures")
-    tiny.run(pictures, folder / "run", model=tiny.SMALLEST, iterations=4)
+    # At the usual rate some processors' rounding lets the weights grow without end.
+    changes = {"model": tiny.SMALLEST, "iterations": 4, "learning_rate": 0.002}
+    tiny.run(pictures, folder / "run", **changes)
     files = [folder / "run" / "best.keras"]
     files += (folder / "run" / "checkpoints").glob("*.keras")
     assert len(files) == 2
@@ -73,6 +75,7 @@ def test_a_trained_file_gives_the_same_logits_there(trained, pixels, tmp_path, b
     assert child.returncode == 0, child.stderr[-2000:]
     # The best model is the last one here, so both files hold the same weights.
     here = keras.models.load_model(trained[0], compile=False).predict_on_batch(pixels)
+    assert np.isfinite(here).all()
     for name, there in np.load(logits).items():
         error = np.linalg.norm(there - here) / np.linalg.norm(here)
         assert error < 1e-4, name
