@@ -31,6 +31,10 @@ def rewrite_graph(model: ir.Model, sides: Sides) -> None:
         _resize_channels_last(graph, everywhere=True)
     graph.sort()
     RemoveUnusedNodesPass()(model)
+    for branch in graph.subgraphs():  # where the pass leaves constants, ...
+        for value in list(branch.initializers.values()):
+            if not value.uses():  # ... of which ONNX Runtime warns at each start
+                del branch.initializers[value.name]
     _forget_types(graph)
 
 

@@ -63,6 +63,11 @@ def test_any_size_is_the_keras_model(any_size):
         assert labels.dtype == np.int32
 
 
+def test_no_constant_is_left_that_nothing_uses(any_size, capfd):
+    onnxruntime.InferenceSession(any_size[1], providers=["CPUExecutionProvider"])
+    assert "Removing initializer" not in capfd.readouterr().err
+
+
 def test_names_and_sizes(any_size):
     _, _, _, proto = any_size
     (given,) = proto.graph.input
