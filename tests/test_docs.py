@@ -56,3 +56,14 @@ def test_files_that_a_document_names_are_there(document):
         assert (ROOT / name).is_file() or (ROOT / "gin_configs" / name).is_file(), name
     for script in re.findall(r"python (\w[\w/]*\.py)", text):
         assert (ROOT / script).is_file(), script
+
+
+def test_every_fault_has_a_test():
+    text = (ROOT / "docs/reliability.md").read_text()
+    rows = re.findall(r"^\| (?!fault|---).*\|$", text, re.M)
+    assert len(rows) >= 45
+    for row in rows:
+        tests = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", row)
+        assert tests, row
+        for file, name in tests:
+            assert f"def {name}(" in (ROOT / file).read_text(), row
