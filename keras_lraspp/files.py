@@ -1,17 +1,20 @@
-"""Crash-safe writing of files and folders, SHA-256, and versions of packages."""
+"""Safe reading, crash-safe writing, SHA-256, and versions of packages."""
 
 import contextlib
+import errno
 import glob
 import hashlib
 import importlib.metadata
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-from keras_lraspp.errors import StorageError, UserError
+from keras_lraspp.errors import InputError, StorageError, UserError
 
 # What is being written lies in a folder of such a name until it is renamed.
 TEMPORARY_PREFIX = ".tmp-"
@@ -19,6 +22,64 @@ TEMPORARY_PREFIX = ".tmp-"
 # A temporary folder that nobody has written into for so long (seconds) was left by a
 # process that was killed.
 _STALE = 600.0
+
+# Opens a pipe at once, also one that nobody writes into.
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+_KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def open_regular(path: str | Path, most_bytes: int | None = None) -> BinaryIO:
+    """Opens a regular file for reading, never a pipe, socket or device.
+
+    Those would keep the reader waiting, or give bytes without end. Links are followed.
+
+    Args:
+        path: The file.
+        most_bytes: The largest size that makes sense; `None` for any.
+
+    Raises:
+        InputError: If it is no regular file, or larger than `most_bytes`.
+        OSError: As `open` does: if it is missing, a folder, or may not be read.
+    """
+    try:
+        file = open(path, "rb", opener=lambda name, how: os.open(name, how | _AT_ONCE))
+    except ValueError as error:  # a null byte
+        raise InputError(f"{str(path)!r} is no path ({error}); correct it.") from error
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        raise InputError(f"{path} is a socket, not a file; give a file.") from error
+    status = os.fstat(file.fileno())
+    kind = _KINDS.get(stat.S_IFMT(status.st_mode))
+    if kind is not None:
+        file.close()
+        raise InputError(f"{path} is {kind}, not a file; give a file.")
+    if most_bytes is not None and status.st_size > most_bytes:
+        file.close()
+        raise InputError(_too_many_bytes(path, most_bytes))
+    return file
+
+
+def read_regular(path: str | Path, most_bytes: int) -> bytes:
+    """Reads a regular file whole; raises what `open_regular` does."""
+    with open_regular(path, most_bytes) as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:  # it grew, or does not tell its size
+        raise InputError(_too_many_bytes(path, most_bytes))
+    return content
+
+
+def check_regular(path: str | Path) -> None:
+    """Raises what `open_regular` does, before a library opens the file by itself."""
+    open_regular(path).close()
+
+
+def _too_many_bytes(path: str | Path, most_bytes: int) -> str:
+    return f"{path} has more than {most_bytes} bytes; give a smaller file."
 
 
 @contextlib.contextmanager

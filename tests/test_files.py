@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -12,9 +13,12 @@ import tensorflow as tf
 
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.files import (
+    check_regular,
     is_whole,
+    open_regular,
     package_versions,
     put_in_place,
+    read_regular,
     remove_leftovers,
     replacing,
     sha256,
@@ -189,3 +193,41 @@ def test_the_old_folder_comes_back_if_the_new_one_cannot_take_its_place(
             monkeypatch.setattr(os, "replace", second_fails)
             put_in_place(hidden / "1", tmp_path / "1")
     assert [path.name for path in (tmp_path / "1").iterdir()] == ["old"]
+
+
+def test_only_regular_files_are_opened(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # a socket's path is short
+    os.mkfifo("pipe")
+    os.symlink("pipe", "link")
+    os.symlink("itself", "itself")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket")
+    for name, kind in {
+        "pipe": "pipe is a pipe",
+        "link": "link is a pipe",
+        "socket": "socket is a socket",
+        "/dev/zero": "/dev/zero is a device",
+    }.items():
+        for read in (open_regular, check_regular, lambda path: read_regular(path, 9)):
+            with pytest.raises(InputError) as caught:
+                read(name)
+            assert str(caught.value) == f"{kind}, not a file; give a file."
+    with pytest.raises(InputError, match=r"'a\\x00b' is no path"):
+        check_regular("a\0b")
+    with pytest.raises(OSError, match="Too many levels of symbolic links: 'itself'"):
+        check_regular("itself")
+    with pytest.raises(IsADirectoryError, match=str(tmp_path)):
+        check_regular(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no-such-file"):
+        check_regular("no-such-file")
+
+
+def test_a_file_is_read_up_to_its_bound(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"12345")
+    assert read_regular(path, 5) == b"12345"
+    for too_large in (path, "/proc/self/maps"):  # whose size is 0, it says
+        with pytest.raises(InputError, match="has more than 4 bytes; give a smaller"):
+            read_regular(too_large, 4)
+    with open_regular(path) as file:
+        assert file.name == str(path) and file.read() == b"12345"

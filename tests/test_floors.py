@@ -10,7 +10,8 @@ PACKAGE = Path(__file__).parents[1] / "keras_lraspp"
 # From the bottom up; a room imports rooms of lower floors only.
 FLOORS = (
     {"errors"},
-    {"files", "images", "parallel", "street_scenes"},
+    {"files", "parallel", "street_scenes"},
+    {"images"},
     {"classes", "devices", "layers", "metrics", "weights"},
     {"visualize"},
     {"models", "data"},
