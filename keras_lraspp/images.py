@@ -55,7 +55,9 @@ class DamagedFileError(InputError):
     """A file that is cut off, empty, garbled or no image at all."""
 
 
-def read_image(path: ImageFile, *, apply_exif: bool = True) -> np.ndarray:
+def read_image(
+    path: ImageFile, *, apply_exif: bool = True, max_pixels: int = MAX_PIXELS
+) -> np.ndarray:
     """Reads an image of any usual kind as RGB.
 
     Grey, palette and CMYK images become RGB; an alpha channel is dropped with one
@@ -65,6 +67,8 @@ def read_image(path: ImageFile, *, apply_exif: bool = True) -> np.ndarray:
         path: The image file.
         apply_exif: Whether to turn the image upright as its EXIF orientation says.
             Not for training, where labels belong to the pixels as stored.
+        max_pixels: The most pixels (height x width) that are decoded. Twice
+            `PIL.Image.MAX_IMAGE_PIXELS` is Pillow's own limit.
 
     Returns:
         uint8 (height, width, 3).
@@ -73,7 +77,7 @@ def read_image(path: ImageFile, *, apply_exif: bool = True) -> np.ndarray:
         InputError: As `open_image` does; or for a damaged file, or pixels that are
             floats or 32-bit integers.
     """
-    with open_image(path) as image:
+    with open_image(path, max_pixels) as image:
         decode(path, image)
         turn = _TURNS.get(_exif_orientation(image)) if apply_exif else None
         rgb = _as_rgb(path, image)
@@ -127,8 +131,12 @@ def _depth_is_16(image: Image.Image) -> bool:
     return image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PNG")
 
 
-def open_image(path: ImageFile) -> Image.Image:
+def open_image(path: ImageFile, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Reads a file's header, and refuses what should not be decoded.
+
+    Args:
+        path: The image file.
+        max_pixels: The most pixels (height x width) that it may claim.
 
     Returns:
         A Pillow image that is not decoded yet. Close it, or use it in a `with`.
@@ -136,7 +144,7 @@ def open_image(path: ImageFile) -> Image.Image:
     Raises:
         DamagedFileError: If the file is no image, its header is broken, or it is a JPEG
             too short for its pixels, which would decode to grey.
-        InputError: If the file cannot be opened, has more than `MAX_PIXELS` pixels or
+        InputError: If the file cannot be opened, has more than `max_pixels` pixels or
             more than one frame.
     """
     try:
@@ -145,7 +153,7 @@ def open_image(path: ImageFile) -> Image.Image:
         # A phone's MPO is a JPEG with a second picture behind it, not an animation.
         animated = image.format != "MPO" and getattr(image, "is_animated", False)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(_too_large(path, "too many")) from error
+        raise InputError(_too_large(path, "too many", max_pixels)) from error
     except Image.UnidentifiedImageError as error:
         raise DamagedFileError(
             f"{path} is not an image ({_describe_start(path)}); replace it with a PNG "
@@ -159,17 +167,19 @@ def open_image(path: ImageFile) -> Image.Image:
             f"Cannot read {path}: {error.strerror}; check the path and its permissions."
         ) from error
     try:
-        _check_header(path, image, animated)
+        _check_header(path, image, animated, max_pixels)
     except InputError:
         image.close()
         raise
     return image
 
 
-def _check_header(path: ImageFile, image: Image.Image, animated: bool) -> None:
+def _check_header(
+    path: ImageFile, image: Image.Image, animated: bool, max_pixels: int
+) -> None:
     pixels = image.width * image.height
-    if pixels > MAX_PIXELS:
-        raise InputError(_too_large(path, f"{image.width}x{image.height}"))
+    if pixels > max_pixels:
+        raise InputError(_too_large(path, f"{image.width}x{image.height}", max_pixels))
     if animated:
         raise InputError(f"{path} is animated; give a file with a single picture.")
     if image.format in ("JPEG", "MPO"):
@@ -192,9 +202,9 @@ def _read_start(path: ImageFile, count: int) -> bytes:
         return file.read(count)
 
 
-def _too_large(path: ImageFile, size: str) -> str:
+def _too_large(path: ImageFile, size: str, max_pixels: int) -> str:
     return (
-        f"{path} claims {size} pixels, more than the limit of {MAX_PIXELS}; cut it "
+        f"{path} claims {size} pixels, more than the limit of {max_pixels}; cut it "
         "into smaller images."
     )
 

@@ -139,6 +139,15 @@ def test_the_largest_size_is_let_through(tmp_path):
         assert image.size == (8192, 8192)
 
 
+def test_the_limit_on_pixels_is_the_callers(tmp_path):
+    path = save(tmp_path / "small.png", noise(8, 16))
+    assert read_image(path, max_pixels=128).shape == (8, 16, 3)
+    with pytest.raises(
+        InputError, match="claims 16x8 pixels, more than the limit of 127; cut it"
+    ):
+        read_image(path, max_pixels=127)
+
+
 @pytest.mark.parametrize("name", ["missing.png", "."])
 def test_what_cannot_be_opened_is_no_damage(tmp_path, name):
     with pytest.raises(
