@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "keras_lraspp"
 FLOORS = (
     {"errors"},
     {"files", "parallel", "street_scenes"},
-    {"images"},
+    {"images", "schema"},
     {"classes", "devices", "layers", "metrics", "weights"},
     {"visualize"},
     {"models", "data"},

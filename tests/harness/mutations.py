@@ -1,5 +1,7 @@
-"""Damage to image files, as a bad disk or a malicious sender would do it."""
+"""Damage to image files and JSON, as a bad disk or a malicious sender would do it."""
 
+import json
+import math
 import struct
 
 import numpy as np
@@ -113,3 +115,42 @@ def _shuffle(parts: list, place: int, rng) -> list:
     else:
         parts[place], parts[other] = parts[other], parts[place]
     return parts
+
+
+_NASTY = (
+    None, True, -1, 0, 256, 2**31, 2**63, 10**30, 10**400, 0.5, -0.0, 1e308, math.nan,
+    math.inf, "", "x", "\x1b[2J", "\ud800", "x" * 5000, [], [[]], {},
+    {"": 0}, [0] * 999,
+)  # fmt: skip
+
+
+def mutate_json(text: str, rng: np.random.Generator) -> bytes:
+    """Damages JSON: its bytes, its depth, or values and keys that stay JSON."""
+    action = rng.random()
+    if action < 0.3:
+        return mutate(text.encode(), text.encode(), rng)
+    if action < 0.35:
+        deep = int(rng.choice([200, 100_000]))
+        return b"[" * deep + b"]" * deep
+    content = json.loads(text)
+    for _ in range(rng.integers(1, 4)):
+        content = _mutate_value(content, rng)
+    return json.dumps(content).encode()
+
+
+def _mutate_value(value, rng):
+    """Replaces, drops, doubles or renames something at some depth of JSON."""
+    if not value or not isinstance(value, list | dict) or rng.random() < 0.1:
+        return _NASTY[rng.integers(len(_NASTY))]
+    value = value.copy()
+    keys = [*value] if isinstance(value, dict) else range(len(value))
+    key, action = keys[rng.integers(len(keys))], rng.random()
+    if action < 0.8:
+        value[key] = _mutate_value(value[key], rng)
+    elif action < 0.9:
+        del value[key]
+    elif isinstance(value, dict):
+        value[f"{key}?"] = value.pop(key)
+    else:
+        value.append(value[key])
+    return value
