@@ -1,11 +1,15 @@
 """Names, colours and label maps of Cityscapes, CamVid, ADE20K and PASCAL VOC 2012."""
 
+import dataclasses
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
 from keras_lraspp.errors import InputError
+from keras_lraspp.schema import Bounds, Color, Name, check_argument
+
+MOST_CLASSES = 65_536  # as many values as a label of 16 bits has
 
 
 class ClassSet(NamedTuple):
@@ -13,6 +17,29 @@ class ClassSet(NamedTuple):
 
     names: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
+
+
+Names = Annotated[tuple[Name, ...], Bounds(1, MOST_CLASSES)]
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassCard:
+    """Schema of the classes in the metadata of `.keras` files and exports."""
+
+    classes: Names
+    palette: tuple[Color, ...]
+
+    def __post_init__(self):
+        """Refuses a class without a colour."""
+        if len(self.classes) != len(self.palette):
+            raise InputError(
+                f"it has {len(self.classes)} classes, but {len(self.palette)} colours"
+            )
+
+    @property
+    def class_set(self) -> ClassSet:
+        """Names and colours."""
+        return ClassSet(self.classes, self.palette)
 
 
 class LabelClass(NamedTuple):
@@ -230,13 +257,15 @@ def resolve_classes(
         name: Name of the argument, for the message.
 
     Raises:
-        InputError: For an unknown name.
+        InputError: For an unknown name, no class or too many, or a name that is none.
     """
     if isinstance(classes, ClassSet):
         return classes
     if isinstance(classes, int):
+        check_argument(name, classes, Annotated[int, Bounds(1, MOST_CLASSES)])
         return generic_class_set(classes)
     if not isinstance(classes, str):
+        check_argument(name, classes, Names)
         return ClassSet(tuple(classes), generic_class_set(len(classes)).palette)
     if classes not in CLASS_SETS:
         raise InputError(

@@ -112,10 +112,8 @@ def check_value(
         return _fit(value, kind, "")
     except _Mismatch as error:
         key = f": `{error.key}`" if error.key else ""
-        found, expected = error.args
-        raise InputError(
-            f"{source}{key} is {found}, not {expected}; {mend}."
-        ) from error
+        found = ", not ".join(filter(None, error.args))
+        raise InputError(f"{source}{key} is {found}; {mend}.") from error
 
 
 def check_argument(name: str, value: Any, kind: Any) -> None:
@@ -306,7 +304,7 @@ def _fit_record(value: Any, kind: Any, key: str) -> Any:
     try:
         return kind(**fields)
     except InputError as error:  # its fields disagree
-        raise _Mismatch(key, f"wrong ({error})", _expected(kind)) from error
+        raise _Mismatch(key, f"wrong: {error}", "") from error
 
 
 def _below(key: str, name: str) -> str:

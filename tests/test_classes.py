@@ -6,11 +6,15 @@ import pytest
 from keras_lraspp.classes import (
     CITYSCAPES,
     CLASS_SETS,
+    ClassCard,
     ade20k_lookup,
     cityscapes_lookup,
     cityscapes_train_to_id,
     generic_class_set,
+    resolve_classes,
 )
+from keras_lraspp.errors import InputError
+from keras_lraspp.schema import check_value
 
 # labelId, trainId, name, colour: cityscapesscripts/helpers/labels.py.
 TRAINED = (
@@ -128,3 +132,39 @@ def test_voc2012_is_the_official_table():
         (20, "tvmonitor", (0, 64, 128)),
     ):
         assert (classes.names[label], classes.palette[label]) == (name, color)
+
+
+@pytest.mark.parametrize(
+    "classes, message",
+    [
+        (0, "classes is a whole number from 1 to 65536, not 0; correct it."),
+        (-1, "not -1"),
+        (10**12, "not 1000000000000"),
+        (True, "classes is a whole number from 1 to 65536, not true"),
+        (2.5, "classes is a list of length from 1 to 65536, not 2.5"),
+        (float("nan"), "not nan"),
+        ([], "not a list of 0"),
+        (["road", 1], r"classes\[1\] is text of length from 1 to 1000, not 1"),
+        (["road", ""], r"classes\[1\] is text"),
+        (["road", "sky\x1b[2J"], r"not 'sky\\x1b\[2J'"),
+        ({"road": 0}, "not an object of 1"),
+        ("cityscape", "classes names no class set: 'cityscape'"),
+    ],
+)
+def test_what_are_no_classes_is_refused(classes, message):
+    with pytest.raises(InputError, match=message):
+        resolve_classes(classes)
+    assert resolve_classes(["a", "b"]).names == resolve_classes(("a", "b")).names
+
+
+def test_metadata_name_and_colour_each_class():
+    card = {"classes": ["a", "b"], "palette": [[1, 2, 3], [4, 5, 255]]}
+    read = check_value(card, ClassCard, "x", mend="get it again").class_set
+    assert read == (("a", "b"), ((1, 2, 3), (4, 5, 255)))
+    for changes, message in (
+        ({"palette": [[1, 2, 3]]}, "x is wrong: it has 2 classes, but 1 colours; get"),
+        ({"palette": [[1, 2, 3], [4, 5, 256]]}, r"`palette\[1\]\[2\]` is 256, not"),
+        ({"classes": []}, "`classes` is a list of 0"),
+    ):
+        with pytest.raises(InputError, match=message):
+            check_value({**card, **changes}, ClassCard, "x", mend="get it again")

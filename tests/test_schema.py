@@ -100,7 +100,10 @@ def test_json_becomes_typed_values(tmp_path):
         ),
         ({"palette": [[1, 2, True]]}, "`palette[0][2]` is true, not a whole number"),
         ({"palette": [[1, 2, 3.0]]}, "`palette[0][2]` is 3.0, not a whole number"),
-        ({"palette": [[1, 2, 3]]}, "a.json is wrong (lengths differ), not an object"),
+        (
+            {"palette": [[1, 2, 3]]},
+            "a.json is wrong: lengths differ; get the file again.",
+        ),
         ({"kind": "c"}, "`kind` is 'c', not one of 'a', 'b'; get the file again."),
         ({"kind": []}, "`kind` is a list of 0, not one of"),
         ({"rate": float("nan")}, "`rate` is nan, not a number or nothing"),
