@@ -4,7 +4,8 @@ import contextlib
 import dataclasses
 import hashlib
 import warnings
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +14,18 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_lraspp.data.dataset import Dataset, SegmentationDataset
-from keras_lraspp.data.label_spec import explain_illegal, illegal_values, read_label
+from keras_lraspp.data.label_spec import check_class_count, read_label
+from keras_lraspp.data.label_values import (
+    LabelValues,
+    check_values,
+    count_values,
+    explain_illegal,
+    illegal_values,
+    means_values,
+    sum_values,
+    warn_of_classes,
+    warn_of_palettes,
+)
 from keras_lraspp.data.pairing import keep_labelled
 from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.images import DamagedFileError, check_image_file, size_mismatch
@@ -39,6 +51,7 @@ class SampleReport(NamedTuple):
     damage: str | None = None  # the file may be left out
     fault: str | None = None  # the data set is not what it should be
     illegal: tuple[int, ...] = ()  # label values
+    values: LabelValues | None = None  # of its label
     stats: SampleStats | None = None
 
     @property
@@ -83,24 +96,105 @@ def check_dataset(
             dataset.images, dataset.labels, missing_label=missing_label
         )
         dataset = dataclasses.replace(dataset, images=images, labels=labels)
-    reports = check_samples(dataset, quick_check, progress=progress, workers=workers)
-    reports = [report for report in reports if not report.healthy]
+    return _check(dataset, corrupt, progress, workers)[0]
+
+
+def check_training_data(
+    training_set: SegmentationDataset,
+    validation_set: SegmentationDataset,
+    *,
+    corrupt: str = "fail",
+    progress: bool = True,
+) -> tuple[SegmentationDataset, SegmentationDataset]:
+    """Checks the two splits of a training, each by itself and against the other.
+
+    Warns of classes that the training set has no pixel of, and of images that are in
+    both splits.
+
+    Args:
+        training_set: What is trained on.
+        validation_set: What is scored.
+        corrupt: As in `check_dataset`.
+        progress: As in `check_dataset`.
+
+    Returns:
+        Both, without what was left out.
+
+    Raises:
+        InputError: As `check_dataset` does, or if training sees one class only.
+    """
+    check_class_count(training_set.classes)
+    training_set, seen = _check(training_set, corrupt, progress)
+    validation_set, scored = _check(validation_set, corrupt, progress)
+    found = shared_images(training_set, validation_set)
+    if seen:
+        found += warn_of_classes(seen, scored, training_set)
+    for message in found:
+        warnings.warn(message, stacklevel=3)
+    return training_set, validation_set
+
+
+def _check(dataset, corrupt: str, progress: bool, workers: int | None = None):
+    """Checks all samples; returns the data set, and the pixels of each label value."""
+    every = check_samples(dataset, quick_check, progress=progress, workers=workers)
+    reports = [report for report in every if not report.healthy]
     faults = [report.fault for report in reports if report.fault]
     if faults:
         raise InputError(_summary(faults, dataset))
+    counts = count_all(every)
     wrong = [report for report in reports if report.illegal]
     if wrong:
-        raise InputError(explain_illegal_labels(wrong, dataset))
-    return _without_damaged(reports, dataset, corrupt)
+        raise InputError(explain_illegal_labels(wrong, dataset, counts))
+    check_values(counts, dataset, dataset.split)
+    for message in palette_warnings(every, dataset):
+        warnings.warn(message, stacklevel=4)
+    return _without_damaged(reports, dataset, corrupt), counts
+
+
+def count_all(reports: Sequence[SampleReport]) -> Counter[int]:
+    """Pixels of each label value in all samples that could be read."""
+    return sum_values(report.values for report in reports if report.values)
+
+
+def palette_warnings(
+    reports: list[SampleReport], dataset: SegmentationDataset
+) -> list[str]:
+    """Returns a warning if palettes of label files differ in what they use."""
+    read = [report for report in reports if report.values]
+    files = [label_source(dataset, report.index) for report in read]
+    return warn_of_palettes([report.values for report in read], files)
+
+
+def shared_images(
+    training_set: SegmentationDataset, validation_set: SegmentationDataset
+) -> list[str]:
+    """Returns a warning if both splits have some image file."""
+    if not (isinstance(training_set, Dataset) and isinstance(validation_set, Dataset)):
+        return []
+    trained = {*map(_identity, training_set.images)}
+    both = [path for path in validation_set.images if _identity(path) in trained]
+    if not both:
+        return []
+    return [
+        f"{len(both)} of {len(validation_set)} images of the validation set are in the "
+        f"training set, too, which makes scores too good: {abbreviate(both)}; leave "
+        "them out of one."
+    ]
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Is the same for a file and links to it."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def explain_illegal_labels(
-    reports: list[SampleReport], dataset: SegmentationDataset
+    reports: list[SampleReport], dataset: SegmentationDataset, counts: Counter[int]
 ) -> str:
     """Says in one sentence which label values are wrong, and in which files."""
     values = {value for report in reports for value in report.illegal}
     files = [label_source(dataset, report.index) for report in reports]
-    return explain_illegal(values, files, dataset)
+    return explain_illegal(values, files, dataset, counts)
 
 
 def _without_damaged(
@@ -178,6 +272,7 @@ def full_check(dataset: SegmentationDataset, index: int) -> SampleReport:
         else:
             report = SampleReport(index)
             image, label = map(np.asarray, dataset.load(index))
+            report = report._replace(values=count_values(label))
         if not report.healthy:
             return report
         return report._replace(stats=_stats(dataset, image, label))
@@ -202,7 +297,8 @@ def _check_label(dataset: Dataset, index: int, size: tuple[int, int]):
     label = read_label(label_path, dataset)
     fault = size_mismatch(image_path, size, label_path, label.shape)
     illegal = tuple(illegal_values(label, dataset))
-    return SampleReport(index, fault=fault, illegal=illegal), label
+    values = count_values(label, label_path if means_values(dataset) else None)
+    return SampleReport(index, fault=fault, illegal=illegal, values=values), label
 
 
 def _stats(

@@ -104,6 +104,7 @@ class Dataset(LabelSpec):
 
     def __post_init__(self):
         """Refuses what would be misread silently later."""
+        super().__post_init__()
         if self.labels and len(self.labels) != len(self.images):
             raise InputError(
                 f"{self.name} {self.split} has {len(self.images)} images and "

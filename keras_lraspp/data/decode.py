@@ -15,10 +15,14 @@ from PIL import Image
 from keras_lraspp.data.label_spec import (
     LabelSpec,
     classes_of_values,
-    explain_illegal,
-    illegal_values,
     label_dtype,
     read_label,
+)
+from keras_lraspp.data.label_values import (
+    count_values,
+    explain_illegal,
+    illegal_values,
+    sum_values,
 )
 from keras_lraspp.data.window import Window
 from keras_lraspp.errors import InputError
@@ -90,7 +94,8 @@ def check_label(
     _check_same_size(image_path, image_size, label_path, label.shape)
     wrong = illegal_values(label, spec)
     if wrong:
-        raise InputError(explain_illegal(wrong, [label_path], spec))
+        counts = sum_values([count_values(label)])
+        raise InputError(explain_illegal(wrong, [label_path], spec, counts))
     return label.astype(label_dtype(spec), copy=False)
 
 
@@ -126,7 +131,7 @@ def load_label(path: ImageFile, spec: LabelSpec, rows: int | None = None) -> np.
 
     with open_image(path) as header:
         kind = _kind(header)
-    if kind == ("PNG", "L", "L"):
+    if kind == ("PNG", "L", "L") and spec.color_map is None:
         try:
             values = _decode_png(path, 1, rows)
         except tf.errors.InvalidArgumentError:

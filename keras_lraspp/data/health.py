@@ -12,11 +12,14 @@ from keras_lraspp.data.check import (
     SampleReport,
     SampleStats,
     check_samples,
+    count_all,
     explain_illegal_labels,
     full_check,
     label_source,
+    palette_warnings,
 )
 from keras_lraspp.data.dataset import SegmentationDataset
+from keras_lraspp.data.label_values import check_values, warn_of_classes
 from keras_lraspp.errors import InputError
 
 FORMULA = (
@@ -124,9 +127,32 @@ def _problems_of(
     wrong = [report for report in reports if report.illegal]
     if wrong:
         files = tuple(str(label_source(samples, report.index)) for report in wrong)
-        message = explain_illegal_labels(wrong, samples)
+        message = explain_illegal_labels(wrong, samples, count_all(reports))
         problems.append(Problem("illegal labels", message, files))
-    return problems
+    else:
+        problems += _listen(check_values, count_all(reports), samples, samples.split)
+    return problems + [
+        Problem("palettes", message, serious=False)
+        for message in palette_warnings(reports, samples)
+    ]
+
+
+def find_odd_classes(splits: Sequence[SplitHealth]) -> list[Problem]:
+    """Finds classes of which the first split has no pixel."""
+    labelled = [health for health in splits if health.pixels is not None]
+    if not labelled or any(problem.serious for problem in labelled[0].problems):
+        return []
+    first, *others = (count_all(health.reports) for health in labelled)
+    return _listen(warn_of_classes, first, sum(others, Counter()), labelled[0].samples)
+
+
+def _listen(check: Callable[..., list[str] | None], *arguments) -> list[Problem]:
+    """Calls a check of all labels; what it returns are warnings, what it raises not."""
+    try:
+        found = check(*arguments) or ()
+    except InputError as error:
+        return [Problem("labels", str(error))]
+    return [Problem("labels", message, serious=False) for message in found]
 
 
 # Sentence, kind of problem, and whether it is serious.

@@ -16,6 +16,7 @@ from keras_lraspp.data.health import (
     SplitHealth,
     class_weights,
     find_duplicates,
+    find_odd_classes,
     full_check_split,
 )
 from keras_lraspp.data.preview import contact_sheet
@@ -84,7 +85,8 @@ def check(
     )
     pixels = next((one.pixels for one in checked if one.pixels is not None), None)
     weights = None if pixels is None else class_weights(pixels)
-    health = Health(checked, tuple(find_duplicates(checked)), weights)
+    shared = (*find_odd_classes(checked), *find_duplicates(checked))
+    health = Health(checked, shared, weights)
     print("\n".join(_table(health)))
     for split, problem in health.problems_by_split():
         where = "" if split is None else f"{split}: "
@@ -103,7 +105,8 @@ def check(
             f"{len(serious)} things are wrong with this data set ({kinds}); correct "
             "them as said above, or leave the files out."
         )
-    print("nothing is wrong with it")
+    warned = ", but look at the warnings" if health.problems else ""
+    print(f"nothing is wrong with it{warned}")
     return health
 
 

@@ -1,11 +1,11 @@
 """Label specification, and reading of label files as classes."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from keras_lraspp.classes import (
     ClassSet,
@@ -23,7 +23,6 @@ from keras_lraspp.images import (
 )
 
 _LOOKUPS = {"cityscapes": cityscapes_lookup, "ade20k": ade20k_lookup}
-_CITYSCAPES_IDS = range(34)
 
 
 class ColorClass(NamedTuple):
@@ -44,8 +43,12 @@ class LabelSpec:
         ignore_label: Label of pixels that count nowhere; `None` if every pixel counts.
         label_lookup: `label_lookup[value]` is the class of a file's value; `None` if
             files hold classes.
-        color_map: Meaning of the colours where labels are RGB masks; `None` if labels
-            are single-channel or palette images.
+        color_map: Meaning of the colours that labels show, however their files encode
+            them; `None` if the values in the files decide.
+
+    Raises:
+        InputError: If there are fewer than two classes, or both a lookup and a colour
+            map.
     """
 
     classes: ClassSet
@@ -53,10 +56,33 @@ class LabelSpec:
     label_lookup: tuple[int, ...] | None = None
     color_map: tuple[ColorClass, ...] | None = None
 
+    def __post_init__(self):
+        """Refuses what would be misread silently later."""
+        check_class_count(self.classes)
+        if self.label_lookup is not None and self.color_map is not None:
+            raise InputError(
+                "label_lookup and color_map are both given, but either the values of "
+                "labels or their colours say what they mean; leave out one of them."
+            )
+
     @property
     def num_classes(self) -> int:
         """Number of classes."""
         return len(self.classes.names)
+
+
+def check_class_count(classes: ClassSet) -> None:
+    """Refuses a data set of fewer than two classes.
+
+    Raises:
+        InputError: With what to do instead.
+    """
+    if len(classes.names) < 2:
+        raise InputError(
+            f"There is only one class ({abbreviate(classes.names)}), so every pixel is "
+            "of it; count the background as a class, too: num_classes=2, and "
+            "label_lookup={0: 0, 255: 1} for masks of 0 and 255."
+        )
 
 
 def label_dtype(spec: LabelSpec) -> type[np.uint8] | type[np.int32]:
@@ -131,22 +157,31 @@ def _color_map(reader: str, rows) -> tuple[ColorClass, ...] | None:
             f"Rows of {reader}.color_map are (red, green, blue, class), not "
             f"{abbreviate(wrong)}; correct them."
         )
+    meanings: dict[tuple, int] = {}
+    for *color, label in rows or ():
+        if meanings.setdefault(tuple(color), label) != label:
+            raise InputError(
+                f"{reader}.color_map gives the colour {tuple(color)} the classes "
+                f"{meanings[tuple(color)]} and {label}; leave out one of the rows."
+            )
     return tuple(ColorClass(*row) for row in rows) if rows else None
 
 
 def read_label(path: ImageFile, spec: LabelSpec) -> np.ndarray:
     """Reads a label file as classes.
 
-    Palette images give their indices, 16-bit images their whole values; RGB masks are
-    read by `color_map`. Then `label_lookup` is applied. Values that are neither a class
-    nor the ignore label are returned as they are.
+    With a `color_map` colours decide, of RGB masks as of palette and grey images.
+    Without, palette images give their indices, grey ones their values, those of 16 bits
+    whole, and `label_lookup` is applied. Values that are neither a class nor the ignore
+    label are returned as they are.
 
     Returns:
         Integers (height, width): uint8 where they fit, else int32.
 
     Raises:
         InputError: As `open_image` does; or for a damaged file, a lossy one, one with
-            an alpha channel, or an RGB mask that no `color_map` explains.
+            an alpha channel (with a `color_map`: transparent pixels), an RGB mask
+            without `color_map`, or a colour that it leaves out.
     """
     with open_image(path) as image:
         if image.format in ("JPEG", "MPO"):
@@ -154,14 +189,37 @@ def read_label(path: ImageFile, spec: LabelSpec) -> np.ndarray:
                 f"The label {path} is a JPEG, which blurs labels; save it as a PNG."
             )
         decode(path, image)
+        if spec.color_map is not None:
+            return classes_of_colors(path, _opaque_colors(path, image), spec)
         if image.mode in ALPHA_MODES:
             raise InputError(
                 f"The label {path} has an alpha channel; save it with one channel that "
                 "holds the class of each pixel."
             )
         if image.mode == "RGB":
-            return classes_of_colors(path, np.asarray(image), spec)
+            raise InputError(
+                f"The label {path} is an RGB picture, where one channel with the class "
+                "of each pixel is expected; convert it, or say what its colours mean: "
+                "color_map = [(red, green, blue, class), ...]."
+            )
         return classes_of_values(path, channel_values(image, path), spec)
+
+
+def _opaque_colors(path, image: Image.Image) -> np.ndarray:
+    """The colours that a picture shows, uint8 (height, width, 3)."""
+    if image.mode not in ("1", "L", "P", "RGB", *ALPHA_MODES):
+        raise InputError(
+            f"The label {path} has the pixel format {image.mode}, of which color_map "
+            "cannot tell the colours; save it as a PNG of 8 bits per channel."
+        )
+    if image.mode in ALPHA_MODES or "transparency" in image.info:
+        image = image.convert("RGBA")
+        if image.getextrema()[3][0] < 255:
+            raise InputError(
+                f"The label {path} has transparent pixels, which have no colour for "
+                "color_map; save it without an alpha channel."
+            )
+    return np.asarray(image.convert("RGB"))
 
 
 def classes_of_values(path, values: np.ndarray, spec: LabelSpec) -> np.ndarray:
@@ -198,14 +256,8 @@ def classes_of_colors(path, pixels: np.ndarray, spec: LabelSpec) -> np.ndarray:
     """Translates an RGB mask (height, width, 3) by its `color_map`.
 
     Raises:
-        InputError: If there is no color map, or it leaves out a colour of the mask.
+        InputError: If the color map leaves out a colour of the mask.
     """
-    if not spec.color_map:
-        raise InputError(
-            f"The label {path} is an RGB picture, where one channel with the class of "
-            "each pixel is expected; convert it, or say what its colours mean with "
-            "FileList.color_map = [(red, green, blue, class), ...]."
-        )
     table = np.array(sorted(spec.color_map), np.int32)
     known, codes = _color_codes(table[:, :3]), _color_codes(pixels)
     place = np.minimum(np.searchsorted(known, codes), len(known) - 1)
@@ -221,35 +273,3 @@ def classes_of_colors(path, pixels: np.ndarray, spec: LabelSpec) -> np.ndarray:
 
 def _color_codes(colors: np.ndarray) -> np.ndarray:
     return colors.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
-
-
-def illegal_values(labels: np.ndarray, spec: LabelSpec) -> list[int]:
-    """Returns values in `labels` that are neither a class nor the ignore label."""
-    wrong = labels >= spec.num_classes
-    if labels.dtype.kind == "i":
-        wrong |= labels < 0
-    if spec.ignore_label is not None:
-        wrong &= labels != spec.ignore_label
-    return np.unique(labels[wrong]).tolist() if wrong.any() else []
-
-
-def explain_illegal(values: Iterable[int], files: Iterable[Path], spec: LabelSpec):
-    """Says which values are wrong, in which files, and what most likely mends it."""
-    values = sorted(values)
-    ignored = "nothing" if spec.ignore_label is None else spec.ignore_label
-    return (
-        f"Label values {abbreviate(values)} are neither a class "
-        f"(0..{spec.num_classes - 1}) nor ignored ({ignored}) in {abbreviate(files)}; "
-        f"{_suggestion(values, spec)}."
-    )
-
-
-def _suggestion(values: list[int], spec: LabelSpec) -> str:
-    if values == [255] and spec.ignore_label is None:
-        return "set ignore_label=255 if those pixels are to be ignored"
-    if spec.num_classes == 19 and set(values) <= {*_CITYSCAPES_IDS, 255}:
-        return (
-            "they look like Cityscapes' labelIds where trainIds are expected: map them "
-            'with label_lookup="cityscapes", or use *_labelTrainIds.png files'
-        )
-    return "raise num_classes, map them with label_lookup, or correct the files"

@@ -134,7 +134,8 @@ def _from_json(fields: dict) -> Dataset:
             "images": tuple(root / name for name in fields["images"]),
             "labels": tuple(root / name for name in fields["labels"]),
             "classes": ClassSet(tuple(names), tuple(map(tuple, palette))),
-            "label_lookup": None if lookup is None else tuple(lookup),
+            # Older records have both; colours decided.
+            "label_lookup": None if colors or lookup is None else tuple(lookup),
             "color_map": colors and tuple(ColorClass(*row) for row in colors),
         }
     )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import keras
 
-from keras_lraspp.data.check import check_dataset
+from keras_lraspp.data.check import check_training_data
 from keras_lraspp.data.dataset import Dataset, open_dataset
 from keras_lraspp.data.pipeline import keep_freed_memory, training_batches
 from keras_lraspp.data.pipeline_errors import input_errors
@@ -294,15 +294,11 @@ class Training:
 
     def open_data(self, *, progress: bool = True) -> tuple[Dataset, Dataset]:
         """Lists and checks the training set and the validation set."""
-        training_set, validation_set = (
-            check_dataset(
-                open_dataset(self.dataset, self.data_root, split),
-                corrupt=self.corrupt,
-                progress=progress,
-            )
+        splits = (
+            open_dataset(self.dataset, self.data_root, split)
             for split in ("train", "val")
         )
-        return training_set, validation_set
+        return check_training_data(*splits, corrupt=self.corrupt, progress=progress)
 
     @contextlib.contextmanager
     def compute_scope(self) -> Iterator[int]:

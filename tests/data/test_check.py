@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from harness.image_files import (
     FAULTY,
@@ -16,9 +17,10 @@ from harness.image_files import (
     write,
     write_pairs,
 )
-from keras_lraspp.classes import CLASS_SETS, cityscapes_lookup
+from keras_lraspp.classes import CLASS_SETS, cityscapes_lookup, generic_class_set
 from keras_lraspp.data import FileList, check_dataset
 from keras_lraspp.data import check as examining
+from keras_lraspp.data.check import check_training_data
 from keras_lraspp.data.label_spec import ColorClass
 from keras_lraspp.errors import InputError
 
@@ -108,7 +110,7 @@ def test_row_7_an_rgb_mask(tmp_path):
         save(path, mask)
     message = refusal(dataset)
     assert message.startswith("3 of 3 samples are faulty: The label ")
-    assert "is an RGB picture" in message and "FileList.color_map" in message
+    assert "is an RGB picture" in message and "color_map = [(red," in message
     rows = (ColorClass(0, 0, 0, 0), ColorClass(0, 0, 9, 1))
     message = refusal(dataclasses.replace(dataset, color_map=rows))
     assert "1 colours that color_map does not know: (1, 2, 3); add them" in message
@@ -227,3 +229,85 @@ def test_a_progress_bar_when_it_takes_long(
     monkeypatch.setattr(examining, "_PATIENCE", patience)
     check_dataset(write_pairs(tmp_path, 3), progress=progress)
     assert ("checking tiny train" in capsys.readouterr().err) == shown
+
+
+def two_splits(root, values=(0, 1, 2, 3, 4), **changes):
+    """A training and a validation set, their labels of these values by turns."""
+    splits = [write_pairs(root / name, 3, **changes) for name in ("train", "val")]
+    for path in (path for split in splits for path in split.labels):
+        save(path, np.resize(values, (6, 8)).astype(np.uint8))
+    return splits
+
+
+def test_a_sound_training_passes_without_a_word(tmp_path, recwarn):
+    splits = two_splits(tmp_path)
+    assert check_training_data(*splits) == (*splits,)
+    assert not recwarn.list
+
+
+ABSURD = {
+    "masks of 0 and 255": (
+        (0, 255),
+        {"classes": generic_class_set(2)},
+        "{0: 0, 255: 1}",
+    ),
+    "all ignored": ((255,), {}, "the split train have the ignore label 255"),
+    "one class": ((2,), {}, "that count are of class 2 "),
+    "soft edges": (
+        (*38 * [0], 20, 60, 99, 130, 200, *5 * [255]),
+        {"classes": generic_class_set(2)},
+        "anti-aliasing",
+    ),
+    "from 1 to N": ((1, 2, 3, 4, 5), {}, "count from 1: set label_lookup={1: 0, "),
+}
+
+
+@pytest.mark.parametrize("case", ABSURD)
+def test_row_59_absurd_labels_are_refused_with_their_mend(case, tmp_path):
+    values, changes, message = ABSURD[case]
+    with pytest.raises(InputError) as caught:
+        check_training_data(*two_splits(tmp_path, values, **changes))
+    assert message in str(caught.value)
+
+
+def test_row_59_a_class_that_only_validation_has(tmp_path):
+    training_set, validation_set = two_splits(tmp_path)
+    for path in training_set.labels:
+        save(path, np.resize([0, 1, 3], (6, 8)).astype(np.uint8))
+    with pytest.warns(UserWarning) as caught:
+        check_training_data(training_set, validation_set)
+    assert [str(one.message) for one in caught] == [
+        "The training set has no pixel of 2 of 5 classes: class 2 (2), class 4 (4); "
+        "the validation set has pixels of class 2, class 4."
+    ]
+
+
+@pytest.mark.parametrize("way", ["the same file", "a link", "a hard link"])
+def test_row_59_images_in_both_splits(way, tmp_path):
+    training_set, validation_set = two_splits(tmp_path)
+    shared = training_set.images[1]
+    if way != "the same file":
+        shared = tmp_path / "other.png"
+        link = shared.symlink_to if way == "a link" else shared.hardlink_to
+        link(training_set.images[1])
+    images = (*validation_set.images[:2], shared)
+    validation_set = dataclasses.replace(validation_set, images=images)
+    with pytest.warns(UserWarning, match="1 of 3 images of the validation set are in"):
+        check_training_data(training_set, validation_set)
+
+
+def test_palettes_that_differ_are_warned_of(tmp_path):
+    dataset = write_pairs(tmp_path, 3, classes=generic_class_set(2))
+    tables = ([0, 0, 0, 128, 0, 0], [0, 0, 0, 128, 0, 0, 9, 9, 9], [0, 0, 0, 0, 128, 0])
+    for path, table in zip(dataset.labels, tables, strict=True):
+        image = Image.fromarray(classes(6, 8, num_classes=2), "P")
+        image.putpalette(table)
+        image.save(path)
+    with pytest.warns(UserWarning) as caught:
+        check_dataset(dataset)
+    assert [str(one.message) for one in caught] == [
+        "Palettes of label files differ: 1 is the colour (128, 0, 0) in "
+        f"{dataset.labels[0]} and (0, 128, 0) in {dataset.labels[2]}. The indices are "
+        "read as classes; if colours are meant, say what they mean with color_map = "
+        "[(red, green, blue, class), ...]."
+    ]

@@ -158,8 +158,9 @@ def test_row_3_a_label_without_image_is_a_warning(tmp_path, capsys):
     trees.ade20k(tmp_path)
     save(tmp_path / "annotations/training/lonely.png", classes(*SIZE))
     health = check(dataset=ADE20K, data_root=tmp_path, progress=False)
-    (problem,) = health.problems
+    problem, classes_absent = health.problems  # six pictures, 150 classes
     assert "1 labels have no image" in problem.message and not problem.serious
+    assert "has no pixel of" in classes_absent.message and not classes_absent.serious
     assert "warning: train: listing: 1 labels have no image" in capsys.readouterr().out
 
 

@@ -1,20 +1,20 @@
-"""From a file's values to classes, and what is said of wrong ones."""
+"""From a file's values or colours to classes."""
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from harness.image_files import classes, dataset_of, noise
-from keras_lraspp.classes import CLASS_SETS
+from harness.image_files import classes, dataset_of, noise, png_bytes, write
+from keras_lraspp.data import FileList
+from keras_lraspp.data.decode import load_label
 from keras_lraspp.data.label_spec import (
     ColorClass,
     classes_of_colors,
     classes_of_values,
-    explain_illegal,
-    illegal_values,
+    read_label,
+    read_label_spec,
 )
 from keras_lraspp.errors import InputError
-
-CITYSCAPES = {"classes": CLASS_SETS["cityscapes"]}
 
 
 @pytest.mark.parametrize(
@@ -63,11 +63,6 @@ def test_a_value_beyond_the_lookup_is_named():
     assert str(caught.value) == f"The label {sentence}"
 
 
-def test_row_7_an_rgb_mask_is_refused_without_color_map():
-    with pytest.raises(InputError, match=r"mask.png is an RGB picture.*convert it, or"):
-        classes_of_colors("mask.png", noise(3, 4), dataset_of([]))
-
-
 def test_row_7_a_color_map_is_applied():
     colors = noise(1, 300, seed=5)[0]
     labels = np.arange(300)
@@ -94,71 +89,115 @@ def test_row_7_unknown_colors_are_listed():
     )
 
 
-@pytest.mark.parametrize(
-    ("values", "kind", "ignore_label", "wrong"),
-    [
-        ([0, 4, 255], np.uint8, 255, []),
-        ([0, 4, 255], np.uint8, None, [255]),
-        ([5, 254, 5], np.uint8, 255, [5, 254]),
-        ([-1, 0, 4], np.int32, 255, [-1]),
-        ([256, 65535, 4], np.int32, 65535, [256]),
-        ([100, 255], np.uint8, 100, [255]),
-    ],
-)
-def test_row_5_values_that_are_neither_class_nor_ignored(
-    values, kind, ignore_label, wrong
+COLORS = ((0, 0, 0), (255, 255, 255), (128, 0, 64))
+RGB_MAP = tuple(ColorClass(*color, label) for label, color in enumerate(COLORS))
+
+
+def _palette(order, mode="P"):
+    """A palette image that shows class k as `COLORS[k]`, at the index `order[k]`."""
+
+    def picture(label):
+        image = Image.fromarray(np.take(order, label).astype(np.uint8), "P")
+        table = np.zeros((256, 3), np.uint8)
+        table[list(order)] = COLORS
+        image.putpalette(table.tobytes())
+        return image.convert(mode)
+
+    return picture
+
+
+def _grey(label):
+    return Image.fromarray(label * np.uint8(255))
+
+
+ENCODINGS = {  # of classes 0..2, or 0..1 where there is only grey
+    "RGB": (3, _palette((0, 1, 2), "RGB")),
+    "palette in this order": (3, _palette((0, 1, 2))),
+    "palette in another order": (3, _palette((2, 0, 1))),
+    "palette, indices far apart": (3, _palette((200, 7, 255))),
+    "opaque RGBA": (3, _palette((0, 1, 2), "RGBA")),
+    "grey": (2, _grey),
+    "grey with opaque alpha": (2, lambda label: _grey(label).convert("LA")),
+    "1 bit": (2, lambda label: _grey(label).convert("1")),
+}
+
+
+@pytest.mark.parametrize("extension", ["png", "tif"])
+@pytest.mark.parametrize("case", ENCODINGS)
+def test_with_a_color_map_colors_decide_however_they_are_encoded(
+    case, extension, tmp_path
 ):
-    dataset = dataset_of([], ignore_label=ignore_label)
-    assert illegal_values(np.array([values], kind), dataset) == wrong
+    count, picture = ENCODINGS[case]
+    label = classes(9, 14, num_classes=count)
+    path = tmp_path / f"label.{extension}"
+    picture(label).save(path)
+    spec = dataset_of([], num_classes=3, color_map=RGB_MAP)
+    for read in (read_label, load_label):  # the training reads with the second
+        np.testing.assert_array_equal(read(path, spec), label)
 
 
-def test_every_byte_against_a_set():
-    legal = {0, 1, 2, 3, 4, 77}
-    found = illegal_values(
-        classes(64, 64, num_classes=256), dataset_of([], ignore_label=77)
-    )
-    assert found == sorted(set(range(256)) - legal)
+def test_grey_of_few_bits_has_the_colors_that_it_shows(tmp_path):
+    # Two bits: 0, 1, 2, 3 show as 0, 85, 170, 255.
+    path = write(tmp_path / "label.png", png_bytes(4, 1, 2, 0, b"\0\x1b"))
+    rows = [(grey, grey, grey, grey // 85) for grey in (0, 85, 170, 255)]
+    spec = read_label_spec("FileList", num_classes=4, color_map=rows)
+    assert load_label(path, spec).tolist() == [[0, 1, 2, 3]]
 
 
-SENTENCES = {
-    "row 4: labelIds": (
-        [33, 19, 26],
-        CITYSCAPES,
-        "Label values 19, 26, 33 are neither a class (0..18) nor ignored (255) in "
-        "a.png, b.png; they look like Cityscapes' labelIds where trainIds are expected:"
-        ' map them with label_lookup="cityscapes", or use *_labelTrainIds.png files.',
+def _half_transparent(label):
+    image = _palette((0, 1, 2), "RGBA")(label)
+    image.putpixel((3, 3), (0, 0, 0, 100))
+    return image
+
+
+UNCLEAR = {
+    "transparent": (_half_transparent, "has transparent pixels, which have no colour"),
+    "transparent index": (
+        lambda label: _palette((0, 1, 2))(label),
+        "has transparent pixels, which have no colour",
     ),
-    "row 4: labelIds, nothing ignored": (
-        [255, 33],
-        {**CITYSCAPES, "ignore_label": None},
-        "Label values 33, 255 are neither a class (0..18) nor ignored (nothing) in "
-        "a.png, b.png; they look like Cityscapes' labelIds where trainIds are expected:"
-        ' map them with label_lookup="cityscapes", or use *_labelTrainIds.png files.',
+    "16 bits": (
+        lambda label: Image.fromarray(label.astype(np.uint16) * 65535),
+        "has the pixel format I;16, of which color_map cannot tell the colours",
     ),
-    "row 5: more classes": (
-        [34],
-        CITYSCAPES,
-        "Label values 34 are neither a class (0..18) nor ignored (255) in a.png, b.png;"
-        " raise num_classes, map them with label_lookup, or correct the files.",
-    ),
-    "row 6: 255": (
-        [255],
-        {**CITYSCAPES, "ignore_label": None},
-        "Label values 255 are neither a class (0..18) nor ignored (nothing) in a.png, "
-        "b.png; set ignore_label=255 if those pixels are to be ignored.",
+    "another colour": (
+        lambda label: Image.fromarray(label),
+        r"has 2 colours that color_map does not know: \(1, 1, 1\), \(2, 2, 2\)",
     ),
 }
 
 
-@pytest.mark.parametrize("case", SENTENCES)
-def test_what_is_said(case):
-    values, changes, sentence = SENTENCES[case]
-    dataset = dataset_of([], **changes)
-    assert explain_illegal(values, ["a.png", "b.png"], dataset) == sentence
+@pytest.mark.parametrize("case", UNCLEAR)
+def test_what_colors_cannot_say_is_refused(case, tmp_path):
+    picture, message = UNCLEAR[case]
+    options = {"transparency": 1} if case == "transparent index" else {}
+    path = tmp_path / "label.png"
+    picture(classes(9, 14, num_classes=3)).save(path, **options)
+    spec = dataset_of([], num_classes=3, color_map=RGB_MAP)
+    for read in (read_label, load_label):
+        with pytest.raises(InputError, match=message):
+            read(path, spec)
 
 
-def test_five_values_and_files_are_shown():
-    files = [f"{number}.png" for number in range(8)]
-    sentence = explain_illegal(range(5, 12), files, dataset_of([]))
-    assert "Label values 5, 6, 7, 8, 9 and 2 more are" in sentence
-    assert "in 0.png, 1.png, 2.png, 3.png, 4.png and 3 more;" in sentence
+REFUSED = {
+    "lookup and map": (
+        {"num_classes": 3, "color_map": RGB_MAP, "label_lookup": {0: 0}},
+        "label_lookup and color_map are both given",
+    ),
+    "a colour twice": (
+        {"num_classes": 3, "color_map": [(1, 2, 3, 0), (1, 2, 3, 1)]},
+        r"FileList.color_map gives the colour \(1, 2, 3\) the classes 0 and 1; leave",
+    ),
+    "one class": ({"num_classes": 1}, "only one class .class 0., so every pixel is of"),
+    "one name": ({"classes": ["road"]}, "only one class .road., .* num_classes=2, and"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_settings_that_make_no_sense(case, tmp_path):
+    settings, message = REFUSED[case]
+    write(tmp_path / "train.txt", b"a.png b.png")
+    write(tmp_path / "a.png", b"")
+    write(tmp_path / "b.png", b"")
+    with pytest.raises(InputError, match=message):
+        FileList(tmp_path, match_names=False, **settings)

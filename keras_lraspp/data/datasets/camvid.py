@@ -76,13 +76,12 @@ def CamVid(  # named as the data set is
     meaning = {
         "classes": "camvid",
         "ignore_label": _IGNORED,
-        "label_lookup": _LABEL_LOOKUP,
         "missing_label": missing_label,
         "name": name,
     }
     layout = _find_layout(root, split)
     if layout is None:
-        return FileList(root, split, **meaning)
+        return FileList(root, split, label_lookup=_LABEL_LOOKUP, **meaning)
     if layout is _CAMBRIDGE:
         return _list_cambridge(root, split, missing_label, name)
     return FolderPair(
@@ -92,6 +91,7 @@ def CamVid(  # named as the data set is
         labels=layout.labels,
         label_suffix=layout.label_suffix,
         color_map=camvid_colors() if layout.label_suffix else None,
+        label_lookup=None if layout.label_suffix else _LABEL_LOOKUP,
         **meaning,
     )
 
@@ -136,6 +136,5 @@ def _list_cambridge(root: Path, split: str, missing_label: str, name: str) -> Da
         labels=labels,
         classes=CLASS_SETS["camvid"],
         ignore_label=_IGNORED,
-        label_lookup=_LABEL_LOOKUP,
         color_map=camvid_colors(),
     )

@@ -43,7 +43,8 @@ def FileList(  # named as the other data sets are
         label_lookup: What a file's value means, where files do not hold classes: a
             mapping from values to classes (values it leaves out are ignored), a
             sequence indexed by value, `"cityscapes"` for labelIds, or `"ade20k"`.
-        color_map: Rows `(red, green, blue, class)` where labels are RGB masks.
+        color_map: Rows `(red, green, blue, class)` where colours say the class, of RGB,
+            palette or grey masks.
         match_names: Whether the names of image and label must agree, up to a beginning
             and an end that all images or all labels share. It finds shuffled lists.
         missing_label: `"fail"`, or `"skip"` to leave out images whose label file does

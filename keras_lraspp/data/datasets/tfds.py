@@ -9,7 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_lraspp.data.decode import check_label, load_image, load_label
-from keras_lraspp.data.label_spec import LabelSpec, classes_of_values, read_label_spec
+from keras_lraspp.data.label_spec import (
+    LabelSpec,
+    classes_of_colors,
+    classes_of_values,
+    read_label_spec,
+)
 from keras_lraspp.data.tfrecord import Shard, TfrecordFiles
 from keras_lraspp.errors import InputError
 from keras_lraspp.images import EncodedImage, open_image, read_image
@@ -111,6 +116,14 @@ def TFDS(  # named as the package is
     image, label = image or known.image, label or known.label
     features = builder.info.features
     _check_features(name, features, image, label)
+    if color_map is None:  # else colours decide
+        label_lookup = known.label_lookup if label_lookup is None else label_lookup
+        label_channel = known.label_channel if label_channel is None else label_channel
+    elif label_channel is not None:
+        raise InputError(
+            "TFDS.color_map reads the colours of labels and TFDS.label_channel one of "
+            "their channels; leave out one of them."
+        )
     if num_classes is None and classes is None:
         names = getattr(features[label], "names", None)
         num_classes, classes = known.num_classes, known.classes or names
@@ -119,7 +132,7 @@ def TFDS(  # named as the package is
         num_classes=num_classes,
         classes=classes,
         ignore_label=ignore_label,
-        label_lookup=known.label_lookup if label_lookup is None else label_lookup,
+        label_lookup=label_lookup,
         color_map=color_map,
     )
     tfds_split = _tfds_split(split, builder, train_split, val_split or known.val_split)
@@ -131,7 +144,7 @@ def TFDS(  # named as the package is
         features=_partial_features(features, image, label),
         image=image,
         label=label,
-        label_channel=known.label_channel if label_channel is None else label_channel,
+        label_channel=label_channel,
         **vars(spec),
     )
 
@@ -309,6 +322,9 @@ class TfdsSamples(RecordSamples):
             if self.label_channel is None:
                 return load_label(label, self)
             label = read_image(label, apply_exif=False)
+        if self.color_map is not None:
+            colors = np.broadcast_to(np.atleast_3d(label), (*label.shape[:2], 3))
+            return classes_of_colors(where, colors, self)
         if label.ndim == 3:
             label = label[..., self.label_channel or 0]
         return classes_of_values(where, label, self)
