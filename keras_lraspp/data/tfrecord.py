@@ -91,9 +91,11 @@ def _known_spans(shard: Shard) -> np.ndarray:
 
 
 def _scan_spans(shard: Shard) -> np.ndarray:
-    spans = np.empty((shard.take, 2), np.int64)
     try:
         size = tf.io.gfile.stat(shard.path).length
+        if (shard.skip + shard.take) * (_HEADER.size + _CHECKSUM) > size:
+            raise InputError(_damaged(shard.path))
+        spans = np.empty((shard.take, 2), np.int64)
         with tf.io.gfile.GFile(shard.path, "rb") as file:
             offset = 0
             for record in range(shard.skip + shard.take):

@@ -1,8 +1,8 @@
 """TensorFlow Datasets: any data set of TFDS that has images and segmentations."""
 
+import contextlib
 import dataclasses
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -140,7 +140,7 @@ def TFDS(  # named as the package is
         name=builder.name,
         split=split,
         root=Path(builder.data_dir),
-        records=open_records(builder, tfds_split),
+        records=_open_records(builder, tfds_split),
         features=_partial_features(features, image, label),
         image=image,
         label=label,
@@ -156,7 +156,8 @@ def _builder(name: str, root: str | Path | None, file_format, download: bool):
     options = {"data_dir": root and str(root), "file_format": file_format}
     options = {key: value for key, value in options.items() if value is not None}
     try:
-        builder = tfds.builder(name, **options)
+        with _features_of_tfds():
+            builder = tfds.builder(name, **options)
     except Exception as error:  # which one depends on what is wrong with the name
         raise InputError(
             f"TFDS cannot open {name!r} in {folder}: {_first_line(error)}; correct "
@@ -177,6 +178,32 @@ def _builder(name: str, root: str | Path | None, file_format, download: bool):
             f"at https://www.tensorflow.org/datasets/catalog/{builder.name}."
         ) from error
     return builder
+
+
+@contextlib.contextmanager
+def _features_of_tfds() -> Iterator[None]:
+    """Refuses features that are not TFDS's own.
+
+    A prepared folder names the classes of its features, and TFDS imports whatever
+    modules they are said to be in.
+    """
+    import tensorflow_datasets as tfds
+
+    connector = tfds.features.FeatureConnector
+    usual = vars(connector)["cls_from_name"]
+
+    def find(cls, name: str):
+        if not name.startswith("tensorflow_datasets.core.features."):
+            raise ValueError(
+                f"its features.json names {name[:100]!r}, which is no feature of TFDS"
+            )
+        return usual.__get__(None, cls)(name)
+
+    connector.cls_from_name = classmethod(find)
+    try:
+        yield
+    finally:
+        connector.cls_from_name = usual
 
 
 def _check_features(name: str, features, image: str, label: str | None) -> None:
@@ -330,16 +357,12 @@ class TfdsSamples(RecordSamples):
         return classes_of_values(where, label, self)
 
 
-def open_records(
-    builder, split: str, lengths: Mapping[str, Sequence[int]] | None = None
-) -> Sequence[bytes]:
+def _open_records(builder, split: str) -> Sequence[bytes]:
     """Opens the serialized examples of a split, to be read by number.
 
     Args:
         builder: A `tfds.core.DatasetBuilder`, prepared.
         split: As TFDS names it, such as `"train[:50%]"`.
-        lengths: Bytes of all records of a file by its name, where known; else they are
-            looked for.
 
     Raises:
         InputError: If there is no such split, or the format of the files has no order.
@@ -353,6 +376,8 @@ def open_records(
                 split, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES
             )
         files = builder.info.splits[split].file_instructions
+        if not files:
+            raise ValueError("it has no records")
     except Exception as error:  # which one depends on what is wrong with the split
         raise InputError(
             f"{builder.name} has the splits {sorted(builder.info.splits)}; "
@@ -363,12 +388,7 @@ def open_records(
             f"{builder.name} is prepared as {builder.info.file_format.value}; prepare "
             'it as "array_record" or "tfrecord" (TFDS.file_format).'
         )
-    lengths = lengths or {}
-    shards = [
-        Shard(f.filename, f.skip, f.take, lengths.get(os.path.basename(f.filename)))
-        for f in files
-    ]
-    return TfrecordFiles(shards)
+    return TfrecordFiles([Shard(file.filename, file.skip, file.take) for file in files])
 
 
 def _partial_features(features, *names: str):

@@ -2,29 +2,42 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from keras_lraspp.classes import ClassSet
+from keras_lraspp.classes import MOST_CLASSES, ClassSet
 from keras_lraspp.data.shards.tiles import TileSize
 from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.files import sha256
+from keras_lraspp.images import MAX_PIXELS
+from keras_lraspp.schema import (
+    Bounds,
+    Color,
+    Count,
+    Index,
+    Name,
+    check_value,
+    parse_json,
+)
 
 MANIFEST_NAME = "shards.json"
 _FORMAT = 1
+_LARGEST_MANIFEST = 64 << 20  # bytes; a million records take about 16
+_FILE = re.compile(r"[\w-]+\.(tfrecord|array_record)-\d{5,}-of-\d{5,}")
 
 
 class ShardFile(NamedTuple):
     """A file of records."""
 
-    name: str
-    bytes: int
-    sha256: str
-    lengths: tuple[int, ...]  # bytes of each record
+    name: Name
+    bytes: Count
+    sha256: Name
+    lengths: tuple[Index, ...]  # bytes of each record
 
     @property
     def records(self) -> int:
@@ -35,9 +48,9 @@ class ShardFile(NamedTuple):
 class SizeRun(NamedTuple):
     """Run-length code of image sizes: a count of equal ones in a row."""
 
-    count: int
-    height: int
-    width: int
+    count: Count
+    height: Count
+    width: Count
 
 
 class ShardSplit(NamedTuple):
@@ -126,52 +139,70 @@ def read_manifest(folder: str) -> Manifest:
     Raises:
         InputError: If it is not there, or not what `manifest_json` writes.
     """
-    path = f"{folder}/{MANIFEST_NAME}"
+    path, mend = f"{folder}/{MANIFEST_NAME}", "write the shards again"
     try:
-        with tf.io.gfile.GFile(path) as file:
-            content = json.loads(file.read())
-        written = content["format"]
-        manifest = _parse_manifest(content) if written == _FORMAT else None
+        with tf.io.gfile.GFile(path, "rb") as file:
+            text = file.read(_LARGEST_MANIFEST)
     except (OSError, tf.errors.OpError) as error:
         reason = str(getattr(error, "message", error)).rpartition("; ")[2]
         raise InputError(
             f"Cannot read {path}: {reason}; name a folder that `keras-lraspp "
             "data shards` wrote with --data_root, or Shards.root."
         ) from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path} is damaged ({error}); write the shards again."
-        ) from error
-    if manifest is None:
+    content = parse_json(text, Any, path, mend=mend)
+    written = check_value(content, _Format, path, mend=mend, extra=True).format
+    if written != _FORMAT:
         raise InputError(
             f"{path} has the format {written!r}, but this version reads {_FORMAT}; "
-            f"write the shards again."
+            f"{mend}."
         )
-    return manifest
+    return check_value(content, _Written, path, mend=mend).manifest
 
 
-def _parse_manifest(content: dict) -> Manifest:
-    return Manifest(
-        name=content["name"],
-        classes=ClassSet(
-            tuple(row["name"] for row in content["classes"]),
-            tuple(tuple(row["color"]) for row in content["classes"]),
-        ),
-        ignore_label=content["ignore_label"],
-        label_type=content["label_type"],
-        encoding=content["encoding"],
-        tile=TileSize(*content["tile"]),
-        splits={
-            name: ShardSplit(
-                tuple(
-                    ShardFile(**{**file, "lengths": tuple(file["lengths"])})
-                    for file in split["files"]
-                ),
-                tuple(SizeRun(*run) for run in split["sizes"]),
-            )
-            for name, split in content["splits"].items()
-        },
-    )
+@dataclasses.dataclass(frozen=True)
+class _Format:
+    format: int
+
+
+class _Class(NamedTuple):
+    name: Name
+    color: Color
+
+
+@dataclasses.dataclass(frozen=True)
+class _Written:
+    """Schema of the file."""
+
+    format: int
+    name: Name
+    classes: Annotated[tuple[_Class, ...], Bounds(1, MOST_CLASSES)]
+    ignore_label: Index | None
+    label_type: Literal["uint8", "uint16"]
+    encoding: Name
+    tile: TileSize
+    splits: dict[Name, ShardSplit]
+
+    def __post_init__(self):
+        """Refuses what would ask for memory without bound, or for other files."""
+        for name, split in self.splits.items():
+            sizes = sum(run.count for run in split.sizes)
+            if sizes != len(split):
+                raise InputError(f"{name} has {len(split)} records, but {sizes} sizes")
+            for run in split.sizes:
+                if run.height * run.width > MAX_PIXELS:
+                    raise InputError(f"an image of {name} has {run[1:]} pixels")
+            for file in split.files:
+                if not _FILE.fullmatch(file.name):
+                    raise InputError(f"{file.name!r} is no name of a shard")
+                if sum(file.lengths) > file.bytes:
+                    raise InputError(f"the records of {file.name} are longer than it")
+
+    @property
+    def manifest(self) -> Manifest:
+        names, palette = zip(*self.classes, strict=True)
+        fields = {**vars(self), "classes": ClassSet(names, palette)}
+        del fields["format"]
+        return Manifest(**fields)
 
 
 def check_files(folder: str, files: Sequence[ShardFile], *, checksums: bool) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from keras_lraspp.data.datasets.tfds import RecordSamples, open_records
+from keras_lraspp.data.datasets.tfds import RecordSamples
 from keras_lraspp.data.decode import check_label, load_image
-from keras_lraspp.data.shards.manifest import check_files, read_manifest
+from keras_lraspp.data.shards.manifest import ShardFile, check_files, read_manifest
 from keras_lraspp.data.shards.tiles import (
     TileSize,
     cut_tiles,
@@ -20,6 +20,7 @@ from keras_lraspp.data.shards.tiles import (
     join_png_tiles,
     join_tiles,
 )
+from keras_lraspp.data.tfrecord import Shard, TfrecordFiles
 from keras_lraspp.data.window import Window, full_image
 from keras_lraspp.errors import InputError
 from keras_lraspp.images import DamagedFileError, EncodedImage
@@ -46,8 +47,7 @@ def Shards(  # named as the other data sets are
         split: Name of the split.
         hosts: Number of machines that train together.
         host: Which of them this one is, from 0. Each has an equal part of the split
-            "train" (`tfds.even_splits`; what does not divide evenly is dropped), and
-            all of any other.
+            "train" (what does not divide evenly is dropped), and all of any other.
         checksums: Whether to read all files first and compare their checksums. Their
             sizes always are.
 
@@ -58,8 +58,6 @@ def Shards(  # named as the other data sets are
         InputError: If there are no shards or no such split, or files are missing or
             not what was written.
     """
-    import tensorflow_datasets as tfds
-
     folder = "data/shards" if root is None else str(root)  # a Path would eat the //
     manifest = read_manifest(folder)
     if split not in manifest.splits:
@@ -70,25 +68,61 @@ def Shards(  # named as the other data sets are
     content = manifest.splits[split]
     _check_hosts(hosts, host, len(content))
     check_files(folder, content.files, checksums=checksums)
-    tfds_split, first, count = split, 0, len(content)
-    if split == "train" and hosts > 1:
-        tfds_split = tfds.even_splits(split, n=hosts, drop_remainder=True)[host]
+    first, count = 0, len(content)
+    if split == "train":  # of what does not divide evenly, the end is dropped
         count //= hosts
         first = host * count
-    builder = tfds.builder_from_directory(folder)
-    lengths = {file.name: file.lengths for file in content.files}
     return ShardSamples(
         name=manifest.name,
         split=split,
         folder=folder,
         classes=manifest.classes,
         ignore_label=manifest.ignore_label,
-        records=open_records(builder, tfds_split, lengths),
+        records=_open_files(folder, content.files, first, count),
         size_table=content.size_table()[first : first + count],
         label_type=manifest.label_type,
         tile=manifest.tile,
         hosts=hosts,
     )
+
+
+class _Part(NamedTuple):
+    """Part of a file; the names are those that ArrayRecord asks for."""
+
+    filename: str
+    skip: int  # records
+    take: int
+    examples_in_shard: int
+    lengths: tuple[int, ...]
+
+
+def _open_files(
+    folder: str, files: Sequence[ShardFile], first: int, count: int
+) -> Sequence[bytes]:
+    """Opens `count` records, from the one of number `first` on.
+
+    TFDS could as well, but it imports whatever modules its `features.json` names.
+    """
+    parts = []
+    for file in files:
+        skip = min(max(first, 0), file.records)
+        take = min(max(first + count, 0), file.records) - skip
+        if take:
+            path = f"{folder}/{file.name}"
+            parts.append(_Part(path, skip, take, file.records, file.lengths))
+        first -= file.records
+    if not files or "tfrecord" in files[0].name:
+        return TfrecordFiles(
+            [Shard(part.filename, part.skip, part.take, part.lengths) for part in parts]
+        )
+    try:
+        from array_record.python.array_record_data_source import ArrayRecordDataSource
+    except ImportError as error:
+        raise InputError(
+            f"{folder} holds array_record, a format whose package is for Linux only; "
+            "write the shards as tfrecord."
+        ) from error
+    return ArrayRecordDataSource(parts)
 
 
 def _check_hosts(hosts: int, host: int, samples: int) -> None:

@@ -3,12 +3,13 @@
 import struct
 import zlib
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
 from keras_lraspp.data.window import Window
 from keras_lraspp.images import DamagedFileError, EncodedImage
+from keras_lraspp.schema import Bounds
 
 try:  # Intel's library inflates twice as fast as zlib
     from isal import isal_zlib as inflating
@@ -23,11 +24,14 @@ _GREY, _RGB = 0, 2
 _UP = 2  # PNG's filter that keeps each row's difference to the row above
 
 
+_Side = Annotated[int, Bounds(1, 1 << 14)]
+
+
 class TileSize(NamedTuple):
     """Size of all tiles, in pixels; what lies outside the image is filled up."""
 
-    height: int = 128
-    width: int = 256
+    height: _Side = 128
+    width: _Side = 256
 
 
 def cut_tiles(

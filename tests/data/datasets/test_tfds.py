@@ -1,11 +1,15 @@
 """Data sets of TensorFlow Datasets: mocked ones, and one that is really prepared."""
 
+import shutil
+import sys
+
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
 from harness.image_files import classes, noise, palette_image
+from harness.mutations import mutate_json
 from keras_lraspp.data import TFDS, Samples, check_dataset, evaluation_batches
 from keras_lraspp.data.label_spec import label_dtype
 from keras_lraspp.data.pipeline import training_batches
@@ -233,3 +237,44 @@ def test_a_mask_that_is_a_tensor():
     ):  # fmt: skip
         object.__setattr__(samples, field, value)
     assert samples.load(0)[1].tolist() == mask.tolist()
+
+
+@pytest.mark.parametrize("name", ["toy_streets", "unknown_streets"])
+def test_a_foreign_folder_imports_nothing(prepared, tmp_path, monkeypatch, name):
+    # One that TFDS knows by its code, one that it knows by its files only.
+    (tmp_path / "strange.py").write_text("import sys\nsys.ran_strange = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    root = tmp_path / "data"
+    shutil.copytree(prepared / "toy_streets", root / name)
+    for path in root.glob("*/*/features.json"):
+        text = path.read_text()
+        path.write_text(text.replace("tensorflow_datasets.core.", "strange."))
+        assert "strange.features" in path.read_text()
+    settings = {"name": name, "label": "mask", "download": False}
+    if name == "toy_streets":  # the code says what its features are
+        assert len(TFDS(root, **settings)) == EXAMPLES["train"]
+    else:
+        with pytest.raises(InputError, match="'strange.feat.*no feature of TFDS"):
+            TFDS(root, **settings)
+    assert not hasattr(sys, "ran_strange")
+
+
+def test_a_foreign_folder_of_tfds_features_is_read(prepared, tmp_path):
+    shutil.copytree(prepared / "toy_streets", tmp_path / "unknown_streets")
+    samples = TFDS(tmp_path, name="unknown_streets", label="mask", download=False)
+    assert samples.load(0)[1].shape == SIZE
+
+
+@pytest.mark.parametrize("file", ["features.json", "dataset_info.json"])
+def test_mutated_metadata_bring_only_typed_errors(prepared, tmp_path, file):
+    shutil.copytree(prepared / "toy_streets", tmp_path / "unknown_streets")
+    rng, refused = np.random.default_rng(0), 0
+    (path,) = tmp_path.glob(f"*/*/{file}")
+    text = path.read_text()
+    for _ in range(150):  # in each of the two formats
+        path.write_bytes(mutate_json(text, rng))
+        try:
+            TFDS(tmp_path, name="unknown_streets", label="mask", download=False).load(0)
+        except InputError:
+            refused += 1
+    assert refused > 50

@@ -1,6 +1,7 @@
 """Training from shards: the stream of the files that they were written from."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from harness.image_files import write_pairs
+from harness.mutations import mutate_json
 from keras_lraspp.data import (
     Shards,
     evaluation_batches,
@@ -147,10 +149,10 @@ def test_flipped_bits(root):
 @pytest.mark.parametrize(
     "change, said",
     [
-        (lambda text: text[:-9], "shards.json is damaged"),
+        (lambda text: text[:-9], "shards.json"),
         (lambda text: json.dumps({**json.loads(text), "format": 9}), "format 9"),
-        (lambda text: json.dumps({"format": 1}), "shards.json is damaged"),
-        (lambda text: "[]", "shards.json is damaged"),
+        (lambda text: json.dumps({"format": 1}), "shards.json"),
+        (lambda text: "[]", "shards.json"),
     ],
 )
 def test_a_damaged_manifest(root, change, said):
@@ -158,3 +160,87 @@ def test_a_damaged_manifest(root, change, said):
     path.write_text(change(path.read_text()))
     with pytest.raises(InputError, match=said):
         Shards(root)
+
+
+def test_another_features_json_is_never_read(root, tmp_path, monkeypatch):
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules/strange.py").write_text("import sys\nsys.ran_strange = 1\n")
+    monkeypatch.syspath_prepend(tmp_path / "modules")
+    path = root / "features.json"
+    path.write_text(path.read_text().replace("tensorflow_datasets.core.", "strange."))
+    assert "strange.features" in path.read_text()
+    assert Shards(root).load(0)[0].shape == (*SIZE, 3)
+    assert not hasattr(sys, "ran_strange")
+
+
+def test_array_records_are_read_by_part(pairs, tmp_path):
+    options = OPTIONS._replace(file_format="array_record")
+    write_shards([pairs], tmp_path / "shards", options)
+    assert len([*(tmp_path / "shards").glob("*.array_record-*")]) > 1
+    for hosts in (1, 2):
+        for host in range(hosts):
+            part = Shards(tmp_path / "shards", hosts=hosts, host=host)
+            assert len(part) == len(pairs) // hosts
+            for index in range(len(part)):
+                there = host * len(part) + index
+                np.testing.assert_array_equal(part.load(index)[0], pairs.load(there)[0])
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        (
+            {"classes": [{"name": "a", "color": [1, 2, 256]}]},
+            "`classes.0..color.2.`",
+        ),
+        ({"tile": [8, 2**31]}, "`tile.width` is 2147483648, not a whole number from 1"),
+        (
+            {"label_type": "float32"},
+            "`label_type` is 'float32', not one of 'uint8'",
+        ),
+        (
+            {"splits": {"train": {"files": [], "sizes": [[2**30, 8, 8]]}}},
+            "0 records,",
+        ),
+        ({"new": 1}, "`new` is an unknown key"),
+    ],
+)
+def test_a_manifest_that_cannot_be(root, change, said):
+    path = root / "shards.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(InputError, match=f"shards.json.*{said}.*write the shards"):
+        Shards(root)
+
+
+@pytest.mark.parametrize(
+    "file, size, said",
+    [
+        ({"name": "../x.tfrecord-00000-of-00001"}, {}, "is no name of a shard"),
+        ({"lengths": [10**9]}, {}, "records of .* are longer than it"),
+        ({}, {"height": 2**21}, "an image of train has .2097152, 56. pixels"),
+    ],
+)
+def test_a_manifest_that_asks_for_too_much(root, file, size, said):
+    path = root / "shards.json"
+    content = json.loads(path.read_text())
+    split = content["splits"]["train"]
+    names = ("count", "height", "width")
+    split["files"] = [{**split["files"][0], "lengths": [1], **file}]
+    split["sizes"] = [{**dict(zip(names, (1, *SIZE), strict=True)), **size}]
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=said):
+        Shards(root)
+
+
+def test_mutated_manifests_bring_only_typed_errors(root):
+    rng = np.random.default_rng(0)
+    path = root / "shards.json"
+    text, refused = path.read_text(), 0
+    for _ in range(300):
+        path.write_bytes(mutate_json(text, rng))
+        try:
+            samples = Shards(root)
+            samples.load(len(samples) - 1)
+        except InputError:
+            refused += 1
+    assert refused > 250
