@@ -16,7 +16,7 @@ class ClassSet(NamedTuple):
     """Names and colours of the classes 0, 1, ... of a data set."""
 
     names: tuple[str, ...]
-    palette: tuple[tuple[int, int, int], ...]
+    palette: tuple[Color, ...]
 
 
 Names = Annotated[tuple[Name, ...], Bounds(1, MOST_CLASSES)]

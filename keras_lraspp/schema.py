@@ -131,8 +131,9 @@ def check_argument(name: str, value: Any, kind: Any) -> None:
         _fit(value, kind, "")
     except _Mismatch as error:
         found, expected = error.args
+        dot = "." if error.key[:1] not in ("", "[") else ""
         raise InputError(
-            f"{name}{error.key} is {expected}, not {found}; correct it."
+            f"{name}{dot}{error.key} is {expected}, not {found}; correct it."
         ) from error
 
 
@@ -293,7 +294,7 @@ def _fit_record(value: Any, kind: Any, key: str) -> Any:
         raise _Mismatch(key, _found(value), _expected(kind))
     for name in kinds:
         if name not in value and name not in defaults:
-            raise _Mismatch(_below(key, name), "missing", _expected(kinds[name]))
+            raise _Mismatch(_below(key, name), "missing", "")
     for name in value:
         if name not in kinds:
             known = f"one of {', '.join(kinds)}"
@@ -307,8 +308,8 @@ def _fit_record(value: Any, kind: Any, key: str) -> Any:
         raise _Mismatch(key, f"wrong: {error}", "") from error
 
 
-def _below(key: str, name: str) -> str:
-    name = name if name.isidentifier() else _found(name)
+def _below(key: str, name: Any) -> str:
+    name = name if str(name).isidentifier() else _found(name)
     return f"{key}.{name}" if key else name
 
 

@@ -113,7 +113,7 @@ def test_json_becomes_typed_values(tmp_path):
             "`size.width` is 0, not a whole number from 1 to 2147483647",
         ),
         ({"size": [1, 2, 3]}, "`size` is a list of 3, not an object or nothing"),
-        ({"size": {}}, "`size.height` is missing, not a whole number from 1 to"),
+        ({"size": {}}, "`size.height` is missing; get the file again."),
         ({"counts": {"a b": -1}}, "`counts.'a b'` is -1, not a whole number"),
         ({"counts": {"\n": 1}}, r"`counts` is '\n', not text"),
         ({"new": 1}, "`new` is an unknown key, not one of classes, palette, kind, "),

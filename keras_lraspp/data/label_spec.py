@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from keras_lraspp.classes import (
+    MOST_CLASSES,
     ClassSet,
     ade20k_lookup,
     cityscapes_lookup,
@@ -21,17 +22,19 @@ from keras_lraspp.images import (
     decode,
     open_image,
 )
+from keras_lraspp.schema import Bounds, Byte, check_argument
 
+_Label = Annotated[int, Bounds(0, MOST_CLASSES - 1)]  # of at most 16 bits
 _LOOKUPS = {"cityscapes": cityscapes_lookup, "ade20k": ade20k_lookup}
 
 
 class ColorClass(NamedTuple):
     """The class of one colour in RGB masks."""
 
-    red: int
-    green: int
-    blue: int
-    label: int  # a class, or the ignore label
+    red: Byte
+    green: Byte
+    blue: Byte
+    label: _Label  # a class, or the ignore label
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,12 @@ class LabelSpec:
     def __post_init__(self):
         """Refuses what would be misread silently later."""
         check_class_count(self.classes)
+        names, palette = self.classes
+        if len(names) != len(palette):
+            raise InputError(
+                f"There are {len(names)} classes, but {len(palette)} colours; give "
+                "each class one."
+            )
         if self.label_lookup is not None and self.color_map is not None:
             raise InputError(
                 "label_lookup and color_map are both given, but either the values of "
@@ -108,10 +117,11 @@ def read_label_spec(
     Raises:
         InputError: If an argument cannot be, or two disagree.
     """
+    check_argument(f"{reader}.ignore_label", ignore_label, _Label | None)
     return LabelSpec(
         classes=_class_set(reader, classes, num_classes),
         ignore_label=ignore_label,
-        label_lookup=_lookup(label_lookup, ignore_label),
+        label_lookup=_lookup(reader, label_lookup, ignore_label),
         color_map=_color_map(reader, color_map),
     )
 
@@ -129,7 +139,7 @@ def _class_set(reader: str, classes, num_classes: int | None) -> ClassSet:
     return class_set
 
 
-def _lookup(lookup, ignore_label: int | None) -> tuple[int, ...] | None:
+def _lookup(reader: str, lookup, ignore_label: int | None) -> tuple[int, ...] | None:
     if lookup is None:
         return None
     if isinstance(lookup, str):
@@ -145,18 +155,25 @@ def _lookup(lookup, ignore_label: int | None) -> tuple[int, ...] | None:
                 "A label_lookup mapping leaves out values, which are then ignored; set "
                 "ignore_label, or give a sequence with a class for every value."
             )
+        check_argument(f"{reader}.label_lookup", lookup, dict[_Label, _Label])
         size = max([255, *lookup]) + 1
         lookup = [lookup.get(value, ignore_label) for value in range(size)]
+    lookup = lookup.tolist() if isinstance(lookup, np.ndarray) else lookup
+    values = Annotated[tuple[_Label, ...], Bounds(1, MOST_CLASSES)]
+    check_argument(f"{reader}.label_lookup", lookup, values)
     return tuple(int(label) for label in lookup)
 
 
 def _color_map(reader: str, rows) -> tuple[ColorClass, ...] | None:
-    wrong = [row for row in rows or () if len(row) != 4]
+    check_argument(f"{reader}.color_map", rows, tuple[Any, ...] | None)
+    lists = (list, tuple)
+    wrong = [r for r in rows or () if not isinstance(r, lists) or len(r) != 4]
     if wrong:
         raise InputError(
             f"Rows of {reader}.color_map are (red, green, blue, class), not "
             f"{abbreviate(wrong)}; correct them."
         )
+    check_argument(f"{reader}.color_map", rows, tuple[ColorClass, ...] | None)
     meanings: dict[tuple, int] = {}
     for *color, label in rows or ():
         if meanings.setdefault(tuple(color), label) != label:

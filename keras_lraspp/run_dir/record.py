@@ -3,19 +3,19 @@
 import dataclasses
 import json
 import math
+import warnings
 from datetime import datetime
 from pathlib import Path
 
 import keras
 
-from keras_lraspp.classes import ClassSet
 from keras_lraspp.data.dataset import Dataset, SegmentationDataset
-from keras_lraspp.data.label_spec import ColorClass
 from keras_lraspp.data.shards.reader import ShardSamples
 from keras_lraspp.errors import InputError
 from keras_lraspp.files import write_text
 from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.models.summary import multiply_adds
+from keras_lraspp.schema import Count, Index, Name, read_json
 
 RUN_RECORD = "run.json"  # in the folder of a run
 
@@ -24,12 +24,12 @@ RUN_RECORD = "run.json"  # in the folder of a run
 class RunRecord:
     """Facts of a run that its report needs beside the log and the best model."""
 
-    started: str  # ISO 8601; a resume keeps it
-    iterations: int  # of the whole training
-    batch_size: int  # over all devices
-    training_images: int
-    parameters: int  # trainable ones
-    image_size: tuple[int, int]  # height and width of the first validation image
+    started: Name  # ISO 8601; a resume keeps it
+    iterations: Count  # of the whole training
+    batch_size: Count  # over all devices
+    training_images: Count
+    parameters: Index  # trainable ones
+    image_size: tuple[Count, Count]  # height and width of the first validation image
     multiply_adds: int | None  # for that image; `None` if they cannot be counted
     data_root: str | None  # as it was given; `None` for the default
     validation: Dataset  # records of shards and of TensorFlow Datasets by name
@@ -72,14 +72,25 @@ def write_run_record(record: RunRecord, path: Path, *, resumed: bool) -> None:
 
 
 def read_run_record(path: Path) -> RunRecord | None:
-    """Reads what `write_run_record` wrote; `None` if there is nothing readable."""
-    try:
-        fields = json.loads(path.read_text())
-        fields["image_size"] = tuple(fields["image_size"])
-        fields["validation"] = _from_json(fields["validation"])
-        return RunRecord(**fields)
-    except (OSError, ValueError, TypeError, KeyError, InputError):
+    """Reads what `write_run_record` wrote; `None` if it is missing or damaged.
+
+    Of a damaged one there is a warning: what reads a record can do without.
+    """
+    if not path.exists():
         return None
+    mend = "delete the file, or get it again"
+    try:
+        record = read_json(path, RunRecord, mend=mend)
+    except InputError as error:
+        warnings.warn(f"Going on without the run's record: {error}", stacklevel=1)
+        return None
+    files = record.validation
+    validation = dataclasses.replace(
+        files,
+        images=tuple(files.root / name for name in files.images),
+        labels=tuple(files.root / name for name in files.labels),
+    )
+    return dataclasses.replace(record, validation=validation)
 
 
 def _as_dataset(samples: SegmentationDataset) -> Dataset:
@@ -121,24 +132,6 @@ def _as_json(dataset: Dataset) -> dict:
         "labels": [*map(relative, dataset.labels)],
         "classes": dataset.classes._asdict(),
     }
-
-
-def _from_json(fields: dict) -> Dataset:
-    root = Path(fields["root"])
-    names, palette = fields["classes"]["names"], fields["classes"]["palette"]
-    lookup, colors = fields["label_lookup"], fields["color_map"]
-    return Dataset(
-        **{
-            **fields,
-            "root": root,
-            "images": tuple(root / name for name in fields["images"]),
-            "labels": tuple(root / name for name in fields["labels"]),
-            "classes": ClassSet(tuple(names), tuple(map(tuple, palette))),
-            # Older records have both; colours decided.
-            "label_lookup": None if colors or lookup is None else tuple(lookup),
-            "color_map": colors and tuple(ColorClass(*row) for row in colors),
-        }
-    )
 
 
 def _multiply_adds(network: keras.Model, size: tuple[int, int]) -> int | None:

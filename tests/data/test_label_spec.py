@@ -201,3 +201,27 @@ def test_settings_that_make_no_sense(case, tmp_path):
     write(tmp_path / "b.png", b"")
     with pytest.raises(InputError, match=message):
         FileList(tmp_path, match_names=False, **settings)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"ignore_label": -1}, "F.ignore_label is a whole number from 0 to 65535 or"),
+        ({"ignore_label": 1e400}, "F.ignore_label .* not inf"),
+        ({"label_lookup": {0: -1}}, "F.label_lookup.0 is a whole number .* not -1"),
+        ({"label_lookup": {10**12: 0}}, "F.label_lookup is a whole number .*00000"),
+        ({"label_lookup": {"road": 0}}, "F.label_lookup is a whole number .*'road'"),
+        ({"label_lookup": [0, 10**30]}, r"F.label_lookup\[1\] is .* not a huge number"),
+        ({"label_lookup": []}, "F.label_lookup is a list of length from 1"),
+        ({"label_lookup": 3}, "F.label_lookup is a list .* not 3"),
+        ({"color_map": 3}, "F.color_map is a list or nothing, not 3"),
+        ({"color_map": [1, 2, 3, 0]}, "Rows of F.color_map are"),
+        ({"color_map": [(1, 2, 256, 0)]}, r"F.color_map\[0\].blue is .* not 256"),
+        ({"color_map": [(1, 2, 0.5, 0)]}, r"F.color_map\[0\].blue is .* not 0.5"),
+        ({"color_map": [(1, 2, 3, -1)]}, r"F.color_map\[0\].label is .* not -1"),
+        ({"num_classes": "three"}, "F.classes names no class set"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        read_label_spec("F", **{"num_classes": 3, **arguments})

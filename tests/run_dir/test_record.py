@@ -1,7 +1,6 @@
 """What a run notes: read back as it was, after whatever happened."""
 
 import dataclasses
-import json
 from datetime import datetime
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 
 from harness import tiny
+from harness.mutations import mutate_json
 from keras_lraspp import LRASPP
 from keras_lraspp.data import ClassSet, FileList
 from keras_lraspp.data.label_spec import ColorClass
@@ -29,12 +29,18 @@ def note(network, sets, **changes):
     return record_run(network, *sets, **given)
 
 
-def test_notes_come_back(sets, tmp_path):
+@pytest.mark.parametrize(
+    "meaning",
+    [
+        {"label_lookup": tuple(np.arange(256) % 3)},  # NumPy's integers
+        {"color_map": (ColorClass(1, 2, 3, 0),)},
+    ],
+)
+def test_notes_come_back(sets, tmp_path, meaning):
     odd = dataclasses.replace(
         sets[1],
         labels=(sets[1].labels[0], Path("/elsewhere/label.png")),
-        label_lookup=tuple(np.arange(256) % 3),  # NumPy's integers
-        color_map=(ColorClass(1, 2, 3, 0),),
+        **meaning,
         classes=ClassSet(("a", "b", "ü<>"), ((1, 2, 3), (4, 5, 6), (7, 8, 9))),
     )
     notes = note(tiny.network(3), [sets[0], odd])
@@ -64,8 +70,33 @@ def test_a_resume_keeps_the_start_and_nothing_else(sets, tmp_path):
     assert datetime.fromisoformat(read_run_record(path).started).year > 2001
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", json.dumps({"started": 1})])
-def test_what_is_no_note_is_none(content, tmp_path):
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        ("", "is not JSON"),
+        ("[" * 100_000, "is nested too deeply"),
+        ("[]", "is a list of 0, not an object"),
+        ('{"started": 1}', "`iterations` is missing; delete the file"),
+        ('{"new": 1}', "`started` is missing"),
+    ],
+)
+def test_a_damaged_record_is_done_without(content, said, tmp_path):
     (tmp_path / "run.json").write_text(content)
-    assert read_run_record(tmp_path / "run.json") is None
+    with pytest.warns(UserWarning, match=f"without the run's record.*run.json.*{said}"):
+        assert read_run_record(tmp_path / "run.json") is None
     assert read_run_record(tmp_path / "nothing.json") is None
+
+
+@pytest.mark.filterwarnings("ignore:Going on without")
+def test_mutated_records_bring_no_error(sets, tmp_path):
+    path, rng = tmp_path / "run.json", np.random.default_rng(0)
+    record = note(tiny.network(3), sets)
+    write_run_record(record, path, resumed=False)
+    text = path.read_text()
+    read = []
+    for _ in range(300):
+        path.write_bytes(mutate_json(text, rng))
+        read.append(read_run_record(path))
+    assert 200 < read.count(None) < 300
+    write_run_record(record, path, resumed=True)  # over a damaged one
+    assert read_run_record(path) == record
