@@ -1,14 +1,17 @@
 """Metadata inside exported files: classes, colours, variant, smallest image."""
 
 import json
-from typing import NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from keras_lraspp.classes import ClassSet
+from keras_lraspp.classes import MOST_CLASSES, ClassCard, ClassSet
+from keras_lraspp.errors import InputError
+from keras_lraspp.schema import Bounds, Count, Name, check_value, parse_json
 
 INPUT = "image"  # uint8 RGB (B, H, W, 3)
 OUTPUTS = ("labels", "logits", "probabilities")
 KEY = "keras_lraspp"  # name of the entry in a LiteRT file
 ASSET = f"{KEY}.json"  # in a SavedModel's assets/
+MEND = "export the model again"
 
 
 class Metadata(NamedTuple):
@@ -34,21 +37,46 @@ class Metadata(NamedTuple):
         return entries
 
     @classmethod
-    def of_entries(cls, entries: dict[str, str], num_classes: int) -> "Metadata":
-        """Reads `entries` back, in foreign files without some; raises ValueError."""
+    def of_entries(
+        cls, entries: dict[str, str], num_classes: int, source: str
+    ) -> "Metadata":
+        """Reads `entries` back, in foreign files without some.
+
+        Args:
+            entries: What a file says; others than ours are passed over.
+            num_classes: What its scores say; 0 if it has none.
+            source: The file, for messages.
+
+        Raises:
+            InputError: If it contradicts itself, or a value is none of ours.
+        """
+        texts = {key: entries[key] for key in _SCHEMAS if key in entries}
+        check_value(texts, dict[str, str], source, mend=MEND)
+        found = {
+            key: parse_json(text, _SCHEMAS[key], f"{key} of {source}", mend=MEND)
+            for key, text in texts.items()
+            if key != "variant"
+        }
+        variant = texts.get("variant")
+        check_value(variant, Name | None, f"variant of {source}", mend=MEND)
         classes = None
-        if "classes" in entries:
-            names = tuple(str(name) for name in json.loads(entries["classes"]))
-            palette = tuple(
-                (int(red), int(green), int(blue))
-                for red, green, blue in json.loads(entries["palette"])
+        if "classes" in found:
+            card = {key: found[key] for key in ("classes", "palette") if key in found}
+            classes = check_value(card, ClassCard, source, mend=MEND).class_set
+        count = found.get("num_classes", num_classes)
+        named = len(classes.names) if classes else count
+        if count != (num_classes or count) or count != named or count > MOST_CLASSES:
+            raise InputError(
+                f"{source} says that it has {count} classes, gives the scores of "
+                f"{num_classes or count} and names {named}; {MEND}."
             )
-            if len(names) != len(palette):
-                raise ValueError(f"{len(names)} classes have {len(palette)} colours")
-            classes = ClassSet(names, palette)
-        return cls(
-            int(entries.get("num_classes", num_classes)),
-            int(entries.get("smallest_side", 1)),
-            entries.get("variant"),
-            classes,
-        )
+        return cls(count, found.get("smallest_side", 1), variant, classes)
+
+
+_SCHEMAS = {
+    "num_classes": Annotated[int, Bounds(1, MOST_CLASSES)],
+    "smallest_side": Count,
+    "variant": Name,
+    "classes": Any,  # `ClassCard` checks them together
+    "palette": Any,
+}

@@ -77,21 +77,24 @@ def check_parity(
     `labels` and `logits` are the exported model, of uint8 images (1, H, W, 3). The
     images, uint8 RGB (H, W, 3), are resized to `sides` where these are fixed. Drawn
     ones are compared as well, of two odd sizes if any will do. Raises `ParityError` if
-    labels have another shape or, with `must_agree`, too few are equal.
+    labels have another shape, scores are not finite or, with `must_agree`, too few
+    labels are equal.
     """
     given = [resize_to(image, sides) for image in images]
     compared = given + [draw_image(*size) for size in drawn_sizes(model, sides)]
     equal, pixels, difference, largest = 0, 0, 0.0, 0.0
     for image in compared:
         scores = keras.ops.convert_to_numpy(model(image, training=False))
+        _require_finite(scores, "The Keras model")
         found = labels(image)
         _check_shape(scores.shape[:-1], found.shape, "The exported model")
         equal += int(np.sum(found == scores.argmax(-1)))
         pixels += found.size
         largest = max(largest, float(np.abs(scores).max()))
         if logits is not None:
-            gap = float(np.abs(logits(image) - scores).max())
-            difference = max(difference, gap) if gap == gap else gap
+            found = logits(image)
+            _require_finite(found, f"The {_KINDS[format]} for {path}")
+            difference = max(difference, float(np.abs(found - scores).max()))
     if must_agree:
         _require_agreement(equal / pixels, f"The {_KINDS[format]} for {path}")
     return ParityReport(
@@ -121,6 +124,14 @@ def _check_shape(expected: tuple, found: tuple, what: str) -> None:
         raise ParityError(
             f"{what} gives labels {found} where the Keras model gives {expected}; "
             f"nothing was exported."
+        )
+
+
+def _require_finite(scores: np.ndarray, what: str) -> None:
+    if not np.isfinite(scores).all():
+        raise ParityError(
+            f"{what} gives scores that are NaN or infinite; give finite weights. "
+            f"Nothing was exported."
         )
 
 

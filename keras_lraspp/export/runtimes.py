@@ -1,15 +1,35 @@
 """Opens exported files, each in its own runtime."""
 
 import json
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.export.metadata import ASSET, INPUT, KEY, OUTPUTS, Metadata
+from keras_lraspp.classes import MOST_CLASSES
+from keras_lraspp.errors import InputError, StorageError, UserError
+from keras_lraspp.export.foreign import (
+    MOST_BYTES,
+    check_litert,
+    check_onnx,
+    not_finite,
+)
+from keras_lraspp.export.foreign_saved_model import check_saved_model
+from keras_lraspp.export.metadata import (
+    ASSET,
+    INPUT,
+    KEY,
+    MEND,
+    OUTPUTS,
+    Metadata,
+)
+from keras_lraspp.files import read_regular
 from keras_lraspp.inference.tta import SINGLE_PASS
+from keras_lraspp.schema import parse_json, read_json
+
+_MOST_METADATA = 2**20  # bytes; a thousand classes need a tenth of it
 
 
 class ExportedModel:
@@ -51,9 +71,10 @@ class ExportedModel:
         """Returns the class of every pixel, as every `Predictor` does."""
         self._check(images)
         if "labels" in self.outputs:
-            found = self._run("labels", images)
+            found = self._call("labels", images)
+            self._check_labels(found)
         else:
-            found = self._run(self.outputs[0], images).argmax(-1)
+            found = self._scores(self.outputs[0], images).argmax(-1)
         return found.astype("uint8" if 0 < self.num_classes <= 256 else "int32")
 
     def logits(self, images: np.ndarray) -> np.ndarray:
@@ -75,7 +96,43 @@ class ExportedModel:
                 f"export it with --outputs=labels,{name}."
             )
         self._check(images)
-        return self._run(name, images)
+        found = self._call(name, images)
+        if not (math.isfinite(found.min()) and math.isfinite(found.max())):
+            raise InputError(
+                f"{self.path} gives {name} that are NaN or infinite; export it again "
+                f"from weights that are finite."
+            )
+        return found
+
+    def _call(self, name: str, images: np.ndarray) -> np.ndarray:
+        """Runs a file and checks what it gives: it may be anybody's."""
+        height, width = images.shape[1:3]
+        try:
+            found = np.asarray(self._run(name, images))
+        except Exception as error:  # of the runtime: the image was checked before
+            raise InputError(
+                f"{self.path} cannot be run on an image of {height}x{width} "
+                f"({_reason(error)}); try a smaller one, or export the model again."
+            ) from error
+        wanted, kinds = images.shape[:3], "iu"
+        if name != "labels":
+            wanted, kinds = (*wanted, self.num_classes or found.shape[-1]), "f"
+        if found.shape != wanted or found.dtype.kind not in kinds:
+            raise InputError(
+                f"{self.path} gives {name} {found.dtype} {found.shape} where "
+                f"{'integers' if kinds == 'iu' else 'floats'} {wanted} are expected; "
+                f"export the model again."
+            )
+        return found
+
+    def _check_labels(self, found: np.ndarray) -> None:
+        lowest, highest = int(found.min()), int(found.max())
+        if lowest < 0 or highest >= (self.num_classes or MOST_CLASSES):
+            raise InputError(
+                f"{self.path} gives labels from {lowest} to {highest}, but has "
+                f"{self.num_classes or f'at most {MOST_CLASSES}'} classes; export the "
+                f"model again."
+            )
 
     def _check(self, images: np.ndarray) -> None:
         shape, dtype = np.shape(images), getattr(images, "dtype", type(images))
@@ -129,9 +186,11 @@ def open_onnx(path: str | Path, threads: int | None = None) -> ExportedModel:
         raise InputError(_missing("onnxruntime", path)) from error
     path, options = Path(path), onnxruntime.SessionOptions()
     content = _read(path)
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what goes wrong is raised
     options.intra_op_num_threads = threads or 0
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
+        content = check_onnx(content, path)
         session = onnxruntime.InferenceSession(
             content, options, providers=["CPUExecutionProvider"]
         )
@@ -140,7 +199,9 @@ def open_onnx(path: str | Path, threads: int | None = None) -> ExportedModel:
             raise ValueError(f"its input is {given.name}, {given.type}")
         made = {output.name: output.shape for output in session.get_outputs()}
         entries = session.get_modelmeta().custom_metadata_map
-        metadata = Metadata.of_entries(entries, _count(made))
+        metadata = Metadata.of_entries(entries, _count(made), str(path))
+    except UserError:
+        raise
     except Exception as error:  # damaged files raise many kinds
         raise InputError(_damaged(path, "an ONNX", error)) from error
 
@@ -156,9 +217,12 @@ def open_litert(path: str | Path, threads: int | None = None) -> ExportedModel:
     path = Path(path)
     content = _read(path)
     try:
-        opened = LiteRTFile(content, threads)
+        check_litert(content, path)
+        opened = LiteRTFile(content, threads, str(path))
     except ImportError as error:
         raise InputError(_missing("ai-edge-litert", path)) from error
+    except UserError:
+        raise
     except Exception as error:
         raise InputError(_damaged(path, "a LiteRT", error)) from error
     return ExportedModel(
@@ -174,21 +238,28 @@ def open_saved_model(path: str | Path) -> ExportedModel:
     """Opens a SavedModel, the folder of one version; see `open_exported`."""
     import tensorflow as tf
 
-    path = Path(path)
+    path, names = Path(path), ("serving_default", *OUTPUTS)
     try:
+        check_saved_model(path, names)
         loaded = tf.saved_model.load(str(path))
         signatures = dict(loaded.signatures)
         found = {}
-        for signature in ("serving_default", *OUTPUTS):
+        for signature in names:
             made = signatures[signature] if signature in signatures else None
             for name in made.structured_outputs if made is not None else ():
                 found.setdefault(name, made)
         first = found[_known(found)[0]]
         pixels = first.structured_input_signature[1][INPUT]
-        note = path / "assets" / ASSET
-        entries = json.loads(note.read_text("utf-8")) if note.is_file() else {}
+        for variable in {id(each): each for each in first.variables}.values():
+            if not np.isfinite(variable.numpy()).all():
+                raise InputError(not_finite(path))
+        note, entries = path / "assets" / ASSET, {}
+        if note.is_file():
+            entries = read_json(note, dict[str, str], mend=MEND, most=_MOST_METADATA)
         shapes = {name: found[name].structured_outputs[name].shape for name in found}
-        metadata = Metadata.of_entries(entries, _count(shapes))
+        metadata = Metadata.of_entries(entries, _count(shapes), str(path))
+    except UserError:
+        raise
     except Exception as error:
         raise InputError(_damaged(path, "a SavedModel", error)) from error
 
@@ -205,29 +276,31 @@ def add_entries(content: bytes, entries: dict[str, str]) -> bytes:
 
     They are one JSON object, in the buffer of a metadata entry `keras_lraspp`.
     """
+    import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
-    from ai_edge_litert.tools import flatbuffer_utils
 
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
     buffer = schema.BufferT()
     buffer.data = list(json.dumps(entries, ensure_ascii=False).encode())
     entry = schema.MetadataT()
     entry.name, entry.buffer = KEY, len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or []), entry]
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    builder = flatbuffers.Builder(len(content))
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
 
 
 def read_entries(content: bytes) -> dict[str, str]:
-    """Returns what `add_entries` wrote, if it did; ValueError if it is damaged."""
+    """Returns what `add_entries` wrote, if it did; InputError if it is damaged."""
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.Model.GetRootAs(content, 0)
     for index in range(model.MetadataLength()):
         entry = model.Metadata(index)
         if entry.Name() == KEY.encode():
-            data = model.Buffers(entry.Buffer()).DataAsNumpy()
-            return dict(json.loads(bytes(data)))
+            data = bytes(model.Buffers(entry.Buffer()).DataAsNumpy())
+            return parse_json(data, dict[str, str], f"metadata `{KEY}`", mend=MEND)
     return {}
 
 
@@ -240,7 +313,9 @@ class LiteRTFile:
         metadata: What the file says of itself.
     """
 
-    def __init__(self, content: bytes, threads: int | None = None):
+    def __init__(
+        self, content: bytes, threads: int | None = None, source: str = "The file"
+    ):
         from ai_edge_litert.interpreter import Interpreter
 
         self._interpreter = Interpreter(
@@ -254,7 +329,8 @@ class LiteRTFile:
         self.outputs = _known(made)
         self.size = tuple(int(side) for side in pixels["shape"][1:3])
         shapes = {name: made[name]["shape"].tolist() for name in self.outputs}
-        self.metadata = Metadata.of_entries(read_entries(content), _count(shapes))
+        entries = read_entries(content)
+        self.metadata = Metadata.of_entries(entries, _count(shapes), source)
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Returns the outputs by name of uint8 images (B, *size, 3), one by one."""
@@ -284,9 +360,11 @@ def _count(shapes) -> int:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path, MOST_BYTES)
     except FileNotFoundError as error:
         raise InputError(f"There is no file {path}; check the path.") from error
+    except UserError:
+        raise
     except OSError as error:
         raise StorageError(
             f"Cannot read {path}: {error.strerror or error}. Check the path."
@@ -298,8 +376,11 @@ def _missing(package: str, path: str | os.PathLike) -> str:
 
 
 def _damaged(path: Path, what: str, error: Exception) -> str:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
     return (
-        f"{path} is not {what} file from `image` to `labels` or scores ({reason}); "
-        f"export the model again."
+        f"{path} is not {what} file from `image` to `labels` or scores "
+        f"({_reason(error)}); export the model again."
     )
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -232,3 +232,12 @@ def test_a_file_that_drifts_is_not_written(tmp_path, monkeypatch):
     with pytest.raises(ParityError, match="nothing was exported"):
         export_onnx(pixel_model(), tmp_path / "a.onnx")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_weights_that_are_NaN_are_not_exported(tmp_path, wrong):
+    model = pixel_model()
+    model.set_weights([np.full_like(each, wrong) for each in model.get_weights()])
+    with pytest.raises(ParityError, match="The Keras model gives scores that are NaN"):
+        export_onnx(model, tmp_path / "a.onnx")
+    assert not [*tmp_path.iterdir()]

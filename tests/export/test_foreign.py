@@ -1,0 +1,570 @@
+"""Exported files of strangers, which could do more than compute."""
+
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import tensorflow as tf
+from onnx import TensorProto, helper, numpy_helper
+from tensorflow.core.protobuf import saved_model_pb2
+
+from harness.pixel_model import pixel_model, random_images
+from keras_lraspp.classes import generic_class_set
+from keras_lraspp.errors import InputError
+from keras_lraspp.export.litert import export_litert
+from keras_lraspp.export.onnx import export_onnx
+from keras_lraspp.export.runtimes import add_entries, open_exported
+
+IMAGES = random_images(1, 4, 6)
+SPEC = tf.TensorSpec((None, None, None, 3), tf.uint8, name="image")
+
+
+def onnx_file(path, nodes, constants=(), output="labels", kind=TensorProto.INT32):
+    """Writes an ONNX file from `image` to an output."""
+    rank = 3 if output == "labels" else 4
+    graph = helper.make_graph(
+        [*nodes],
+        "graph",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, [None] * 3 + [3])],
+        [helper.make_tensor_value_info(output, kind, [None] * rank)],
+        [numpy_helper.from_array(np.asarray(v), k) for k, v in dict(constants).items()],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return model
+
+
+def of_labels(path, found):
+    """Writes an ONNX file whose every label is `found`, of its type."""
+    found = np.asarray(found)
+    nodes = [
+        helper.make_node("ReduceMax", ["image"], ["most"], axes=[3], keepdims=0),
+        helper.make_node("Cast", ["most"], ["whole"], to=int(TensorProto.INT64)),
+        helper.make_node("Shape", ["whole"], ["shape"]),
+        helper.make_node("Expand", ["value", "shape"], ["labels"]),
+    ]
+    kind = helper.np_dtype_to_tensor_dtype(found.dtype)
+    model = onnx_file(path, nodes, {"value": found}, kind=kind)
+    helper.set_model_props(model, {"num_classes": "19"})
+    path.write_bytes(model.SerializeToString())
+
+
+LOOP_BODY = helper.make_graph(
+    [helper.make_node("Identity", ["on"], ["still"])],
+    "body",
+    [
+        helper.make_tensor_value_info("step", TensorProto.INT64, []),
+        helper.make_tensor_value_info("on", TensorProto.BOOL, []),
+    ],
+    [helper.make_tensor_value_info("still", TensorProto.BOOL, [])],
+)
+
+
+def branches(*nodes):
+    graph = helper.make_graph(
+        [*nodes], "branch", [], [helper.make_empty_tensor_value_info("x")]
+    )
+    return helper.make_node("If", ["yes"], ["x"], then_branch=graph, else_branch=graph)
+
+
+LOOP = helper.make_node("Loop", ["", "yes"], [], body=LOOP_BODY)
+
+
+@pytest.mark.parametrize(
+    "node, found",
+    [
+        (LOOP, "operation Loop"),
+        (branches(LOOP), "operation Loop"),
+        (branches(branches(LOOP)), "operation Loop"),
+        (helper.make_node("Scan", ["image"], ["x"], body=LOOP_BODY), "Scan"),
+        (helper.make_node("RandomNormal", [], ["x"], shape=[1]), "RandomNormal"),
+        (
+            helper.make_node("Attention", ["image"], ["x"], domain="com.microsoft"),
+            "com.microsoft.Attention",
+        ),
+        (helper.make_node("Conv", ["image"], ["x"], domain="evil"), "evil.Conv"),
+        (helper.make_node("StringConcat", ["a", "a"], ["x"]), "StringConcat"),
+        (helper.make_node("ConstantOfShape", ["huge"], ["x"]), "a ConstantOfShape to"),
+        (helper.make_node("Expand", ["image", "huge"], ["x"]), "an? Expand to"),
+        (helper.make_node("Tile", ["image", "huge"], ["x"]), "a Tile to"),
+        (helper.make_node("Resize", ["image", "", "", "huge"], ["x"]), "a Resize to"),
+        (helper.make_node("Resize", ["image", "", "zoom"], ["x"]), "a Resize to"),
+    ],
+)
+def test_an_onnx_file_that_does_more_than_compute_is_refused(tmp_path, node, found):
+    path = tmp_path / "a.onnx"
+    constants = {
+        "yes": np.bool_(True),
+        "huge": np.array([1, 1 << 20, 1 << 20, 3]),
+        "zoom": np.array([1, 1e4, 1e4, 1], "float32"),
+    }
+    onnx_file(path, [node], constants)
+    with pytest.raises(InputError, match=f"a.onnx is refused: it has .*{found}"):
+        open_exported(path)
+
+
+def _external(model):
+    tensor = model.graph.initializer.add(name="w", data_type=1, dims=[3])
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../../etc/passwd")
+
+
+def _external_attribute(model):
+    tensor = model.graph.node.add(op_type="Constant", output=["w"]).attribute.add()
+    tensor.name, tensor.type = "value", onnx.AttributeProto.TENSOR
+    tensor.t.external_data.add(key="location", value="/dev/zero")
+    tensor.t.data_type = 1
+
+
+def _functions(model):
+    model.functions.add(name="f", domain="own")
+
+
+def _sparse(model):
+    sparse = model.graph.sparse_initializer.add()
+    sparse.dims.extend([1 << 40])
+    sparse.values.name = "w"
+
+
+def _many(model):
+    for _ in range(50_001):
+        model.graph.node.add(op_type="Identity", input=["image"], output=["x"])
+
+
+def _training(model):
+    model.training_info.add()
+
+
+@pytest.mark.parametrize(
+    "change, found",
+    [
+        (_external, "data in another file"),
+        (_external_attribute, "data in another file"),
+        (_functions, "functions of its own"),
+        (_sparse, "a sparse tensor"),
+        (_many, "more than 50000"),
+        (_training, "graphs for training"),
+    ],
+)
+def test_what_an_onnx_file_should_not_have(tmp_path, change, found):
+    path = tmp_path / "a.onnx"
+    model = onnx_file(path, [])
+    change(model)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match=f"a.onnx is refused: it has .*{found}"):
+        open_exported(path)
+
+
+def test_an_onnx_tensor_that_claims_more_than_it_has(tmp_path):
+    path = tmp_path / "a.onnx"
+    model = onnx_file(path, [])
+    tensor = model.graph.initializer.add(name="w", data_type=1, dims=[1 << 40])
+    tensor.raw_data = bytes(8)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match="a.onnx is not an ONNX file"):
+        open_exported(path)
+
+
+def test_a_model_in_ONNX_Runtimes_own_format_is_no_onnx(tmp_path):
+    (tmp_path / "a.onnx").write_bytes(struct.pack("<I", 64) + b"ORTM" + bytes(200))
+    with pytest.raises(InputError, match="a.onnx is not an ONNX file"):
+        open_exported(tmp_path / "a.onnx")
+
+
+@pytest.mark.parametrize("found", [np.int32(200), np.int64(-1), np.int64(2**32 + 3)])
+def test_labels_out_of_range_from_an_exported_file_are_refused(tmp_path, found):
+    of_labels(tmp_path / "a.onnx", found)
+    opened = open_exported(tmp_path / "a.onnx")
+    with pytest.raises(InputError, match=f"gives labels from {found} to {found}, but"):
+        opened.labels(IMAGES)
+
+
+def test_labels_that_are_none(tmp_path):
+    of_labels(tmp_path / "a.onnx", np.float32(1))
+    with pytest.raises(InputError, match=r"gives labels float32 .* where integers"):
+        open_exported(tmp_path / "a.onnx").labels(IMAGES)
+    node = helper.make_node("Identity", ["image"], ["labels"])
+    onnx_file(tmp_path / "a.onnx", [node], kind=TensorProto.UINT8)
+    with pytest.raises(InputError, match=r"uint8 \(1, 4, 6, 3\) where .* \(1, 4, 6\)"):
+        open_exported(tmp_path / "a.onnx").labels(IMAGES)
+
+
+@pytest.mark.parametrize("output", ["logits", "probabilities"])
+def test_scores_that_are_NaN_are_refused(tmp_path, output):
+    nodes = [
+        helper.make_node("Cast", ["image"], ["x"], to=int(TensorProto.FLOAT)),
+        helper.make_node("Sub", ["x", "x"], ["zero"]),
+        helper.make_node("Div", ["zero", "zero"], [output]),
+    ]
+    path, kind = tmp_path / "a.onnx", TensorProto.FLOAT
+    onnx_file(path, nodes, output=output, kind=kind)
+    opened = open_exported(path)
+    for call in (opened.labels, opened.probabilities, getattr(opened, output)):
+        with pytest.raises(InputError, match=f"gives {output} that are NaN"):
+            call(IMAGES)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_weights_of_an_onnx_file_that_are_no_numbers(tmp_path, wrong, dtype):
+    onnx_file(tmp_path / "a.onnx", [], {"w": np.array([1, wrong], dtype)})
+    with pytest.raises(InputError, match="a.onnx has weights that are NaN or infinite"):
+        open_exported(tmp_path / "a.onnx")
+
+
+def test_an_error_of_the_runtime_names_the_file(tmp_path):
+    path = tmp_path / "a.onnx"
+    nodes = [
+        helper.make_node("Cast", ["image"], ["x"], to=int(TensorProto.INT32)),
+        helper.make_node("Reshape", ["x", "sides"], ["labels"]),
+    ]
+    onnx_file(path, nodes, {"sides": np.array([7, 7, 7])})
+    with pytest.raises(InputError, match="a.onnx cannot be run on an image of 4x6"):
+        open_exported(path).labels(IMAGES)
+
+
+@pytest.mark.parametrize(
+    "key, text, match",
+    [
+        ("palette", "[[0, 0, 256], [1, 1, 1]]", r"palette\[0\]\[2\].* is 256"),
+        ("palette", "[[0, 0, 0]]", "it has 2 classes, but 1 colours"),
+        ("classes", '"ab"', "`classes` is 'ab'"),
+        ("classes", "[" * 100_000, "classes of .*a.onnx is nested too deeply"),
+        ("classes", "{}", "`classes` is an object of 0"),
+        ("num_classes", "1e9", "num_classes of .*a.onnx is 1000000000"),
+        ("num_classes", "-1", "num_classes of .*a.onnx is -1"),
+        ("num_classes", "9" * 5000, "has a whole number of 5000 digits"),
+        ("num_classes", "3", "says that it has 3 classes, .* names 2"),
+        ("smallest_side", "NaN", "NaN is no finite number"),
+        ("variant", "a\x1b[2J", "`variant` is"),
+    ],
+)
+def test_metadata_of_a_stranger(tmp_path, key, text, match):
+    path = tmp_path / "a.onnx"
+    node = helper.make_node("Identity", ["image"], ["labels"])
+    model = onnx_file(path, [node], kind=TensorProto.UINT8)
+    entries = {"classes": '["a", "b"]', "palette": "[[0, 0, 0], [1, 1, 1]]"}
+    entries |= {"num_classes": "2", "other": "\n", key: text}
+    helper.set_model_props(model, entries)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match=match) as caught:
+        open_exported(path)
+    assert "a.onnx" in str(caught.value)
+    assert "export the model again" in str(caught.value)
+
+
+def saved_model(folder, call, **parts):
+    """Writes a SavedModel with the signature `serving_default`."""
+    module = tf.Module()
+    for name, part in parts.items():
+        setattr(module, name, part)
+    module.serve = tf.function(call, input_signature=[SPEC], autograph=False)
+    tf.saved_model.save(module, str(folder), signatures=module.serve)
+    return folder
+
+
+def whole(image):
+    return {"labels": tf.cast(image[..., 0], tf.int32)}
+
+
+def _writes(path):
+    def call(image):
+        tf.io.write_file(str(path), "owned")
+        return whole(image)
+
+    return call
+
+
+def _reads(path):
+    def call(image):
+        read = tf.strings.length(tf.io.read_file(str(path)))
+        return {"labels": whole(image)["labels"] + read}
+
+    return call
+
+
+def _python(path):
+    def call(image):
+        done = tf.numpy_function(lambda: np.int32(0), [], tf.int32)
+        return {"labels": whole(image)["labels"] + done}
+
+    return call
+
+
+def _loops(path):
+    def call(image):
+        turn = tf.while_loop(lambda i: i >= 0, lambda i: (tf.abs(i),), (0,))
+        return {"labels": whole(image)["labels"] + turn[0]}
+
+    return call
+
+
+def _draws(path):
+    return lambda image: {
+        "labels": whole(image)["labels"] + tf.random.uniform((), 0, 9, tf.int32)
+    }
+
+
+def _prints(path):
+    def call(image):
+        tf.print("owned", output_stream=f"file://{path}")
+        return whole(image)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "make, found",
+    [
+        (_writes, "WriteFile"),
+        (_reads, "ReadFile"),
+        (_python, "PyFunc"),
+        (_loops, "While"),
+        (_draws, "RandomUniformInt"),
+        (_prints, "PrintV2|StringFormat"),
+    ],
+)
+def test_a_saved_model_that_does_more_than_compute_is_refused(tmp_path, make, found):
+    written = tmp_path / "written"
+    folder = saved_model(tmp_path / "1", make(written))
+    with pytest.raises(InputError, match=f"1 is refused: .*the operation .*({found})"):
+        open_exported(folder).labels(IMAGES)
+    assert not written.exists()
+
+
+def test_a_table_of_a_saved_model_is_refused(tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("a\nb\n")
+    table = tf.lookup.StaticHashTable(
+        tf.lookup.TextFileInitializer(str(words), tf.string, -2, tf.int64, -1), -1
+    )
+    folder = saved_model(tmp_path / "1", whole, table=table)
+    with pytest.raises(InputError, match="refused: it has (a table|the operation)"):
+        open_exported(folder)
+
+
+def test_variables_that_are_no_numbers(tmp_path):
+    weight = tf.Variable([1.0, np.nan])
+
+    def call(image):
+        return {"logits": tf.cast(image, tf.float32) * tf.reduce_sum(weight)}
+
+    folder = saved_model(tmp_path / "1", call, weight=weight)
+    with pytest.raises(InputError, match="1 has weights that are NaN or infinite"):
+        open_exported(folder)
+
+
+@pytest.fixture(scope="module")
+def harmless(tmp_path_factory):
+    folder = saved_model(tmp_path_factory.mktemp("saved") / "1", whole)
+    assert open_exported(folder).labels(IMAGES).shape == (1, 4, 6)
+    return folder / "saved_model.pb"
+
+
+def _function(meta):
+    """The function of the signature."""
+    names = {*meta.object_graph_def.concrete_functions}
+    library = meta.graph_def.library.function
+    return next(f for f in library if f.signature.name in names)
+
+
+def _restores(meta):
+    _function(meta).node_def.add(name="n", op="RestoreV2")
+
+
+def _restores_below(meta):
+    made = meta.graph_def.library.function.add()
+    made.signature.name = "hidden"
+    made.node_def.add(name="n", op="SaveV2")
+    node = _function(meta).node_def.add(name="n", op="StatefulPartitionedCall")
+    node.attr["f"].func.name = "other"
+    node.attr["f"].func.attr["F"].func.name = "hidden"  # of a function's attribute
+
+
+def _recursion(meta):
+    function = _function(meta)
+    node = function.node_def.add(name="n", op="PartitionedCall")
+    node.attr["f"].func.name = function.signature.name
+
+
+def _thousand_million_calls(meta):
+    for index in range(30):
+        made = meta.graph_def.library.function.add()
+        made.signature.name = f"f{index}"
+        for call in range(2 if index else 0):
+            made.node_def.add(name=f"n{call}", op=f"f{index - 1}")
+        made.node_def.add(name="n", op="NoOp")
+
+
+def _constant(meta):
+    tensor = _function(meta).node_def.add(name="n", op="Const").attr["value"].tensor
+    tensor.dtype = tf.float32.as_datatype_enum
+    tensor.tensor_shape.dim.add(size=1 << 40)
+    tensor.float_val.append(1)
+
+
+def _main_graph(meta):
+    meta.graph_def.node.add(name="n", op="WriteFile")
+
+
+def _orphan(meta):
+    made = meta.graph_def.library.function.add()
+    made.signature.name = "orphan"
+    made.node_def.add(name="n", op="EagerPyFunc")
+
+
+def _stand_in(meta):
+    _function(meta).attr["api_implements"].s = b"saver"
+
+
+def _twice(meta):
+    meta.graph_def.library.function.append(_function(meta))
+
+
+def _elsewhere(meta):
+    meta.asset_file_def.add(filename="../../etc/passwd")
+
+
+def _first_version(meta):
+    meta.ClearField("object_graph_def")
+
+
+def _variable(meta):
+    node = meta.object_graph_def.nodes.add()
+    node.variable.shape.dim.add(size=1 << 40)
+
+
+def _far(meta):
+    function = _function(meta)
+    for name, shape in (("a", [2]), ("b", [])):
+        tensor = function.node_def.add(name=name, op="Const").attr["value"].tensor
+        tensor.CopyFrom(tf.make_tensor_proto(np.full(shape, 1 << 20, "int32")))
+    function.node_def.add(name="n", op="Fill", input=["a:output:0", "b:output:0"])
+
+
+@pytest.mark.parametrize(
+    "change, found",
+    [
+        (_restores, "the operation RestoreV2"),
+        (_restores_below, "the operation SaveV2"),
+        (_recursion, "a function that calls itself"),
+        (_thousand_million_calls, "operations, more than 50000"),
+        (_constant, "values in"),
+        (_main_graph, "the operation WriteFile"),
+        (_orphan, "the operation EagerPyFunc"),
+        (_stand_in, "a stand-in for a function"),
+        (_twice, "two functions of one name"),
+        (_elsewhere, "the file '../../etc/passwd' elsewhere"),
+        (_first_version, "the form of TensorFlow 1"),
+        (_variable, "values in"),
+        (_far, "a Fill to"),
+    ],
+)
+def test_what_a_saved_model_should_not_have(tmp_path, harmless, change, found):
+    saved = saved_model_pb2.SavedModel.FromString(harmless.read_bytes())
+    change(saved.meta_graphs[0])
+    (tmp_path / "saved_model.pb").write_bytes(saved.SerializeToString())
+    with pytest.raises(InputError, match=f"is refused: it has .*{found}"):
+        open_exported(tmp_path)
+
+
+def test_a_pipe_in_a_saved_model_is_not_waited_for(tmp_path, harmless):
+    import os
+
+    (tmp_path / "saved_model.pb").write_bytes(harmless.read_bytes())
+    os.mkfifo(tmp_path / "fingerprint.pb")
+    with pytest.raises(InputError, match="fingerprint.pb is neither a file nor"):
+        open_exported(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def litert(tmp_path_factory):
+    path = tmp_path_factory.mktemp("litert") / "a.tflite"
+    export_litert(pixel_model(), path, size=(4, 6), classes=generic_class_set(5))
+    return path.read_bytes()
+
+
+def litert_changed(content: bytes, change) -> bytes:
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    change(model, schema)
+    builder = flatbuffers.Builder(len(content))
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def _code(name):
+    def change(model, schema):
+        code = model.operatorCodes[0]
+        code.builtinCode = getattr(schema.BuiltinOperator, name)
+        code.deprecatedBuiltinCode = min(code.builtinCode, 127)
+        code.customCode = "Evil" if name == "CUSTOM" else None
+
+    return change
+
+
+def _second_graph(model, schema):
+    model.subgraphs.append(model.subgraphs[0])
+
+
+def _huge_tensor(model, schema):
+    model.subgraphs[0].tensors[0].shape = [1, 1 << 20, 1 << 20, 3]
+
+
+def _nan_weights(model, schema):
+    for buffer in model.buffers:
+        if buffer.data is not None and len(buffer.data) == 60:  # the kernel
+            buffer.data = np.frombuffer(np.float32([np.nan] * 15).tobytes(), "uint8")
+
+
+@pytest.mark.parametrize(
+    "change, found",
+    [
+        *(
+            (_code(name), f"is refused: it has the operation {name}")
+            for name in ("WHILE", "IF", "CALL_ONCE", "READ_VARIABLE", "RANDOM_UNIFORM")
+        ),
+        (_code("CUSTOM"), "is refused: it has the operation CUSTOM Evil"),
+        (_second_graph, "is refused: it has 2 graphs"),
+        (_huge_tensor, "is refused: it has a tensor of the shape"),
+        (_nan_weights, "has weights that are NaN"),
+    ],
+)
+def test_a_litert_file_that_does_more_than_compute(tmp_path, litert, change, found):
+    path = tmp_path / "a.tflite"
+    path.write_bytes(litert_changed(litert, change))
+    with pytest.raises(InputError, match=f"a.tflite {found}"):
+        open_exported(path)
+
+
+def test_metadata_of_a_stranger_in_litert(tmp_path, litert):
+    entries = {"classes": json.dumps(["a"]), "palette": "[[0, 0, 0]]"}
+    path = tmp_path / "a.tflite"
+    bare = litert_changed(litert, lambda model, _: setattr(model, "metadata", None))
+    path.write_bytes(add_entries(bare, entries | {"num_classes": "7"}))
+    with pytest.raises(InputError, match="a.tflite says that it has 7 classes"):
+        open_exported(path)
+
+
+@pytest.mark.parametrize("ending", [".onnx", ".tflite", ""])
+def test_what_is_no_regular_file(tmp_path, ending):
+    import os
+
+    path = tmp_path / f"a{ending}"
+    os.mkfifo(path if ending else tmp_path / "saved_model.pb")
+    with pytest.raises(InputError, match="is a pipe, not a file|is no exported model"):
+        open_exported(path if ending else tmp_path)
+
+
+def test_usual_networks_pass(tmp_path):
+    """What this package writes is in the tables."""
+    path = Path(tmp_path / "a.onnx")
+    outputs = ("labels", "logits", "probabilities")
+    export_onnx(pixel_model(), path, outputs=outputs)
+    assert open_exported(path).labels(IMAGES).shape == (1, 4, 6)
