@@ -1,14 +1,16 @@
 """Segmentation pictures: palettes, overlays, legends and confusion matrices."""
 
-import json
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from keras_lraspp.errors import InputError
+from keras_lraspp.schema import Color, Name, check_value, parse_json, read_text
 
 Palette = Sequence[tuple[int, int, int]]
 
@@ -316,82 +318,45 @@ def read_palette(
             name, or something that is no colour.
     """
     path = Path(path)
-    text = _read_text(path)
+    source = f"The palette {path}"
+    text = read_text(path, mend=_FORMS, most=_LARGEST_FILE)
     if path.suffix.lower() != ".json":
-        return _colors_by_name(path, _parse_rows(path, text), names)
-    try:
-        content = json.loads(text, object_pairs_hook=_Pairs)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not JSON ({error}); {_FORMS}.") from error
-    if isinstance(content, _Pairs):
-        return _colors_by_name(path, content, names)
-    if not isinstance(content, list) or len(content) != len(names):
-        given = f"{len(content)} colours" if isinstance(content, list) else "no list"
-        raise InputError(
-            f"The palette {path} has {given}, but the model has {len(names)} classes; "
-            f"{_FORMS}."
-        )
-    pairs = zip(names, content, strict=True)
-    return tuple(_check_color(path, name, color) for name, color in pairs)
-
-
-class _Pairs(list):
-    """A JSON object as its pairs: a dictionary would hide a name given twice."""
-
-
-def _read_text(path: Path) -> str:
-    try:
-        if path.stat().st_size > _LARGEST_FILE:
+        content = _parse_rows(path, text)
+    else:
+        content = parse_json(text, Any, source, mend=_FORMS)
+    if isinstance(content, dict):
+        colors = check_value(content, dict[Name, Color], source, mend=_FORMS)
+        missing = [name for name in names if name not in colors]
+        if missing:
             raise InputError(
-                f"{path} has more than {_LARGEST_FILE} bytes, too many for a palette; "
-                f"{_FORMS}."
+                f"{source} has no colour for {', '.join(missing)}; give one to each of "
+                f"the model's {len(names)} classes."
             )
-        return path.read_text("utf-8-sig")
-    except OSError as error:
+        return tuple(colors[name] for name in names)
+    colors = check_value(content, tuple[Color, ...], source, mend=_FORMS)
+    if len(colors) != len(names):
         raise InputError(
-            f"Cannot read the palette {path}: {error.strerror}; check --palette."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"The palette {path} is not text; {_FORMS}.") from error
+            f"{source} has {len(colors)} colours, but the model has {len(names)} "
+            f"classes; {_FORMS}."
+        )
+    return colors
 
 
-def _parse_rows(path: Path, text: str) -> list[tuple[str, list]]:
-    rows = []
+def _parse_rows(path: Path, text: str) -> dict[str, list]:
+    rows = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         *color, name = line.split(maxsplit=3)
-        if len(color) != 3 or not all(part.isdecimal() for part in color):
+        if len(color) != 3 or not all(re.fullmatch("[0-9]{1,3}", c) for c in color):
             raise InputError(
                 f"Line {number} of the palette {path} is {line.strip()[:60]!r}; write "
                 "`red green blue name`, as `128 64 128 road`."
             )
-        rows.append((name.strip(), [int(part) for part in color]))
-    return rows
-
-
-def _colors_by_name(path: Path, rows: list[tuple[str, object]], names: Sequence[str]):
-    colors = {}
-    for name, color in rows:
-        if name in colors:
+        if name.strip() in rows:
             raise InputError(
-                f"The palette {path} has two colours for {name!r}; leave one of them."
+                f"The palette {path} has two colours for {name.strip()[:60]!r}; leave "
+                "one of them."
             )
-        colors[name] = _check_color(path, name, color)
-    missing = [name for name in names if name not in colors]
-    if missing:
-        raise InputError(
-            f"The palette {path} has no colour for {', '.join(missing)}; give one to "
-            f"each of the model's {len(names)} classes."
-        )
-    return tuple(colors[name] for name in names)
-
-
-def _check_color(path: Path, name: str, color: object) -> tuple[int, int, int]:
-    whole = isinstance(color, list) and all(type(part) is int for part in color)
-    if not whole or len(color) != 3 or not all(0 <= part <= 255 for part in color):
-        raise InputError(
-            f"The palette {path} gives {name!r} the colour {color!r}; write three "
-            "whole numbers from 0 to 255: red, green, blue."
-        )
-    return tuple(color)
+        rows[name.strip()] = [int(part) for part in color]
+    return rows

@@ -1,11 +1,11 @@
 """Build `report.html` of a training run from the files in its folder."""
 
-import json
 import math
 import shlex
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -46,6 +46,7 @@ from keras_lraspp.run_dir.log import (
     training_seconds,
 )
 from keras_lraspp.run_dir.record import RUN_RECORD, RunRecord, read_run_record
+from keras_lraspp.schema import read_json
 from keras_lraspp.visualize import confusion_picture, row_shares
 
 _REPORT = "report.html"
@@ -331,13 +332,21 @@ def _commands(folder: Path, record: RunRecord | None) -> list[tuple[str, str]]:
     ]
 
 
+class _Versions(NamedTuple):
+    """Schema of `versions.json`, see `write_versions`."""
+
+    backend: str
+    python: str
+    machine: str
+    packages: dict[str, str]
+
+
 def _versions(path: Path) -> list[tuple[str, str]]:
     try:
-        versions = json.loads(_read_text(path))
-        packages = versions.pop("packages")
-        return [(name, str(value)) for name, value in {**versions, **packages}.items()]
-    except (ValueError, AttributeError, KeyError, TypeError):
+        versions = read_json(path, _Versions, mend="delete the file")
+    except InputError:
         return []
+    return [*versions._asdict().items()][:-1] + [*versions.packages.items()]
 
 
 def _read_text(path: Path) -> str:

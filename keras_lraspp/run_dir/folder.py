@@ -21,6 +21,7 @@ from keras_lraspp.files import (
     replacing,
     write_text,
 )
+from keras_lraspp.schema import Index, Share, parse_json
 
 _STATE = "training_state.json"
 _NAME = re.compile(r"step_(\d{8})\.keras")
@@ -38,12 +39,12 @@ _PACKAGES = (
 class TrainingState(NamedTuple):
     """How far a training has come; all else follows from it and the config."""
 
-    step: int = 0  # steps done, which is also the data position
-    evaluated_step: int = 0  # of the newest evaluation
-    best_step: int = 0
-    best_miou: float | None = None  # in 0..1
-    best_ema_step: int = 0  # of the averaged weights, if there are any
-    best_ema_miou: float | None = None
+    step: Index = 0  # steps done, which is also the data position
+    evaluated_step: Index = 0  # of the newest evaluation
+    best_step: Index = 0
+    best_miou: Share | None = None
+    best_ema_step: Index = 0  # of the averaged weights, if there are any
+    best_ema_miou: Share | None = None
 
 
 class CheckpointFolder:
@@ -115,7 +116,11 @@ def read_state(path: Path) -> TrainingState:
             damaged = archive.testzip()
             if damaged is not None:
                 raise zipfile.BadZipFile(f"bad checksum of {damaged}")
-            return TrainingState(**json.loads(archive.read(_STATE)))
+            text = archive.read(_STATE)
+        mend = "use another checkpoint"
+        return parse_json(text, TrainingState, f"{path} {_STATE}", mend=mend)
+    except InputError:
+        raise
     except Exception as error:  # flipped bits raise many kinds
         raise InputError(
             f"{path} is not a whole checkpoint ({error}); use another one."

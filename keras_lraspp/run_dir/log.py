@@ -2,12 +2,15 @@
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from keras_lraspp.files import read_regular
+
+_LARGEST_LOG = 256 << 20  # bytes
 _SCREEN_POINTS = 600  # of a curve: as many as a screen shows
 _COLUMNS = (
     "step",
@@ -36,11 +39,11 @@ class MetricLogger:
         self._summary = tf.summary
         self._events = tf.summary.create_file_writer(str(folder / "tensorboard"))
         self._path = folder / "log.csv"
-        rows = []
-        if self._path.exists():
-            with open(self._path, newline="") as file:
-                rows = [*csv.DictReader(file)]
-        rows = [row for row in rows if int(row["step"]) <= start_step]
+        rows = [
+            {name: row.get(name) for name in _COLUMNS}
+            for row in _read_rows(self._path)
+            if _number(row.get("step")) <= start_step
+        ]
         with open(self._path, "w", newline="") as file:
             writer = csv.DictWriter(file, _COLUMNS)
             writer.writeheader()
@@ -77,17 +80,29 @@ def read_log(path: Path) -> dict[str, Series]:
 
     Rows that are cut off, and numbers that are not finite, are left out.
     """
-    if not path.is_file():
-        return {}
     points: dict[str, list[tuple[float, float]]] = {}
-    with open(path, newline="", encoding="utf-8", errors="replace") as file:
-        for row in csv.DictReader(file):
-            step = _number(row.pop("step", None))
-            for name, text in row.items():
-                value = _number(text)
-                if name is not None and not math.isnan(step + value):
-                    points.setdefault(name, []).append((step, value))
+    for row in _read_rows(path):
+        step = _number(row.pop("step", None))
+        for name, text in row.items():
+            value = _number(text)
+            if name is not None and not math.isnan(step + value):
+                points.setdefault(name, []).append((step, value))
     return {name: Series(*np.array(rows).T) for name, rows in points.items()}
+
+
+def _read_rows(path: Path) -> Iterator[dict]:
+    """Reads the rows of a CSV, but for those that are none; none of a missing file."""
+    if not path.is_file():
+        return
+    text = read_regular(path, _LARGEST_LOG).decode(errors="replace")
+    reader = csv.DictReader(text.splitlines())
+    while True:
+        try:
+            yield next(reader)
+        except StopIteration:
+            return
+        except csv.Error:  # a field that is too long
+            continue
 
 
 def smooth(series: Series) -> Series:

@@ -1,14 +1,17 @@
 """Checkpoints: everything comes back, damage is seen, the old ones go."""
 
+import json
 import os
 import subprocess
 import sys
 import textwrap
+import zipfile
 
 import keras
 import numpy as np
 import pytest
 
+from harness.mutations import mutate_json
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.run_dir.folder import (
     CheckpointFolder,
@@ -215,3 +218,19 @@ def test_a_checkpoint_loads_after_each_of_100_kills_while_saving(tmp_path):
     steps, leftovers = map(int, child.stdout.split())
     assert steps > 20  # they did get to save
     assert leftovers > 20  # and were killed while saving
+
+
+def test_a_mutated_state_brings_only_typed_errors(tmp_path):
+    path, rng, refused = tmp_path / "step_00000007.keras", np.random.default_rng(0), 0
+    whole = json.dumps(TrainingState(7, 5, 5, 0.25)._asdict())
+    for _ in range(300):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("training_state.json", mutate_json(whole, rng))
+        try:
+            state = read_state(path)
+        except InputError as error:
+            assert str(path) in str(error)
+            refused += 1
+        else:
+            assert all(type(value) is int for value in state[:3])
+    assert 200 < refused < 300

@@ -5,6 +5,7 @@ import csv
 import numpy as np
 import tensorflow as tf
 
+from harness.mutations import mutate
 from keras_lraspp.run_dir.log import (
     MetricLogger,
     Series,
@@ -105,3 +106,26 @@ def test_a_new_run_starts_a_new_log(tmp_path):
     MetricLogger(tmp_path).log_scalars(10, {"loss": 1.0})
     MetricLogger(tmp_path)
     assert rows(tmp_path) == []
+
+
+def test_a_resume_goes_on_with_a_damaged_log(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_bytes(
+        b"step,loss,learning_rate,surplus\n2,1.5,0.1,7\n\xff,1.0,,\n3\n,,,,,,,\n"
+        + b"4,%b,,\n5,0.5,0.1,\n9,0.1,,\n" % (b"1" * 200_000)
+    )
+    MetricLogger(tmp_path, start_step=5).log_scalars(6, {"loss": 0.25})
+    columns = "step,loss,learning_rate,images_per_second,miou,pixel_accuracy,miou_ema"
+    assert path.read_text().split() == [
+        columns, "2,1.5,0.1,,,,", "3,,,,,,", "5,0.5,0.1,,,,", "6,0.25,,,,,"
+    ]  # fmt: skip
+
+
+def test_a_mutated_log_brings_no_error(tmp_path):
+    rng, path = np.random.default_rng(0), tmp_path / "log.csv"
+    rows = [f"{step},0.5,0.1,8,,," for step in range(20)]
+    text = "\n".join(["step,loss,learning_rate,images_per_second,miou", *rows]).encode()
+    for _ in range(300):
+        path.write_bytes(mutate(text, text, rng))
+        for series in read_log(path).values():
+            assert np.isfinite(series).all()

@@ -7,7 +7,7 @@ import hashlib
 import json
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -19,6 +19,7 @@ from keras_lraspp.data.datasets.custom import check_split_name
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.files import is_whole, remove_leftovers, replacing
 from keras_lraspp.parallel import map_processes
+from keras_lraspp.schema import Index, Name, check_value, read_json
 from keras_lraspp.street_scenes.scene import Scene, draw_scene
 
 _CITIES = {"train": "drawnburg", "val": "inkstadt"}
@@ -35,6 +36,12 @@ class SceneSettings(NamedTuple):
     width: int
     seed: int
     drawing: int = _DRAWING  # version of the renderer
+
+
+class _Finished(NamedTuple):
+    """Schema of what `record_finished` counts in the manifest."""
+
+    finished: dict[Name, Index] = {}
 
 
 class SceneKey(NamedTuple):
@@ -275,21 +282,15 @@ def _write_manifest(root: Path, manifest: dict) -> None:
 
 def _read_manifest(root: Path) -> dict:
     path = root / _MANIFEST
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise InputError(
-            f"{path} is not the manifest of drawn scenes; delete {root} if its files "
-            "may go, or name another folder."
-        )
+    mend = f"delete {root} if its files may go, or name another folder"
+    content = read_json(path, dict[Name, Any], mend=mend)
+    check_value(content, _Finished, str(path), mend=mend, extra=True)
     return content
 
 
 def _check_settings(root: Path, settings: SceneSettings, manifest: dict) -> None:
     differences = [
-        f"{name} {manifest.get(name)} instead of {wanted}"
+        f"{name} {str(manifest.get(name))[:60]} instead of {wanted}"
         for name, wanted in settings._asdict().items()
         if manifest.get(name) != wanted
     ]

@@ -1,9 +1,12 @@
 """Manifest of a tree of drawn scenes: whose folder it is, and how it was drawn."""
 
+import contextlib
 import json
 
+import numpy as np
 import pytest
 
+from harness.mutations import mutate_json
 from keras_lraspp.data.datasets import scenes as manifest
 from keras_lraspp.data.datasets.scenes import (
     SceneSettings,
@@ -54,11 +57,25 @@ def test_file_in_place_of_the_folder_is_refused(tmp_path):
         claim_folder(tmp_path / "scenes", SETTINGS)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "\x00" * 40])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[1, 2]", "\x00" * 40, "[" * 100_000, '{"finished": 3}']
+)
 def test_spoilt_manifest_is_named(tmp_path, text):
     (tmp_path / "scenes.json").write_text(text)
-    with pytest.raises(InputError, match="scenes.json is not the manifest"):
+    with pytest.raises(InputError, match="scenes.json.* is .*; delete .* name another"):
         claim_folder(tmp_path, SETTINGS)
+
+
+def test_mutated_manifests_bring_only_typed_errors(tmp_path):
+    rng, path = np.random.default_rng(0), tmp_path / "scenes.json"
+    claim_folder(tmp_path, SETTINGS)
+    record_finished(tmp_path, {"train": 8, "val": 5})
+    text = path.read_text()
+    for _ in range(300):
+        path.write_bytes(mutate_json(text, rng))
+        with contextlib.suppress(InputError):
+            claim_folder(tmp_path, SETTINGS)
+            record_finished(tmp_path, {"train": 3})
 
 
 def test_folder_that_cannot_be_made_is_a_storage_error(tmp_path):
