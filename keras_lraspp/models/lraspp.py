@@ -6,12 +6,11 @@ import keras
 
 from keras_lraspp.layers import BatchNorm, LargeKernelPool, ResizeLike
 from keras_lraspp.models.importing import import_weights
-from keras_lraspp.models.keras_file import KerasArchive
 from keras_lraspp.models.mobilenet_v3 import MobileNetV3, conv
 from keras_lraspp.models.presets import load_preset
+from keras_lraspp.models.variants import SKIP_FILTERS
+from keras_lraspp.weights.keras_archive import KerasArchive
 
-# Filters of the 1x1 convolutions on the two skip connections, deepest first.
-_SKIP_FILTERS = (64, 32)
 _POOLINGS = ("global", "large_kernel")
 
 
@@ -30,7 +29,7 @@ def _lraspp_head(taps, num_classes, filters, pooling, output_stride):
     x = _gate(x, deepest, filters, pooling, output_stride)
     x = conv(x, filters, "head_mix_conv")
     for skip, skip_filters, stride in zip(
-        (middle, finest), _SKIP_FILTERS, (8, 4), strict=True
+        (middle, finest), SKIP_FILTERS, (8, 4), strict=True
     ):
         x = ResizeLike(name=f"head_to_{stride}")(x, skip)
         skip = conv(skip, skip_filters, f"head_skip_{stride}_conv")

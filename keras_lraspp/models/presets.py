@@ -12,16 +12,13 @@ from keras_lraspp.models.importing import (
     check_compatible,
     fill,
 )
-from keras_lraspp.models.keras_file import (
-    KerasArchive,
-    read_arguments,
-    read_keras_archive,
-)
 from keras_lraspp.models.keras_file import load_weights as load_keras_weights
+from keras_lraspp.models.keras_file import read_arguments
 from keras_lraspp.models.mobilenet_v3 import BACKBONES, scale_width
 from keras_lraspp.models.variants import VARIANTS, Variant, find_variant
 from keras_lraspp.weights import read_pdparams
 from keras_lraspp.weights.download import fetch
+from keras_lraspp.weights.keras_archive import KerasArchive, read_keras_archive
 
 _PUBLISHED_CLASSES = 19
 _ARCHIVES = (".pdparams", ".tar.gz", ".tgz", ".tar")

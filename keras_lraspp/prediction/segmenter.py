@@ -23,9 +23,10 @@ from keras_lraspp.inference.functions import (
     probability_function,
 )
 from keras_lraspp.inference.tta import SINGLE_PASS, InferenceOptions
-from keras_lraspp.models.keras_file import CARD_MEMBER, read_classes, read_keras_archive
+from keras_lraspp.models.keras_file import CARD_MEMBER, read_classes
 from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.visualize import overlay, with_legend
+from keras_lraspp.weights.keras_archive import read_keras_archive
 
 Picture = str | os.PathLike | Image.Image | np.ndarray
 Pictures = Picture | Sequence[Picture]

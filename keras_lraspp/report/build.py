@@ -19,7 +19,6 @@ from keras_lraspp.inference.functions import LabelFunction, label_function
 from keras_lraspp.models.keras_file import (
     load_weights,
     read_arguments,
-    read_keras_archive,
 )
 from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.report.curves import Line, draw_curve
@@ -48,6 +47,7 @@ from keras_lraspp.run_dir.log import (
 from keras_lraspp.run_dir.record import RUN_RECORD, RunRecord, read_run_record
 from keras_lraspp.schema import read_json
 from keras_lraspp.visualize import confusion_picture, row_shares
+from keras_lraspp.weights.keras_archive import read_keras_archive
 
 _REPORT = "report.html"
 _MOST_CELLS = 40  # classes of a matrix that is a table; a picture above

@@ -21,9 +21,10 @@ from keras_lraspp.models.keras_file import (
     CARD_MEMBER,
     load_weights,
     read_classes,
-    read_keras_archive,
     save_network,
 )
+from keras_lraspp.schema import Index, Share
+from keras_lraspp.weights.keras_archive import read_keras_archive
 
 BEST = "best.keras"  # in the folder of a run
 BEST_EMA = "best_ema.keras"  # the same of the averaged weights
@@ -95,8 +96,7 @@ def read_best(path: Path) -> BestScores | None:
     file = read_keras_archive(path)
     classes = read_classes(file)
     try:
-        card = file.read_json(CARD_MEMBER)
-        step, miou = int(card["step"]), float(card["miou"])
+        step, miou = file.read_json(CARD_MEMBER, _Scored, extra=True)
         confusion = None
         with zipfile.ZipFile(path) as archive:
             if SCORES in archive.namelist():
@@ -108,6 +108,11 @@ def read_best(path: Path) -> BestScores | None:
             f"training."
         ) from error
     return BestScores(step, miou, classes, confusion)
+
+
+class _Scored(NamedTuple):
+    step: Index
+    miou: Share
 
 
 def _pack(confusion: ImageConfusion) -> bytes:

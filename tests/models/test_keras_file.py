@@ -3,20 +3,23 @@
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
 import pytest
 
-from keras_lraspp import LRASPP
+from harness.children import run_program
+from keras_lraspp import LRASPP, Segmenter
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.keras_file import (
     ARGUMENTS,
     load_weights,
     read_arguments,
-    read_keras_archive,
 )
+from keras_lraspp.models.variants import weight_shapes
+from keras_lraspp.weights.keras_archive import read_keras_archive
 
 SMALLEST = {"backbone": "small", "width": 0.35, "output_stride": 32}
 
@@ -110,9 +113,11 @@ ARCHITECTURE = {
 
 def write(path, config, weights=None):
     if weights is None:
-        weights = io.BytesIO()
-        h5py.File(weights, "w").close()
-        weights = weights.getvalue()
+        content = io.BytesIO()
+        with h5py.File(content, "w") as file:
+            for name, shape in weight_shapes(ARCHITECTURE).items():
+                file[name] = np.zeros(shape, "f4")
+        weights = content.getvalue()
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("config.json", json.dumps(config))
         archive.writestr("model.weights.h5", weights)
@@ -136,8 +141,11 @@ def test_every_argument_that_makes_the_network_is_read():
 
 
 def test_a_file_of_before_an_argument_was_added(tmp_path):
-    path = write(tmp_path / "a.keras", {"class_name": "LRASPP", "config": {}})
-    assert arguments(path) == {row.name: row.default for row in ARGUMENTS}
+    config = {**ARCHITECTURE}
+    del config["output_stride"]
+    path = write(tmp_path / "a.keras", {"class_name": "LRASPP", "config": config})
+    assert arguments(path) == {**ARCHITECTURE, "output_stride": 8}
+    assert {row.name: row.default for row in ARGUMENTS}["output_stride"] == 8
 
 
 @pytest.mark.parametrize(
@@ -148,7 +156,6 @@ def test_a_file_of_before_an_argument_was_added(tmp_path):
         ("num_classes", True),
         ("num_classes", "19"),
         ("width", 1e9),
-        ("width", float("nan")),
         ("head_filters", 10**12),
         ("backbone", "huge"),
         ("backbone", {"class_name": "Lambda"}),
@@ -180,6 +187,77 @@ def test_a_lambda_is_refused_and_does_not_run(tmp_path):
         weights = archive.read("model.weights.h5")
     config = {**config, "class_name": "LRASPP"}
     path = write(tmp_path / "posing.keras", config, weights)
-    with pytest.raises(InputError, match="does not fit the model"):
+    with pytest.raises(InputError, match="does not hold the weights"):
         LRASPP.from_preset(path)
     assert not flag.exists()
+
+
+CLAIM = """
+    import json, sys, time
+    import tensorflow
+    from keras_lraspp import LRASPP
+
+    def memory(row):
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) for line in status if row in line)
+
+    LRASPP(backbone="small", width=0.35, output_stride=32)
+    results = []
+    for path in sys.argv[1:]:
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")  # the highest so far is forgotten
+        before, start = memory("VmRSS"), time.monotonic()
+        try:
+            LRASPP.from_preset(path)
+        except Exception as error:
+            seconds = time.monotonic() - start
+            kilobytes = memory("VmHWM") - before
+            results.append([seconds, kilobytes, f"{type(error).__name__}: {error}"])
+    print(json.dumps(results))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux")
+def test_row_52_what_a_file_claims_takes_neither_memory_nor_time(tmp_path):
+    claimed = {**ARCHITECTURE, "backbone": "large", "width": 4.99}
+    claimed |= {"head_filters": 4096, "num_classes": 65536}
+    few = {**ARCHITECTURE, "head_filters": 4096}
+    many = {**ARCHITECTURE, "num_classes": 65536}
+    packed = io.BytesIO()
+    with h5py.File(packed, "w") as file:
+        for name, shape in weight_shapes(claimed).items():
+            file.create_dataset(name, shape, "f4", chunks=True, compression="gzip")
+    paths = []
+    for config, weights in (
+        (claimed, None),
+        (few, None),
+        (many, None),
+        (claimed, packed.getvalue()),
+    ):
+        path = tmp_path / f"{len(paths)}.keras"
+        config = {"class_name": "LRASPP", "config": config}
+        paths.append(write(path, config, weights))
+    results = run_program(CLAIM, *paths)
+    assert len(results) == len(paths)
+    for seconds, kilobytes, said in results:
+        assert said.startswith(f"InputError: {tmp_path}") and ".keras" in said
+        assert seconds < 2 and kilobytes < 100_000, said
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("name", ["model.keras", "model.weights.h5"])
+def test_row_55_weights_that_are_not_finite_are_refused(saved, tmp_path, name):
+    model = LRASPP(num_classes=5, **SMALLEST)
+    model.get_layer("head_value_bn").gamma.assign(np.full(128, np.nan))
+    (model.save_weights if name.endswith("h5") else model.save)(tmp_path / name)
+    network = LRASPP(num_classes=5, **SMALLEST)
+    before = network.get_weights()
+    with pytest.raises(InputError, match=f"{name} is refused: .* not finite"):
+        load_weights(network, tmp_path / name)
+    for ours, theirs in zip(network.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    if name.endswith("keras"):
+        with pytest.raises(InputError, match="not finite"):
+            LRASPP.from_preset(tmp_path / name)
+        with pytest.raises(InputError, match="not finite"):
+            Segmenter(tmp_path / name)

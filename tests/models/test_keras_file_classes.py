@@ -17,8 +17,8 @@ from keras_lraspp.models.keras_file import (
     CARD_MEMBER,
     find_classes,
     read_classes,
-    read_keras_archive,
 )
+from keras_lraspp.weights.keras_archive import read_keras_archive
 
 
 def archive(path, card):
@@ -64,6 +64,13 @@ def test_training_noted_them(tmp_path):
         '{"classes": ["a"], "palette": [[1, 2]]}',
         '{"classes": [], "palette": []}',
         " " * (1 << 20) + "{}",
+        '{"classes": ["a"], "palette": [[0, 0, 256]]}',
+        '{"classes": ["a"], "palette": [[0, 0, 1.5]]}',
+        '{"classes": ["a"], "palette": [[0, 0, NaN]]}',
+        '{"classes": ["a"], "palette": "abc"}',
+        '{"classes": ["a\\u001b[2J"], "palette": [[0, 0, 0]]}',
+        '{"classes": [["a"]], "palette": [[0, 0, 0]]}',
+        '{"classes": ' + "[" * 100_000,
     ],
 )
 def test_a_file_that_does_not_say(tmp_path, card):

@@ -7,7 +7,12 @@ import pytest
 from harness import reference
 from keras_lraspp import LRASPP
 from keras_lraspp.models.summary import multiply_adds
-from keras_lraspp.models.variants import VARIANTS, find_variant, variant_of
+from keras_lraspp.models.variants import (
+    VARIANTS,
+    find_variant,
+    variant_of,
+    weight_shapes,
+)
 
 
 def test_the_reference_is_in_the_table():
@@ -44,6 +49,15 @@ def test_a_row_is_the_network_that_it_builds(row):
     assert row.parameters == trainable + 3 * 128
     assert row.multiply_adds == multiply_adds(model)
     assert variant_of(model) == row
+    shapes = {weight.path: weight.shape for weight in model.weights}
+    assert weight_shapes(model.get_config()) == shapes
+
+
+@pytest.mark.parametrize(("backbone", "width"), [("large", 1e-9), ("small", 1.93)])
+def test_shapes_of_any_width_head_and_number_of_classes(backbone, width):
+    model = LRASPP(3, backbone, width, head_filters=24)
+    shapes = {weight.path: weight.shape for weight in model.weights}
+    assert weight_shapes(model.get_config()) == shapes
 
 
 def test_what_was_published():

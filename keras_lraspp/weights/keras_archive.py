@@ -1,0 +1,240 @@
+"""Safe reader of `.keras` archives and HDF5 files of weights, by their headers first.
+
+Keras refuses much of what is refused here too, depending on its release.
+"""
+
+import io
+import math
+import shutil
+import zipfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import h5py
+import numpy as np
+
+from keras_lraspp.errors import InputError
+from keras_lraspp.files import open_regular, read_regular
+from keras_lraspp.schema import parse_json
+
+_CONFIG = "config.json"
+_WEIGHTS = "model.weights.h5"
+# The largest network here with its optimizer takes 60 MB.
+_LARGEST_WEIGHTS = 512 << 20
+# Keras compresses nothing, so that a file is as large as what it unpacks to.
+_LARGEST_COMPRESSED = 64 << 20
+_LARGEST_TEXT = 1 << 20  # of one JSON member; a card of 256 classes takes about 10 000
+_MOST_MEMBERS = 64
+_LARGEST_READ = 1 << 20
+_MOST_DATASETS = 5000  # and groups; the largest network with optimizer has 1500
+_MEND = "take the file that Keras or a training wrote"
+
+_Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class KerasArchive:
+    """A `.keras` file that was read once, its sizes, checksums and tensors checked.
+
+    Attributes:
+        path: The file.
+        texts: Content of its JSON members by name, but for those above 1 MiB.
+        shapes: Shapes of its tensors, those of an optimizer left out.
+    """
+
+    path: Path
+    texts: Mapping[str, bytes]
+    shapes: tuple[_Shape, ...] = ()
+
+    def config(self) -> dict[str, Any]:
+        """Returns the class and arguments that the file names, as data."""
+        config = self.read_json(_CONFIG, dict[str, Any])
+        if not isinstance(config.get("config"), dict):
+            raise InputError(
+                f"{self.path} is no .keras file of a model: {_CONFIG} names no class "
+                f"with its arguments; {_MEND}."
+            )
+        return config
+
+    def read_json(self, name: str, kind: Any, *, extra: bool = False) -> Any:
+        """Returns a JSON member as `parse_json` does, with its errors."""
+        if name not in self.texts:
+            raise InputError(
+                f"{self.path} has no {name} of at most {_LARGEST_TEXT} bytes; {_MEND}."
+            )
+        source = f"{self.path}: {name}"
+        return parse_json(self.texts[name], kind, source, mend=_MEND, extra=extra)
+
+
+def read_keras_archive(path: str | Path) -> KerasArchive:
+    """Reads a `.keras` file once and checks all of it.
+
+    Raises:
+        InputError: If it is damaged, would need more memory than it has bytes or such
+            networks do, or has weights that are not finite.
+    """
+    path = Path(path)
+    try:
+        with (
+            open_regular(path) as file,
+            zipfile.ZipFile(_ShortReads(file)) as archive,
+        ):
+            _check_members(archive, path)
+            if damaged := archive.testzip():
+                raise InputError(
+                    f"{path} is damaged: the checksum of {damaged} is wrong."
+                )
+            weights = io.BytesIO()
+            with archive.open(_WEIGHTS) as member:
+                shutil.copyfileobj(member, weights, _LARGEST_READ)
+            texts = {
+                member.filename: archive.read(member)
+                for member in archive.infolist()
+                if member.filename.endswith(".json")
+                and member.file_size <= _LARGEST_TEXT
+            }
+    except InputError:
+        raise
+    except Exception as error:  # flipped bits raise many kinds
+        raise InputError(f"{path} is damaged or no .keras file ({error}).") from error
+    return KerasArchive(path, texts, tuple(_check_tensors(path, weights)))
+
+
+class _ShortReads:
+    """A file that `ZipFile` may not read a directory of a million members from."""
+
+    def __init__(self, file: BinaryIO):
+        self._file = file
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        content = self._file.read(_LARGEST_READ + 1 if size < 0 else size)
+        if len(content) > _LARGEST_READ:
+            raise ValueError(f"more than {_LARGEST_READ} bytes of directory")
+        return content
+
+
+def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
+    members = archive.infolist()
+    total = sum(member.file_size for member in members)
+    if len(members) > _MOST_MEMBERS or total > _LARGEST_WEIGHTS:
+        raise InputError(
+            f"{path} is refused: it unpacks to {len(members)} files of {total} bytes; "
+            f"at most {_MOST_MEMBERS} and {_LARGEST_WEIGHTS} are expected."
+        )
+    kinds = {zipfile.ZIP_STORED: 0, zipfile.ZIP_DEFLATED: 0}
+    for member in members:
+        if member.compress_type not in kinds:
+            raise InputError(
+                f"{path} is refused: {member.filename[:100]} is compressed in a way "
+                f"that Keras does not use; {_MEND}."
+            )
+        kinds[member.compress_type] += member.file_size
+    if kinds[zipfile.ZIP_DEFLATED] > _LARGEST_COMPRESSED:
+        raise InputError(
+            f"{path} is refused: what is compressed in it unpacks to "
+            f"{kinds[zipfile.ZIP_DEFLATED]} bytes; Keras does not compress, {_MEND}."
+        )
+    names = Counter(member.filename for member in members)
+    stored = sum(member.compress_size for member in members)
+    if len(names) < len(members) or stored > path.stat().st_size:
+        raise InputError(
+            f"{path} is refused: it has a file in it twice, or files that share their "
+            f"bytes; {_MEND}."
+        )
+
+
+def check_hdf5(path: Path) -> None:
+    """Checks an HDF5 file of weights as those in a `.keras` file are checked."""
+    try:
+        content = read_regular(path, _LARGEST_WEIGHTS)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}).") from error
+    _check_tensors(path, io.BytesIO(content))
+
+
+def _check_tensors(path: Path, content: io.BytesIO) -> list[_Shape]:
+    """Returns the shapes of all tensors in an HDF5 file but those of an optimizer.
+
+    What is kept by any other way than byte for byte is refused: then no tensor takes
+    more memory than the file has bytes.
+    """
+    shapes = []
+    try:
+        with h5py.File(content, "r") as file:
+            for tensor in _tensors(file):
+                _check_values(tensor, content)
+                if not tensor.name.startswith("/optimizer/"):
+                    shapes.append(tensor.shape)
+    except _Refusal as error:
+        raise InputError(f"{path} is refused: {error}.") from error
+    except Exception as error:
+        raise InputError(f"{path} holds no readable weights ({error}).") from error
+    return shapes
+
+
+class _Refusal(Exception):
+    """Says what is wrong with a file's tensors."""
+
+
+def _tensors(file: h5py.File) -> Iterator[h5py.Dataset]:
+    """Yields the tensors of a file after a look at their headers."""
+    groups, items, total = [file], 0, 0
+    while groups:
+        group = groups.pop()
+        items += len(group)
+        if items > _MOST_DATASETS:
+            raise _Refusal(f"it has more than {_MOST_DATASETS} tensors")
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise _Refusal(f"{group.name}/{name} is a link")
+            item = group[name]
+            if isinstance(item, h5py.Group):
+                groups.append(item)
+                continue
+            if not isinstance(item, h5py.Dataset) or item.shape is None:
+                raise _Refusal(f"{item.name} is no tensor")
+            total += math.prod(item.shape) * item.dtype.itemsize
+            if total > _LARGEST_WEIGHTS:
+                raise _Refusal(
+                    f"its tensors, {item.name} {item.shape} among them, would take "
+                    f"more than {_LARGEST_WEIGHTS >> 20} MiB"
+                )
+            yield item
+
+
+def _check_values(tensor: h5py.Dataset, content: io.BytesIO) -> None:
+    """Checks that a tensor is kept as Keras does, and that its values are finite."""
+    if tensor.external or tensor.is_virtual:
+        raise _Refusal(f"{tensor.name} is kept in another file")
+    kind = tensor.dtype
+    if kind == "V2" and tensor.attrs.get("dtype") == "bfloat16":
+        kind = np.dtype("<u2")
+    elif kind.kind not in "fiub" or not _is_native(tensor):
+        raise _Refusal(f"{tensor.name} has values of another type than numbers")
+    plain = tensor.id.get_create_plist().get_layout() == h5py.h5d.CONTIGUOUS
+    if not plain or tensor.id.get_storage_size() != tensor.nbytes:
+        raise _Refusal(
+            f"{tensor.name} {tensor.shape} is compressed, in chunks or not stored at "
+            f"all, which Keras does not do"
+        )
+    if not tensor.nbytes:
+        return
+    values = np.frombuffer(
+        content.getbuffer(), kind, math.prod(tensor.shape), tensor.id.get_offset()
+    )
+    if kind != tensor.dtype:  # the upper half of a float32
+        values = (values.astype("<u4") << 16).view("<f4")
+    if not np.isfinite(values).all():
+        raise _Refusal(
+            f"{tensor.name} has values that are not finite, as a training leaves that "
+            f"diverged"
+        )
+
+
+def _is_native(tensor: h5py.Dataset) -> bool:
+    """Whether bytes and type are NumPy's own, with no conversion between them."""
+    return tensor.id.get_type().equal(h5py.h5t.py_create(tensor.dtype))
