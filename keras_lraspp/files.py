@@ -23,6 +23,11 @@ TEMPORARY_PREFIX = ".tmp-"
 # process that was killed.
 _STALE = 600.0
 
+# What to do about an error of writing, where the disk is not to blame.
+_ADVICE = {
+    errno.EISDIR: "Move the folder of that name away.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+}
 # Opens a pipe at once, also one that nobody writes into.
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 _KINDS = {
@@ -201,9 +206,9 @@ def _temporary_folder(
     except StorageError:
         raise
     except OSError as error:
+        advice = _ADVICE.get(error.errno, "Free some space or choose another folder.")
         raise StorageError(
-            f"Cannot write {target}: {error.strerror or error}. Free some space or "
-            "choose another folder."
+            f"Cannot write {target}: {error.strerror or error}. {advice}"
         ) from error
 
 

@@ -50,6 +50,12 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="name the colours in a strip under each overlay",
     )
+    parser.add_argument(
+        "--max_pixels",
+        type=int,
+        metavar="N",
+        help="refuse images of more pixels, height times width (default: 67108864)",
+    )
     add_inference_flags(parser)
 
 

@@ -7,6 +7,7 @@ import and call anything: treat one from a stranger as code.
 import importlib
 import inspect
 import io
+import os
 import re
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -75,7 +76,7 @@ def load_config(
     fragments = [
         fragment
         for name in gin_files
-        for fragment in read_fragments(find_config(Path(name).expanduser()))
+        for fragment in read_fragments(find_config(Path(os.path.expanduser(name))))
     ]
     fragments += [Fragment(None, binding) for binding in gin_bindings]
     parameters = _register()

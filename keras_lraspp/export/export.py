@@ -1,5 +1,6 @@
 """The export command: a trained model for other runtimes, each compared with it."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -101,7 +102,7 @@ def export(
         StorageError: If `output_dir` cannot be written.
     """
     require_tensorflow("An exported file")
-    folder = Path(output_dir).expanduser()
+    folder = Path(os.path.expanduser(output_dir))
     artifacts = _list_artifacts(formats, precisions, version, size)
     outputs = check_output_names(outputs)
     _check_counts(parity_images, calibration_images, certificate_images)

@@ -1,6 +1,8 @@
 """Label, probability and logit functions: one call for any backend."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import keras
 import numpy as np
@@ -20,6 +22,11 @@ from keras_lraspp.inference.tta import (
 LabelFunction = Callable[[np.ndarray], np.ndarray]
 ScoreFunction = Callable[[np.ndarray], np.ndarray]
 _Compute = Callable[[Network, Tensor], Tensor]
+# Names and messages of what backends and runtimes raise in place of MemoryError.
+_OUT_OF_MEMORY = re.compile(
+    "MemoryError|RESOURCE_?EXHAUSTED|OOM when|out of memory|allocate memory|bad_alloc",
+    re.IGNORECASE,
+)
 
 
 def label_function(
@@ -164,9 +171,31 @@ def _checked_function(
                 smallest_side=getattr(model, "smallest_side", 1),
                 fixed=model.input_shape[1:3],
             )
-        return compiled(images)
+        with memory_errors(images.shape):
+            return compiled(images)
 
     return call
+
+
+@contextmanager
+def memory_errors(shape: Sequence[int]) -> Iterator[None]:
+    """Turns what a backend raises out of memory into an `InputError` of the images.
+
+    Args:
+        shape: Theirs, (B, H, W, 3).
+    """
+    try:
+        yield
+    except Exception as error:  # each backend has its own
+        if not _OUT_OF_MEMORY.search(f"{type(error).__name__}: {error}"):
+            raise
+        batch, height, width = shape[:3]
+        what = f"The image is {height}x{width}, which"
+        if batch > 1:
+            what = f"The batch of {batch} images of {height}x{width}"
+        raise InputError(
+            f"{what} does not fit in the memory; use sliding_window, or smaller images."
+        ) from error
 
 
 def check_images(

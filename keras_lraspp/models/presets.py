@@ -1,5 +1,6 @@
 """Presets: networks by name or from a file, with their weights."""
 
+import os
 from pathlib import Path
 
 import keras
@@ -39,7 +40,7 @@ def load_preset(
     row = find_variant(str(preset))
     if row is not None:
         return _from_table(cls, row, load_weights, num_classes, strict, overrides)
-    path = Path(preset).expanduser()
+    path = Path(os.path.expanduser(preset))
     if not path.exists():
         names = [row.preset for row in VARIANTS if row.preset]
         others = [row.name for row in VARIANTS]

@@ -1,10 +1,13 @@
 """Result files of a prediction: their names, how they are drawn and written."""
 
+import os
+import re
 import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,10 +79,13 @@ def image_jobs(
     `output_dir` that the image has below the images' `root`; after its full name where
     two images of one folder differ only in the suffix.
     """
-    stems = Counter(image.with_suffix("") for image in images)
+    stems = Counter((image.parent, image.stem) for image in images)
+    named = set(images)
     jobs = []
     for image in images:
-        unique = stems[image.with_suffix("")] == 1
+        # "a.png" takes the name of "a.png.png"'s stem where there is an "a.jpg".
+        unique = stems[image.parent, image.stem] == 1
+        unique = unique and image.parent / image.stem not in named
         base = output_dir / image.relative_to(root).parent
         name = image.stem if unique else image.name
         results = {kind: base / f"{name}_{kind}{_SUFFIXES[kind]}" for kind in outputs}
@@ -124,10 +130,16 @@ def check_writable(folder: Path) -> None:
 
 
 def _check_inputs_stay(jobs: list[Job]) -> None:
-    inputs = {job.image.resolve() for job in jobs}
+    real = cache(os.path.realpath)
+
+    def place(path: Path) -> str:  # a result replaces a link, not what it leads to
+        return os.path.join(real(path.parent), path.name)
+
+    inputs = {place(job.image) for job in jobs}
+    inputs |= {real(job.image) for job in jobs if os.path.islink(job.image)}
     for job in jobs:
         for result in job.results.values():
-            if result.resolve() in inputs:
+            if place(result) in inputs:
                 raise InputError(
                     f"The result {result} would overwrite an image of the input; "
                     f"choose another --output_dir."
@@ -245,7 +257,11 @@ def results_function(segmenter: Segmenter, job: Job) -> Callable[[np.ndarray], R
     return both
 
 
-def with_path(path: Path, error: InputError) -> str:
-    """Returns an error's message, with the file's name if it lacks it."""
+def with_path(path: Path, error: Exception) -> str:
+    """Returns an error's message in one line, with the file's name if it lacks it."""
     message = str(error)
-    return message if str(path) in message else f"{path}: {message}"
+    if isinstance(error, MemoryError):
+        message = "it does not fit in the memory; cut it into smaller images."
+    message = message if str(path) in message else f"{path}: {message}"
+    # Names of files may hold line feeds and what a terminal obeys.
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda odd: repr(odd[0])[1:-1], message)

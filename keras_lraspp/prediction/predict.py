@@ -1,11 +1,12 @@
 """The `predict` command: label, colour and overlay pictures of images or a video."""
 
+import errno
 import glob
 import itertools
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -17,8 +18,9 @@ from tqdm import tqdm
 
 from keras_lraspp.classes import CLASS_SETS, ClassSet, cityscapes_train_to_id
 from keras_lraspp.devices import precision_policy
-from keras_lraspp.errors import InputError
-from keras_lraspp.images import read_image
+from keras_lraspp.errors import InputError, StorageError
+from keras_lraspp.files import check_regular, read_regular
+from keras_lraspp.images import MAX_PIXELS, read_image
 from keras_lraspp.inference.tta import InferenceOptions
 from keras_lraspp.models.keras_file import find_classes, load_weights, open_weights
 from keras_lraspp.parallel import BackgroundWriter, map_threads
@@ -43,6 +45,9 @@ _VIDEO_SUFFIXES = tuple(
 )
 _IMAGE_OUTPUTS = ("labels", "color", "overlay")
 _VIDEO_OUTPUTS = ("overlay",)
+_LARGEST_LIST = 2**26  # bytes
+# Errors of writing that would befall each image: they end the run.
+_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE}
 
 
 def predict(
@@ -62,6 +67,7 @@ def predict(
     sliding_window: tuple[int, int] | None = None,
     stride: tuple[int, int] | None = None,
     precision: str = "float32",
+    max_pixels: int = MAX_PIXELS,
 ) -> list[Job]:
     """Segments images, or the frames of a video.
 
@@ -94,6 +100,8 @@ def predict(
         sliding_window: Height and width of the windows; `None` for none.
         stride: Pixels from window to window; `None` for two thirds of them.
         precision: `"float32"`, `"mixed_float16"` or `"mixed_bfloat16"`.
+        max_pixels: The most pixels (height x width) of an image or frame; larger ones
+            are refused before they are decoded.
 
     Returns:
         The images, or the one video, and what was written for them.
@@ -106,8 +114,16 @@ def predict(
     options = InferenceOptions(
         flip=flip, scales=scales, sliding_window=sliding_window, stride=stride
     )
-    source, target = Path(input_path).expanduser(), Path(output_dir).expanduser()
-    video = read_video(source) if is_video(source) and source.is_file() else None
+    source = Path(os.path.expanduser(input_path))
+    target = Path(os.path.expanduser(output_dir))
+    is_file = os.path.lexists(source) and not source.is_dir()
+    if isinstance(max_pixels, bool) or not 0 < max_pixels <= 2**40:
+        raise InputError(
+            f"predict.max_pixels is a number of pixels above 0, not {max_pixels!r}."
+        )
+    video = None
+    if is_file and is_video(source):
+        video = read_video(source, max_pixels)
     kinds = check_result_kinds(outputs or (_VIDEO_OUTPUTS if video else _IMAGE_OUTPUTS))
     network = None
     if is_exported(weights):
@@ -140,7 +156,7 @@ def predict(
     with warnings.catch_warnings():
         # Pillow's remarks on odd metadata name no file, and the pixels are whole.
         warnings.filterwarnings("ignore", module=r"PIL\.")
-        return _predict_images(jobs, segmenter, style, target)
+        return _predict_images(jobs, segmenter, style, target, max_pixels)
 
 
 class ImageFiles(NamedTuple):
@@ -172,20 +188,19 @@ def find_images(source: Path, output_dir: Path) -> ImageFiles:
     wildcard; or the lowest folder that holds all files of a list.
     """
     if source.is_dir():
-        found = _filter_images(source.rglob("*"), source, output_dir)
-        if not found:
+        refused = []
+        found = _filter_images(_walk(source, refused), source, output_dir)
+        if not found + refused:
             _raise_no_image(source)
-        return ImageFiles(source, found)
-    if source.suffix.lower() == ".txt" and source.is_file():
-        return _read_list(source)
-    if source.is_file():
+        return ImageFiles(source, sorted(found + refused))
+    if os.path.lexists(source):
+        if source.suffix.lower() == ".txt":
+            return _read_list(source)
+        _check_readable(source)
         return ImageFiles(source.parent, [source])
     if not glob.has_magic(str(source)):
         raise InputError(f"There is no image or folder {source}; check --input.")
-    root = Path(
-        *itertools.takewhile(lambda part: not glob.has_magic(part), source.parts)
-    )
-    matches = map(Path, glob.iglob(str(source), recursive=True))
+    root, matches = _match_pattern(source)
     found = _filter_images(matches, root, output_dir)
     if not found:
         raise InputError(
@@ -195,23 +210,54 @@ def find_images(source: Path, output_dir: Path) -> ImageFiles:
     return ImageFiles(root, found)
 
 
+def _walk(folder: Path, refused: list[Path]) -> Iterator[Path]:
+    """Yields the files below a folder; `refused` gets the folders not to be read."""
+    walk = os.walk(folder, onerror=lambda error: refused.append(Path(error.filename)))
+    for parent, folders, names in walk:
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(parent, name) for name in names)
+
+
+def _match_pattern(pattern: Path) -> tuple[Path, Iterator[Path]]:
+    """Returns the part before the first wildcard, and what matches the rest.
+
+    `**` passes links over, which may lead back to their own folder.
+    """
+    fixed = itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts)
+    root = Path(*fixed)
+    rest = Path(*pattern.parts[len(root.parts) :])
+    # pathlib's own ** at the end stands for folders alone.
+    rest = rest / "*" if rest.name == "**" else rest
+    return root, root.glob(str(rest))
+
+
 def _filter_images(paths: Iterable[Path], folder: Path, output_dir: Path) -> list[Path]:
-    own = output_dir.resolve()
-    inside = own != folder.resolve()
-    return sorted(
-        {
-            path
-            for path in paths
-            if path.suffix.lower() in _SUFFIXES
-            and not path.name.startswith(".")
-            and not (inside and own in path.resolve().parents)
-            and path.is_file()
-        }
-    )
+    """Returns what is named as an image; whether it can be read is seen later."""
+    own = os.path.realpath(output_dir)
+    inside = own != os.path.realpath(folder)
+    found = set()
+    try:
+        for path in paths:
+            hidden = any(part[0] == "." for part in path.relative_to(folder).parts)
+            if hidden or path.suffix.lower() not in _SUFFIXES or os.path.isdir(path):
+                continue
+            if not (inside and _is_below(path, own)):
+                found.add(path)
+    except ValueError as error:
+        raise InputError(f"{error}; correct the pattern of --input.") from error
+    except RecursionError as error:
+        raise InputError(
+            f"The folders in {folder} are too deep; give one of them as --input."
+        ) from error
+    return sorted(found)
+
+
+def _is_below(path: Path, folder: str) -> bool:
+    return os.path.realpath(path).startswith(os.path.join(folder, ""))
 
 
 def _raise_no_image(folder: Path) -> None:
-    video = next((path for path in sorted(folder.rglob("*")) if is_video(path)), None)
+    video = next((path for path in sorted(_walk(folder, [])) if is_video(path)), None)
     hint = f" A video is segmented by itself: --input={video}." if video else ""
     raise InputError(
         f"There is no image in {folder} or below; looked for {', '.join(_SUFFIXES)}."
@@ -219,9 +265,18 @@ def _raise_no_image(folder: Path) -> None:
     )
 
 
+def _check_readable(path: Path) -> None:
+    try:
+        check_regular(path)
+    except OSError as error:
+        raise InputError(
+            f"Cannot read {path}: {error.strerror}; check the path and its permissions."
+        ) from error
+
+
 def _read_list(path: Path) -> ImageFiles:
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
+        lines = read_regular(path, _LARGEST_LIST).decode("utf-8-sig").splitlines()
     except OSError as error:
         raise InputError(
             f"Cannot read the list {path}: {error.strerror}; check its permissions."
@@ -232,11 +287,13 @@ def _read_list(path: Path) -> ImageFiles:
         ) from error
     names = (line.strip() for line in lines)
     chosen = [name for name in names if name and not name.startswith("#")]
+    if any("\0" in name for name in chosen):
+        raise InputError(f"The list {path} is not text; write one image per line.")
     # Links are not resolved: a result is named after the one that was listed.
     images = [Path(os.path.abspath(path.parent / name)) for name in chosen]
     if not images:
         raise InputError(f"The list {path} names no image; write one per line.")
-    root = Path(os.path.commonpath([image.parent for image in images]))
+    root = Path(os.path.commonpath({image.parent for image in images}))
     return ImageFiles(root, list(dict.fromkeys(images)))
 
 
@@ -251,37 +308,55 @@ def _label_ids(classes: ClassSet):
 
 
 def _predict_images(
-    jobs: list[Job], segmenter: Segmenter, style: DrawingStyle, output_dir: Path
+    jobs: list[Job],
+    segmenter: Segmenter,
+    style: DrawingStyle,
+    output_dir: Path,
+    max_pixels: int,
 ) -> list[Job]:
     """Segments images and writes their results; raises InputError if some failed.
 
     The network runs in the caller's thread; decoding and compressing, which take as
-    long as a small network does, run on others. An image that cannot be read or is of
-    a size that the model does not take is reported on stderr.
+    long as a small network does, run on others. What concerns one image alone is
+    reported on stderr: it cannot be read, is of a size that the model does not take or
+    the memory does not hold, or its results cannot get their names.
     """
     segment = results_function(segmenter, jobs[0])
-    failed = 0
-    images = closing(map_threads(_read, jobs))
+    failed = []
     bar = tqdm(total=len(jobs), unit="image", desc="predict")
+
+    def fail(job: Job, error: Exception) -> None:
+        failed.append(job)
+        bar.write(with_path(job.image, error), file=sys.stderr)
+
+    def write(job: Job, *results) -> None:
+        try:
+            write_results(job, style, *results)
+        except StorageError as error:
+            if getattr(error.__cause__, "errno", None) in _OF_THE_DISK:
+                raise
+            fail(job, error)
+        except MemoryError as error:
+            fail(job, error)
+
+    def read(job: Job) -> np.ndarray:
+        return read_image(job.image, max_pixels=max_pixels)
+
+    images = closing(map_threads(read, jobs))
     with bar, images as images, BackgroundWriter() as results:
         for job, pixels in images:
             try:
                 pixels = pixels.result()
-                results.submit(write_results, job, style, pixels, *segment(pixels))
-            except InputError as error:
-                failed += 1
-                bar.write(with_path(job.image, error), file=sys.stderr)
+                results.submit(write, job, pixels, *segment(pixels))
+            except (InputError, MemoryError) as error:
+                fail(job, error)
             bar.update()
-    done = len(jobs) - failed
+    done = len(jobs) - len(failed)
     if failed:
         raise InputError(
-            f"{failed} of {len(jobs)} images failed, each named above; the results of "
-            f"the other {done} are in {output_dir}."
+            f"{len(failed)} of {len(jobs)} images failed, each named above; the "
+            f"results of the other {done} are in {output_dir}."
         )
     kinds = ", ".join(jobs[0].results)
     print(f"{done} image{'' if done == 1 else 's'}: {kinds} in {output_dir}")
     return jobs
-
-
-def _read(job: Job) -> np.ndarray:
-    return read_image(job.image, apply_exif=True)

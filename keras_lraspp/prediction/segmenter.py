@@ -281,7 +281,7 @@ def open_predictor(
         return Opened(_check_predictor(source, options), None)
     if is_exported(source):
         return _open_export(source, options)
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))
     if path.name.endswith(".keras") and path.is_file():
         archive = read_keras_archive(path)
         model = LRASPP.from_preset(archive)
@@ -298,7 +298,7 @@ def is_exported(source: str | os.PathLike) -> bool:
 
     A `.onnx` or `.tflite` file need not be there; a SavedModel's folder has to.
     """
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))
     return path.suffix in (".onnx", ".tflite") or (path / "saved_model.pb").is_file()
 
 
@@ -311,7 +311,7 @@ def _open_export(path: str | os.PathLike, options: InferenceOptions) -> Opened:
             f"{path} is an exported file, which sees the image once; leave out flip, "
             f"scales and sliding_window, or give the .keras file."
         )
-    exported = open_exported(Path(path).expanduser())
+    exported = open_exported(os.path.expanduser(path))
     if not exported.num_classes:
         raise InputError(
             f"{path} does not say how many classes it has; export it with export.py."

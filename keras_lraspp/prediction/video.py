@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.files import replacing
+from keras_lraspp.files import check_regular, replacing
 from keras_lraspp.images import MAX_PIXELS, DamagedFileError, damage_sentence
 from keras_lraspp.parallel import BackgroundWriter, map_threads
 from keras_lraspp.prediction.outputs import (
@@ -28,6 +28,8 @@ from keras_lraspp.prediction.outputs import (
 )
 from keras_lraspp.prediction.segmenter import Segmenter
 
+# What holds pictures itself; by its content, whatever the name.
+_CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,asf"
 _DEFAULT_RATE = 25  # frames per second, where a file does not say
 # The first that is there. PyAV's wheels have x264; FFmpeg without its GPL parts has the
 # others.
@@ -56,6 +58,7 @@ class Video:
     path: Path
     rate: Fraction  # frames per second, on average
     seconds: Fraction | None  # how long it is, if the file says it
+    max_pixels: int = MAX_PIXELS  # of a frame
 
     @property
     def length(self) -> int | None:
@@ -67,12 +70,17 @@ class Video:
         av = pyav()
         first = last = None
         with _open_container(self.path) as container:
+            stream = container.streams.video[0]
+            # Later frames may be larger than the header says.
+            stream.codec_context.options = {"max_pixels": str(self.max_pixels)}
             try:
-                for frame in container.decode(container.streams.video[0]):
+                for frame in container.decode(stream):
+                    _check_size(self.path, frame, self.max_pixels)
                     last = None if frame.pts is None else frame.pts * frame.time_base
                     first = last if first is None else first
                     yield Frame(_upright(frame), last)
             except av.FFmpegError as error:
+                _check_size(self.path, stream.codec_context, self.max_pixels)
                 raise DamagedFileError(
                     damage_sentence(self.path, error.strerror)
                 ) from error
@@ -150,20 +158,27 @@ def _frame_writer(job: Job, video: Video, style: DrawingStyle, stack: ExitStack)
     return write
 
 
-def read_video(path: Path) -> Video:
-    """Reads a video's header; raises `InputError` if it is missing or broken."""
+def read_video(path: Path, max_pixels: int = MAX_PIXELS) -> Video:
+    """Reads a video's header; raises `InputError` if it is missing or broken.
+
+    Its pictures may have `max_pixels` pixels.
+    """
     with _open_container(path) as container:
         if not container.streams.video:
             raise InputError(f"{path} has no pictures; give a video or an image.")
         stream = container.streams.video[0]
-        if not 0 < stream.width * stream.height <= MAX_PIXELS:
-            raise InputError(
-                f"{path} claims {stream.height}x{stream.width} pixels, more than the "
-                f"limit of {MAX_PIXELS} or none; scale it down."
-            )
+        _check_size(path, stream, max_pixels)
         rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
         rate = Fraction(min(max(rate, Fraction(1, 60)), 1000))
-        return Video(path, rate, _duration(container, stream))
+        return Video(path, rate, _duration(container, stream), max_pixels)
+
+
+def _check_size(path: Path, picture, max_pixels: int) -> None:
+    if not 0 < picture.width * picture.height <= max_pixels:
+        raise InputError(
+            f"{path} claims {picture.height}x{picture.width} pixels, more than the "
+            f"limit of {max_pixels} (--max_pixels) or none; scale it down."
+        )
 
 
 def pyav() -> ModuleType:
@@ -181,13 +196,16 @@ def pyav() -> ModuleType:
 def _open_container(path: Path):
     av = pyav()
     try:
+        check_regular(path)
         container = av.open(
             str(path.absolute()),
             metadata_errors="ignore",
-            # A playlist in disguise must not reach into the network.
-            options={"protocol_whitelist": "file"},
+            # A list in disguise must reach neither into the network nor other files.
+            options={"protocol_whitelist": "file", "format_whitelist": _CONTAINERS},
         )
-    except (av.FFmpegError, ValueError) as error:
+    except InputError:
+        raise
+    except (av.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DamagedFileError(
             f"{path} is not a video that can be read ({reason}); replace it."

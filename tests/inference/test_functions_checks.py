@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from harness.pixel_model import pixel_model, random_images
 from keras_lraspp import LRASPP
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference import InferenceOptions, label_function
-from keras_lraspp.inference.functions import check_array, check_images
+from keras_lraspp.inference.functions import check_array, check_images, memory_errors
 
 
 def images(height, width):
@@ -102,3 +103,30 @@ def test_the_hints_do_what_they_say():
     assert check_array(np.stack([image[..., 0]] * 3, -1)).shape == (4, 5, 3)
     assert check_array(image[..., :1].repeat(3, -1)).shape == (4, 5, 3)
     assert check_array(image.transpose(2, 0, 1).transpose(1, 2, 0)).shape == (4, 5, 3)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"),
+        RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes."),  # JAX
+        RuntimeError("CUDA out of memory. Tried to allocate 9.00 GiB."),  # PyTorch
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"),
+        RuntimeError("Failed to allocate memory for requested buffer of size 9"),  # ORT
+    ],
+    ids=["numpy", "tensorflow", "jax", "cuda", "torch", "onnx"],
+)
+def test_out_of_memory_is_an_error_of_the_image(error):
+    with pytest.raises(InputError, match="^The image is 7x8, which does not fit in"):
+        with memory_errors((1, 7, 8, 3)):
+            raise error
+    with pytest.raises(InputError, match="^The batch of 2 images of 7x8 does not fit"):
+        with memory_errors((2, 7, 8, 3)):
+            raise error
+
+
+def test_other_errors_are_not_about_memory():
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        with memory_errors((1, 7, 8, 3)):
+            raise RuntimeError("shapes differ")

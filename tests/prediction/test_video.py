@@ -204,6 +204,37 @@ def test_rows_16_and_17_what_is_no_video(trained, tmp_path, content, says):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "ffconcat version 1.0\nfile 'secret.mp4'\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsecret.mp4\n#EXT-X-ENDLIST\n",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nt=0 0\nm=video 5004 RTP/AVP 96\n",
+    ],
+    ids=["ffconcat", "hls", "sdp"],
+)
+@pytest.mark.parametrize("suffix", [".mp4", ".ts"])
+def test_a_list_of_other_files_is_no_video(tmp_path, content, suffix):
+    make(tmp_path / "secret.mp4")
+    path = tmp_path / f"a{suffix}"
+    path.write_text(content)
+    with pytest.raises(DamagedFileError, match="is not a video that can be read"):
+        [*read_video(path).frames()]
+
+
+def test_frames_that_grow_are_refused_before_they_are_decoded(trained, tmp_path):
+    parts = [
+        make(tmp_path / f"{index}.ts", size=size).read_bytes()
+        for index, size in enumerate([(48, 64), (96, 160)])
+    ]
+    (tmp_path / "a.ts").write_bytes(parts[0] * 8 + parts[1])
+    says = r"a.ts claims 96x160 pixels, more than the limit of 5000 \(--max_pixels\)"
+    with pytest.raises(InputError, match=rf"{says} .* The \d+ frames before are in"):
+        run(trained, tmp_path / "a.ts", tmp_path / "out", max_pixels=5000)
+    with pytest.raises(InputError, match="claims 48x64 pixels, .* limit of 3071"):
+        run(trained, tmp_path / "a.ts", tmp_path / "out", max_pixels=3071)
+
+
 def test_sound_alone_is_no_video(tmp_path):
     with av.open(str(tmp_path / "a.mp4"), "w") as container:
         stream = container.add_stream("aac", rate=8000)

@@ -1,6 +1,7 @@
 """Write a data set as shards, atomically: the command `data shards`."""
 
 import contextlib
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -83,7 +84,7 @@ def shards(
             f"Shards are written to a disk of this machine, not to {output_dir}; name "
             "a folder, copy it there, and train from the copy."
         )
-    output_dir = Path(output_dir).expanduser()
+    output_dir = Path(os.path.expanduser(output_dir))
     manifest = write_shards(
         [open_dataset(dataset, data_root, split) for split in splits],
         output_dir,
