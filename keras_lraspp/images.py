@@ -79,7 +79,7 @@ def read_image(
     """
     with open_image(path, max_pixels) as image:
         decode(path, image)
-        turn = _TURNS.get(_exif_orientation(image)) if apply_exif else None
+        turn = _TURNS.get(exif_orientation(image)) if apply_exif else None
         rgb = _as_rgb(path, image)
         return np.asarray(rgb if turn is None else rgb.transpose(turn))
 
@@ -268,7 +268,7 @@ def size_mismatch(
     if tuple(image_size) == tuple(label_size):
         return None
     with open_image(image_path) as image:
-        turned = _exif_orientation(image)
+        turned = exif_orientation(image)
     advice = "labels are never resized here: correct one of the two"
     if turned != 1:
         advice = (
@@ -281,7 +281,7 @@ def size_mismatch(
     )
 
 
-def _exif_orientation(image: Image.Image) -> int:
+def exif_orientation(image: Image.Image) -> int:
     """EXIF orientation of an opened image; 1 is upright, or no EXIF that makes sense.
 
     A PNG is decoded for it, as its EXIF may follow the pixels.

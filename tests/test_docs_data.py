@@ -1,5 +1,6 @@
 """The page on data: its commands run and its configurations open, as written."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -47,7 +48,44 @@ def home(tmp_path_factory):
         (data / f"files/{split}.txt").write_text("".join(lines[-2:]))
     coarse = {"splits": ("train_extra",), "annotations": "gtCoarse"}
     trees.cityscapes(data / "cityscapes", **coarse)
+    write_exports_of_tools(data)
     return root
+
+
+def write_exports_of_tools(data):
+    """Masks of cracks, and what CVAT, Roboflow, LabelMe and COCO export."""
+    label = classes(*trees.SIZE, num_classes=2)
+    for index in range(3):
+        image = noise(*trees.SIZE, seed=index)
+        save(data / f"cracks/images/{index}.jpg", image)
+        save(data / f"cracks/masks/{index}.png", label * np.uint8(255))
+        save(data / f"cvat/JPEGImages/{index}.jpg", image)
+        colors = np.array([(0, 0, 0), (250, 50, 83)], np.uint8)
+        save(data / f"cvat/SegmentationClass/{index}.png", colors[label])
+        save(data / f"roboflow/train/{index}.jpg", image)
+        save(data / f"roboflow/train/{index}_mask.png", label)
+    cvat = "# label:color_rgb:parts:actions\nbackground:0,0,0::\nroad:250,50,83::\n"
+    (data / "cvat/labelmap.txt").write_text(cvat)
+    names = "Pixel Value, Class\n0, background\n1, road\n"
+    (data / "roboflow/train/_classes.csv").write_text(names)
+    save(data / "coco/a.jpg", noise(*trees.SIZE))
+    height, width = trees.SIZE
+    coco = {
+        "images": [{"id": 1, "file_name": "a.jpg", "height": height, "width": width}],
+        "categories": [{"id": 1, "name": "road"}],
+        "annotations": [],
+    }
+    (data / "coco/train.json").write_text(json.dumps(coco))
+    for index in range(5):
+        save(data / f"labelme/{index}.png", noise(*trees.SIZE))
+        shape = {"label": "road", "points": [[1, 1], [9, 1], [1, 5]]}
+        content = {
+            "shapes": [shape],
+            "imagePath": f"{index}.png",
+            "imageHeight": height,
+            "imageWidth": width,
+        }
+        (data / f"labelme/{index}.json").write_text(json.dumps(content))
 
 
 def write_shards():
@@ -106,6 +144,8 @@ def test_the_configurations_open(home, monkeypatch, text):
         main(["data", "prepare", "cityscapes", "--root=data/cityscapes"])
     if name == "Shards":
         write_shards()
+    if '"labelme"' in text:
+        main(["data", "prepare", "labelme", "--root=data/labelme"])
     path = home / "page.gin"
     path.write_text(text + "check.dataset = %DATASET\n")
     changes = []

@@ -151,6 +151,61 @@ def _prepare_voc(flags: argparse.Namespace) -> int:
     return 0
 
 
+def _add_coco_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--annotations", required=True, metavar="FILE.json", help="COCO's annotations"
+    )
+    parser.add_argument(
+        "--root",
+        required=True,
+        metavar="DIR",
+        help="folder for masks and lists",
+    )
+    parser.add_argument(
+        "--images", metavar="DIR", help="folder of the images (default: --root)"
+    )
+    _add_converted_flags(parser)
+
+
+def _add_labelme_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--root", required=True, metavar="DIR", help="folder with the JSON files"
+    )
+    _add_converted_flags(parser)
+
+
+def _add_converted_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--split", default="train", metavar="NAME", help="its name (default: train)"
+    )
+    add_workers_flag(parser, "processes")
+
+
+def _prepare_coco(flags: argparse.Namespace) -> int:
+    check_positive(flags, "workers")
+    from keras_lraspp.data.prepare.polygons import prepare_coco
+
+    arguments = {"images": flags.images, "split": flags.split, "workers": flags.workers}
+    return _say_converted(prepare_coco(flags.annotations, flags.root, **arguments))
+
+
+def _prepare_labelme(flags: argparse.Namespace) -> int:
+    check_positive(flags, "workers")
+    from keras_lraspp.data.prepare.polygons import prepare_labelme
+
+    arguments = {"split": flags.split, "workers": flags.workers}
+    return _say_converted(prepare_labelme(flags.root, **arguments))
+
+
+def _say_converted(done) -> int:
+    print(
+        f"{done.masks} masks of {len(done.classes)} classes were drawn, "
+        f"{done.list_path} lists them; train with DATASET = @FileList, "
+        'FileList.classes = "classes.txt" and FileList.separator = "\\t"'
+    )
+    return 0
+
+
 _PREPARE_COMMANDS = (
     Command(
         "cityscapes",
@@ -159,6 +214,13 @@ _PREPARE_COMMANDS = (
         _prepare_cityscapes,
     ),
     Command("voc", "convert the masks that SBD adds", _add_voc_flags, _prepare_voc),
+    Command("coco", "draw masks of COCO's polygons", _add_coco_flags, _prepare_coco),
+    Command(
+        "labelme",
+        "draw masks of LabelMe's shapes",
+        _add_labelme_flags,
+        _prepare_labelme,
+    ),
 )
 
 

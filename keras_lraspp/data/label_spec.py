@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from keras_lraspp.classes import (
     cityscapes_lookup,
     resolve_classes,
 )
+from keras_lraspp.data.class_files import read_class_file
 from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.images import (
     ALPHA_MODES,
@@ -73,6 +75,14 @@ class LabelSpec:
                 "label_lookup and color_map are both given, but either the values of "
                 "labels or their colours say what they mean; leave out one of them."
             )
+        legal = {*range(self.num_classes), self.ignore_label}
+        wrong = [row for row in self.color_map or () if row.label not in legal]
+        if wrong:
+            raise InputError(
+                f"color_map has rows of no class: {abbreviate(map(tuple, wrong))}; the "
+                f"last number is a class, 0..{self.num_classes - 1}, or the ignore "
+                "label."
+            )
 
     @property
     def num_classes(self) -> int:
@@ -109,20 +119,31 @@ def read_label_spec(
     ignore_label: int | None = 255,
     label_lookup: str | Mapping[int, int] | Sequence[int] | None = None,
     color_map: Sequence[Sequence[int]] | None = None,
+    root: Path = Path(),
 ) -> LabelSpec:
     """Makes a label specification of the arguments of `FileList` and other data sets.
 
-    `reader` is the data set's name, for messages.
+    `reader` is the data set's name, for messages, and `root` the folder that a file of
+    classes is relative to. What such a file says of values or colours of masks holds
+    unless `label_lookup` or `color_map` is given.
 
     Raises:
         InputError: If an argument cannot be, or two disagree.
     """
     check_argument(f"{reader}.ignore_label", ignore_label, _Label | None)
+    if isinstance(classes, str) and Path(classes).suffix:
+        known = read_class_file(root / classes)
+        classes = known.classes
+        if label_lookup is None and color_map is None and known.has_colors:
+            color_map = [(*color, label) for label, color in enumerate(classes.palette)]
+        elif label_lookup is None and color_map is None and known.values:
+            label_lookup = {value: label for label, value in enumerate(known.values)}
+    class_set = _class_set(reader, classes, num_classes)
     return LabelSpec(
-        classes=_class_set(reader, classes, num_classes),
+        classes=class_set,
         ignore_label=ignore_label,
         label_lookup=_lookup(reader, label_lookup, ignore_label),
-        color_map=_color_map(reader, color_map),
+        color_map=_color_map(reader, color_map, len(class_set.names)),
     )
 
 
@@ -164,24 +185,30 @@ def _lookup(reader: str, lookup, ignore_label: int | None) -> tuple[int, ...] | 
     return tuple(int(label) for label in lookup)
 
 
-def _color_map(reader: str, rows) -> tuple[ColorClass, ...] | None:
+def _color_map(reader: str, rows, num_classes: int) -> tuple[ColorClass, ...] | None:
     check_argument(f"{reader}.color_map", rows, tuple[Any, ...] | None)
-    lists = (list, tuple)
-    wrong = [r for r in rows or () if not isinstance(r, lists) or len(r) != 4]
+    if not rows:
+        return None
+    lengths = [len(row) if isinstance(row, (list, tuple)) else 0 for row in rows]
+    if lengths == [3] * num_classes:  # a palette
+        rows = [(*row, label) for label, row in enumerate(rows)]
+        lengths = [4] * num_classes
+    wrong = [row for row, size in zip(rows, lengths, strict=True) if size != 4]
     if wrong:
         raise InputError(
-            f"Rows of {reader}.color_map are (red, green, blue, class), not "
+            f"Rows of {reader}.color_map are (red, green, blue, class), or (red, "
+            f"green, blue) of each of the {num_classes} classes, not "
             f"{abbreviate(wrong)}; correct them."
         )
-    check_argument(f"{reader}.color_map", rows, tuple[ColorClass, ...] | None)
+    check_argument(f"{reader}.color_map", rows, tuple[ColorClass, ...])
     meanings: dict[tuple, int] = {}
-    for *color, label in rows or ():
+    for *color, label in rows:
         if meanings.setdefault(tuple(color), label) != label:
             raise InputError(
                 f"{reader}.color_map gives the colour {tuple(color)} the classes "
                 f"{meanings[tuple(color)]} and {label}; leave out one of the rows."
             )
-    return tuple(ColorClass(*row) for row in rows) if rows else None
+    return tuple(ColorClass(*row) for row in rows)
 
 
 def read_label(path: ImageFile, spec: LabelSpec) -> np.ndarray:

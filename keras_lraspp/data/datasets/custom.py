@@ -1,12 +1,23 @@
 """Custom data sets of image and label files: `FileList` and `FolderPair`."""
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.data.label_spec import read_label_spec
 from keras_lraspp.data.pairing import check_names, keep_labelled, pair_folders
 from keras_lraspp.errors import InputError, abbreviate
+from keras_lraspp.schema import Bounds, check_argument
+
+# What others call the splits.
+_ALIASES = {
+    "train": ("training",),
+    "val": ("valid", "validation", "dev", "eval"),
+    "test": ("testing",),
+}
 
 
 def FileList(  # named as the other data sets are
@@ -22,6 +33,8 @@ def FileList(  # named as the other data sets are
     color_map: Sequence[Sequence[int]] | None = None,
     match_names: bool = True,
     missing_label: str = "fail",
+    split_names: Mapping[str, str] | None = None,
+    holdout: float | None = None,
     name: str = "files",
 ) -> Dataset:
     """Lists a split from a text file, as PaddleSeg's and PASCAL's are.
@@ -36,19 +49,27 @@ def FileList(  # named as the other data sets are
         num_classes: Number of classes; may be left to `classes`.
         list_file: The text file, relative to `root` or absolute.
         classes: `"cityscapes"`, `"camvid"`, `"ade20k"` or `"voc2012"` for their names
-            and colours, or a list of names; `None` for "class 0", "class 1", ...
+            and colours, a list of names, or a file of them, relative to `root`: CVAT's
+            `labelmap.txt`, Roboflow's `_classes.csv`, or a name on each line; `None`
+            for "class 0", "class 1", ...
         ignore_label: Label of pixels that count nowhere, or `None`.
         separator: What stands between image and label: `None` for blanks or tabs, or
             e.g. `","` for paths that hold blanks.
         label_lookup: What a file's value means, where files do not hold classes: a
             mapping from values to classes (values it leaves out are ignored), a
             sequence indexed by value, `"cityscapes"` for labelIds, or `"ade20k"`.
-        color_map: Rows `(red, green, blue, class)` where colours say the class, of RGB,
-            palette or grey masks.
+        color_map: Rows `(red, green, blue, class)`, or `(red, green, blue)` in the
+            order of the classes, where colours say the class, of RGB, palette or grey
+            masks.
         match_names: Whether the names of image and label must agree, up to a beginning
             and an end that all images or all labels share. It finds shuffled lists.
         missing_label: `"fail"`, or `"skip"` to leave out images whose label file does
             not exist.
+        split_names: What stands for `{split}` where it is another word, as
+            `{"val": "valid"}`.
+        holdout: Share of the images of "train" that are the split "val" instead, as
+            0.1. Their names decide, so that an image stays where it is when others are
+            added.
         name: Name of the data set.
 
     Returns:
@@ -58,6 +79,7 @@ def FileList(  # named as the other data sets are
         InputError: If the list or a file in it does not exist, a line has another
             number of columns, or names do not agree.
     """
+    root = Path(f"data/{name}" if root is None else root)
     spec = read_label_spec(
         "FileList",
         num_classes=num_classes,
@@ -65,10 +87,12 @@ def FileList(  # named as the other data sets are
         ignore_label=ignore_label,
         label_lookup=label_lookup,
         color_map=color_map,
+        root=root,
     )
-    root = Path(f"data/{name}" if root is None else root)
-    list_path = root / list_file.format(split=split)
+    list_path = _split_path("FileList", root, list_file, split, split_names, holdout)
     rows = _read_rows(list_path, separator)
+    kept = _hold_out([row[0] for row in rows], split, holdout)
+    rows = [rows[index] for index in kept]
     images = tuple(root / row[0] for row in rows)
     labels = tuple(root / row[1] for row in rows if len(row) == 2)
     check_images_exist(images, list_path)
@@ -100,6 +124,8 @@ def FolderPair(  # named as the other data sets are
     label_lookup: str | Mapping[int, int] | Sequence[int] | None = None,
     color_map: Sequence[Sequence[int]] | None = None,
     missing_label: str = "fail",
+    split_names: Mapping[str, str] | None = None,
+    holdout: float | None = None,
     name: str = "files",
 ) -> Dataset:
     """Pairs the images in one folder with the labels of the same names in another.
@@ -121,6 +147,8 @@ def FolderPair(  # named as the other data sets are
         label_lookup: As in `FileList`.
         color_map: As in `FileList`.
         missing_label: `"fail"`, or `"skip"` to leave out images without label.
+        split_names: As in `FileList`.
+        holdout: As in `FileList`.
         name: Name of the data set.
 
     Returns:
@@ -130,6 +158,7 @@ def FolderPair(  # named as the other data sets are
         InputError: If there are no images, images without label, or an argument cannot
             be.
     """
+    root = Path(f"data/{name}" if root is None else root)
     spec = read_label_spec(
         "FolderPair",
         num_classes=num_classes,
@@ -137,15 +166,21 @@ def FolderPair(  # named as the other data sets are
         ignore_label=ignore_label,
         label_lookup=label_lookup,
         color_map=color_map,
+        root=root,
     )
-    root = Path(f"data/{name}" if root is None else root)
+    find = partial(_split_path, "FolderPair", root)
+    image_folder = find(images, split, split_names, holdout)
     image_files, label_files = pair_folders(
-        root / images.format(split=split),
-        None if labels is None else root / labels.format(split=split),
+        image_folder,
+        None if labels is None else find(labels, split, split_names, holdout),
         image_suffix=image_suffix,
         label_suffix=label_suffix,
         missing_label=missing_label,
     )
+    names = [
+        path.relative_to(image_folder).with_suffix("").as_posix()
+        for path in image_files
+    ]
     return Dataset(
         name=name,
         root=root,
@@ -153,7 +188,55 @@ def FolderPair(  # named as the other data sets are
         images=image_files,
         labels=label_files,
         **vars(spec),
-    )
+    ).select(_hold_out(names, split, holdout))
+
+
+def _split_path(
+    reader: str,
+    root: Path,
+    pattern: str,
+    split: str,
+    names: Mapping[str, str] | None,
+    holdout: float | None,
+) -> Path:
+    """The list or folder of a split; an error if it has another name, or is missing."""
+    if holdout is not None and split == "val":
+        split = "train"
+    path = root / pattern.format(split=(names or {}).get(split, split))
+    if path.exists():
+        return path
+    for alias in _ALIASES.get(split, ()):
+        other = root / pattern.format(split=alias)
+        if other.exists():
+            raise InputError(
+                f"There is no {path}, but {other}; set {reader}.split_names = "
+                f'{{"{split}": "{alias}"}}.'
+            )
+    if split == "val" and (root / pattern.format(split="train")).exists():
+        raise InputError(
+            f"There is no {path} for the validation split; make it, or hold out a "
+            f"part of the training images with {reader}.holdout = 0.1."
+        )
+    return path
+
+
+def _hold_out(names: Sequence[str], split: str, holdout: float | None) -> list[int]:
+    """Which of the images belong to a split, by their names."""
+    if holdout is None or split not in ("train", "val"):
+        return [*range(len(names))]
+    check_argument("holdout", holdout, Annotated[float, Bounds(0.001, 0.999)])
+    kept = []
+    for index, name in enumerate(names):
+        digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+        held_out = int.from_bytes(digest[:8], "big") < holdout * 2**64
+        if held_out == (split == "val"):
+            kept.append(index)
+    if not kept:
+        raise InputError(
+            f"holdout={holdout} leaves none of {len(names)} images for the split "
+            f"{split}; take another share."
+        )
+    return kept
 
 
 def _read_rows(path: Path, separator: str | None) -> list[list[str]]:
