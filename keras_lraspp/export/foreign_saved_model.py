@@ -19,10 +19,10 @@ _MOST_REPEATED = 2**24  # values of constants that are stored as one value
 # What the signatures that are run may hold, by TensorFlow's names.
 _TENSORFLOW = frozenset(
     """
-    Abs Acos Acosh Add AddN AddV2 All Any ArgMax ArgMin Asin Asinh Atan Atan2 Atanh
-    AvgPool BatchMatMul BatchMatMulV2 BatchMatMulV3 BatchToSpace BatchToSpaceND BiasAdd
-    BiasAddV1 Bitcast BroadcastArgs BroadcastTo Cast Ceil ClipByValue Concat ConcatV2
-    Const Conv2D Conv2DBackpropInput Cos Cosh CropAndResize Cumsum DepthToSpace
+    Abs Acos Acosh Add AddN AddV2 All Any ArgMax ArgMin Asin Asinh Assert Atan Atan2
+    Atanh AvgPool BatchMatMul BatchMatMulV2 BatchMatMulV3 BatchToSpace BatchToSpaceND
+    BiasAdd BiasAddV1 Bitcast BroadcastArgs BroadcastTo Cast Ceil ClipByValue Concat
+    ConcatV2 Const Conv2D Conv2DBackpropInput Cos Cosh CropAndResize Cumsum DepthToSpace
     DepthwiseConv2dNative Dequantize DisableCopyOnRead Div DivNoNan Einsum Elu
     EnsureShape Equal Erf Erfc Exp ExpandDims Expm1 FakeQuantWithMinMaxArgs
     FakeQuantWithMinMaxVars FakeQuantWithMinMaxVarsPerChannel Fill Floor FloorDiv
@@ -30,24 +30,24 @@ _TENSORFLOW = frozenset(
     Greater GreaterEqual Identity IdentityN If InvertPermutation IsFinite IsInf IsNan
     L2Loss LRN LeakyRelu Less LessEqual LinSpace Log Log1p LogSoftmax LogicalAnd
     LogicalNot LogicalOr MatMul Max MaxPool MaxPoolV2 Maximum Mean Min Minimum MirrorPad
-    Mod Mul MulNoNan Neg NoOp NotEqual OneHot OnesLike Pack Pad PadV2
-    PartitionedCall Placeholder PlaceholderWithDefault Pow PreventGradient Prod
-    QuantizeAndDequantizeV2 QuantizeAndDequantizeV3 QuantizeAndDequantizeV4 QuantizeV2
-    Range Rank ReadVariableOp RealDiv Reciprocal Relu Relu6 Reshape ResizeArea
-    ResizeBicubic ResizeBilinear ResizeNearestNeighbor Reverse ReverseV2 Rint Round
-    Rsqrt ScatterNd Select SelectV2 Selu Shape ShapeN Sigmoid Sign Sin Sinh Size Slice
-    Softmax Softplus Softsign SpaceToBatch SpaceToBatchND SpaceToDepth Split SplitV Sqrt
-    Square SquaredDifference Squeeze StatefulPartitionedCall StatelessIf StopGradient
-    StridedSlice Sub Sum Tan Tanh TensorScatterUpdate Tile TopKV2 Transpose TruncateDiv
-    TruncateMod Unpack Where Xdivy Xlogy ZerosLike
+    Mod Mul MulNoNan Neg NoOp NotEqual OneHot OnesLike Pack Pad PadV2 PartitionedCall
+    Placeholder PlaceholderWithDefault Pow PreventGradient Prod QuantizeAndDequantizeV2
+    QuantizeAndDequantizeV3 QuantizeAndDequantizeV4 QuantizeV2 Range Rank ReadVariableOp
+    RealDiv Reciprocal Relu Relu6 Reshape ResizeArea ResizeBicubic ResizeBilinear
+    ResizeNearestNeighbor Reverse ReverseV2 Rint Round Rsqrt ScatterNd Select SelectV2
+    Selu Shape ShapeN Sigmoid Sign Sin Sinh Size Slice Softmax Softplus Softsign
+    SpaceToBatch SpaceToBatchND SpaceToDepth Split SplitV Sqrt Square SquaredDifference
+    Squeeze StatefulPartitionedCall StatelessIf StopGradient StridedSlice Sub Sum Tan
+    Tanh TensorScatterUpdate Tile TopKV2 Transpose TruncateDiv TruncateMod Unpack Where
+    Xdivy Xlogy ZerosLike
     """.split()
 )
 # What else our signatures for encoded images need, which are not run here.
 _SERVING = frozenset(
     """
-    Assert DecodeJpeg DecodePng DecodeRaw EncodePng ExtractJpegShape StatelessWhile
-    StringLength Substr TensorListFromTensor TensorListGetItem TensorListReserve
-    TensorListSetItem TensorListStack While
+    DecodeJpeg DecodePng DecodeRaw EncodePng ExtractJpegShape StatelessWhile
+    StringLength StringSplitV2 Substr TensorListFromTensor TensorListGetItem
+    TensorListReserve TensorListSetItem TensorListStack While
     """.split()
 )
 # What every SavedModel has for its saver, in functions that nothing refers to.

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.export.graph import (
     FileContents,
+    Sides,
     choose_contents,
     inference_graph,
     require_tensorflow,
@@ -30,8 +32,14 @@ from keras_lraspp.export.parity import (
 from keras_lraspp.files import put_in_place, staging
 from keras_lraspp.models.lraspp import LRASPP
 
-# Pixels of an encoded image; of a larger one the logits fill the memory.
-MAX_ENCODED_PIXELS = 2**24
+# Pixels of a request; the logits of more fill the memory. Each side counts as 128 at
+# least: each image takes time of its own, and thin ones take more memory.
+MAX_REQUEST_PIXELS = 2**24
+_SMALLEST_COUNTED_SIDE = 128
+
+# What takes seconds in a small file: more scans of a JPEG than any encoder writes, and
+# compressed comments of a PNG, each of them 8 MB and a tenth of a second.
+_MAX_SCANS, _MAX_COMMENTS = 64, 16
 
 _WARMUP = Path("assets.extra") / "tf_serving_warmup_requests"
 
@@ -110,6 +118,11 @@ def write_saved_model(
 
 def _save(contents: FileContents, path: Path) -> None:
     model, _, sides, about = contents
+    if None not in sides and math.prod(sides) > MAX_REQUEST_PIXELS:
+        raise InputError(
+            f"size is {sides}, more than the {MAX_REQUEST_PIXELS} pixels that a "
+            f"SavedModel takes in a request; choose a smaller one."
+        )
     # One graph for all: its weights are in the file once. What a signature does not
     # return is cut off when it is loaded.
     graph = inference_graph(model, "tensorflow", ("labels", "logits"), sides)
@@ -118,6 +131,7 @@ def _save(contents: FileContents, path: Path) -> None:
         lambda image: graph(image)["logits"],
         about.classes.palette,
         sides,
+        about.smallest_side,
     )
     asset = path.with_name(ASSET)
     entries = json.dumps(about.entries(), indent=1, ensure_ascii=False)
@@ -165,6 +179,7 @@ def signatures(
     logits: Callable[[tf.Tensor], tf.Tensor],
     palette: Sequence[tuple[int, int, int]],
     sides: tuple[int | None, int | None] = (None, None),
+    smallest_side: int = 1,
 ) -> dict[str, tf.types.experimental.GenericFunction]:
     """Makes the signatures of a model.
 
@@ -175,8 +190,9 @@ def signatures(
     | `serve_bytes` | `image_bytes`, JPEG or PNG files of one size (B,) | `labels`, and for each image a PNG of its labels, `label_png_bytes`, and one in the classes' colours, `color_png_bytes` |
     | `serve_png` | the same, of any sizes | the two PNGs only: a small answer in JSON |
 
-    Bytes that are no JPEG or PNG, are damaged or claim more than `MAX_ENCODED_PIXELS`
-    are an `INVALID_ARGUMENT` to the caller.
+    The graph itself checks what it is given, as not every server compares it with the
+    signature. Another shape, no image, more than `MAX_REQUEST_PIXELS`, and bytes that
+    are no JPEG or PNG or damaged are an `INVALID_ARGUMENT` to the caller.
     """  # noqa: E501
     image = tf.TensorSpec((None, *sides, 3), tf.uint8, name="image")
     image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
@@ -184,13 +200,7 @@ def signatures(
     colors = tf.constant(palette, tf.uint8)
 
     def decode(content):
-        pixels = _decode_image(content)
-        wrong = "The image has another size than the model was exported for."
-        for side, wanted in zip(tf.unstack(tf.shape(pixels)[:2]), sides, strict=True):
-            if wanted is not None:
-                pixels = _where(tf.equal(side, wanted), wrong, pixels)
-        pixels.set_shape((*sides, 3))
-        return pixels
+        return tf.ensure_shape(_decode_image(content), (*sides, 3))
 
     def pngs(one):
         narrow = tf.cast(one, tf.uint8 if len(palette) <= 256 else tf.uint16)
@@ -204,17 +214,17 @@ def signatures(
 
     @tf.function(input_signature=[image], autograph=False)
     def serving_default(image):
-        return {"labels": labels(image)}
+        return {"labels": labels(_checked_images(image, sides, smallest_side))}
 
     @tf.function(input_signature=[image], autograph=False)
     def logits_signature(image):
-        return {"logits": logits(image)}
+        return {"logits": logits(_checked_images(image, sides, smallest_side))}
 
     @tf.function(input_signature=[image_bytes], autograph=False)
     def serve_bytes(image_bytes):
+        files = _checked_files(image_bytes, sides, smallest_side)
         spec = tf.TensorSpec((*sides, 3), tf.uint8)
-        images = tf.map_fn(decode, image_bytes, fn_output_signature=spec)
-        found = labels(images)
+        found = labels(tf.map_fn(decode, files, fn_output_signature=spec))
         encoded = tf.map_fn(pngs, found, fn_output_signature=png_specs)
         return {"labels": found, **encoded}
 
@@ -223,7 +233,8 @@ def signatures(
         def one(content):
             return pngs(labels(decode(content)[None])[0])
 
-        return tf.map_fn(one, image_bytes, fn_output_signature=png_specs)
+        files = _checked_files(image_bytes, sides, smallest_side)
+        return tf.map_fn(one, files, fn_output_signature=png_specs)
 
     return {
         "serving_default": serving_default,
@@ -233,50 +244,126 @@ def signatures(
     }
 
 
+def _checked_images(image: tf.Tensor, sides: Sides, smallest: int) -> tf.Tensor:
+    image = _of_shape("image", image, (None, *sides, 3))
+    batch, height, width, _ = tf.unstack(tf.shape(image, tf.int64))
+    return _of_sides(image, batch, [[height, width]], sides, smallest)
+
+
+def _checked_files(content: tf.Tensor, sides: Sides, smallest: int) -> tf.Tensor:
+    """Looks at the headers of all files, so that nothing is decoded if one is bad."""
+    content = _of_shape("image_bytes", content, (None,))
+    most = MAX_REQUEST_PIXELS // _SMALLEST_COUNTED_SIDE**2
+    message = f"A request has at most {most} images, not"
+    content = _where(tf.size(content) <= most, message, content, tf.size(content))
+    spec = tf.TensorSpec((2,), tf.int64)
+    claimed = tf.map_fn(_claimed_sides, content, fn_output_signature=spec)
+    return _of_sides(content, 1, claimed, sides, smallest)
+
+
+def _of_shape(name: str, value: tf.Tensor, shape: tuple) -> tf.Tensor:
+    """Passes a value of this shape on that is not empty."""
+    # Forgets the declared shape, which optimizers of graphs take for the real one:
+    # they would drop the check.
+    value = tf.raw_ops.PlaceholderWithDefault(input=value, shape=None, name=name)
+    value = tf.ensure_shape(value, shape)
+    message = f"{name} is empty, of the shape"
+    return _where(tf.size(value) > 0, message, value, tf.shape(value))
+
+
+def _of_sides(value, times, claimed, sides: Sides, smallest: int) -> tf.Tensor:
+    """Passes `value` on if its images' heights and widths (N, 2) may be."""
+    claimed = tf.convert_to_tensor(claimed)
+    wanted = [-1 if side is None else side for side in sides]
+    same = tf.logical_or(tf.equal(claimed, wanted), tf.equal(wanted, -1))
+    message = "The image has another size than the model was exported for:"
+    value = _where(tf.reduce_all(same), message, value, claimed)
+    message = f"The smallest side of an image is {smallest}, not of"
+    value = _where(tf.reduce_all(claimed >= smallest), message, value, claimed)
+    counted = tf.reduce_prod(tf.maximum(claimed, _SMALLEST_COUNTED_SIDE), -1)
+    message = (
+        f"A request has at most {MAX_REQUEST_PIXELS} pixels, each side counted as "
+        f"{_SMALLEST_COUNTED_SIDE} at least, not"
+    )
+    pixels = times * tf.reduce_sum(counted)
+    return _where(pixels <= MAX_REQUEST_PIXELS, message, value, pixels)
+
+
+def _claimed_sides(content: tf.Tensor) -> tf.Tensor:
+    """Reads height and width, int64 (2,), from the header of a JPEG or PNG.
+
+    A file that would take long to decode, or too small for them, is refused.
+    """
+    length = tf.strings.length(content)
+    # The signature, and the header that must follow it, which ends at byte 33.
+    start = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+    is_png = tf.equal(tf.strings.substr(content, 0, 16), start) & (length >= 33)
+    known = tf.logical_or(_is_jpeg(content), is_png)
+    content = _where(known, "image_bytes is neither a JPEG nor a PNG file.", content)
+    claimed, fewest = tf.cond(
+        is_png, lambda: _png_header(content), lambda: _jpeg_header(content)
+    )
+    message = "The image is damaged: it has fewer bytes than its pixels need."
+    return _where(tf.cast(length, tf.int64) >= fewest, message, claimed)
+
+
+def _jpeg_header(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns height and width, and the fewest bytes that can hold the pixels."""
+    claimed = tf.cast(tf.image.extract_jpeg_shape(content)[:2], tf.int64)
+    scans = _count(b"\xff\xda\0", content)
+    claimed = _where(
+        scans <= _MAX_SCANS, "The image has too many scans:", claimed, scans
+    )
+    # A bit at least for each block of 8x8 pixels.
+    return claimed, tf.reduce_prod(claimed) // (8 * 64)
+
+
+def _png_header(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    header = tf.io.decode_raw(tf.strings.substr(content, 16, 10), tf.uint8)
+    header = tf.cast(header, tf.int64)
+    places = tf.constant([1 << 24, 1 << 16, 1 << 8, 1], tf.int64)
+    width, height = tf.unstack(tf.reshape(header[:8], (2, 4)) @ places[:, None])
+    # Of four bytes each: their product might overflow.
+    claimed = tf.minimum(tf.concat([height, width], 0), MAX_REQUEST_PIXELS + 1)
+    still = tf.equal(_count(b"acTL", content), 0)
+    claimed = _where(still, "The image is animated.", claimed)
+    comments = _count(b"TXt", content)  # zTXt and iTXt
+    message = "The image has too many compressed comments:"
+    claimed = _where(comments <= _MAX_COMMENTS, message, claimed, comments)
+    channels = tf.gather(tf.constant([1, 0, 3, 1, 2, 0, 4], tf.int64), header[9])
+    # A row has a byte more; deflate makes at most 1032 bytes of one.
+    row = 1 + claimed[1] * header[8] * channels // 8
+    return claimed, claimed[0] * row // 1032
+
+
+def _count(part: bytes, content: tf.Tensor) -> tf.Tensor:
+    found = tf.raw_ops.StringSplitV2(input=[content], sep=part)
+    return tf.size(found.values) - 1
+
+
+def _is_jpeg(content: tf.Tensor) -> tf.Tensor:
+    return tf.equal(tf.strings.substr(content, 0, 3), b"\xff\xd8\xff")
+
+
 def _decode_image(content: tf.Tensor) -> tf.Tensor:
-    """Decodes the bytes of a JPEG or PNG in a graph, after a look at its header.
+    """Decodes the bytes of a JPEG or PNG in a graph; its header was looked at.
 
     Returns uint8 RGB (H, W, 3). Alpha is dropped, of 16 bits the upper ones are kept,
-    and the orientation that a camera noted is not applied. Anything else is an
+    and the orientation that a camera noted is not applied. A damaged one is an
     InvalidArgumentError when it runs.
     """
-    is_jpeg = tf.equal(tf.strings.substr(content, 0, 3), b"\xff\xd8\xff")
-    # The signature, and the header that must follow it, which ends at byte 33.
-    is_png = tf.logical_and(
-        tf.equal(tf.strings.substr(content, 0, 8), b"\x89PNG\r\n\x1a\n"),
-        tf.greater_equal(tf.strings.length(content), 33),
-    )
-    known = tf.logical_or(is_jpeg, is_png)
-    content = _where(known, "image_bytes is neither a JPEG nor a PNG file.", content)
-    pixels = tf.cond(
-        is_jpeg,
-        lambda: tf.reduce_prod(
-            tf.cast(tf.image.extract_jpeg_shape(content)[:2], tf.int64)
-        ),
-        lambda: tf.reduce_prod(_png_sides(content)),
-    )
-    message = f"The image claims more than {MAX_ENCODED_PIXELS} pixels."
-    small = tf.logical_and(
-        tf.greater(pixels, 0), tf.less_equal(pixels, MAX_ENCODED_PIXELS)
-    )
-    content = _where(small, message, content)
     return tf.cond(
-        is_jpeg,
+        _is_jpeg(content),
         lambda: tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE"),
         lambda: tf.io.decode_png(content, channels=3),
     )
 
 
-def _png_sides(content: tf.Tensor) -> tf.Tensor:
-    """Reads two unsigned big-endian numbers of 4 bytes, as int64."""
-    words = tf.stack([tf.strings.substr(content, place, 4) for place in (16, 20)])
-    digits = tf.cast(tf.io.decode_raw(words, tf.uint8), tf.int64)
-    return tf.reduce_sum(digits * [1 << 24, 1 << 16, 1 << 8, 1], axis=-1)
-
-
-def _where(condition: tf.Tensor, message: str, value: tf.Tensor) -> tf.Tensor:
+def _where(condition: tf.Tensor, message: str, value: tf.Tensor, *seen) -> tf.Tensor:
     """Passes `value` on if the condition holds when the graph runs."""
-    with tf.control_dependencies([tf.debugging.Assert(condition, [message])]):
+    data = [message, *seen]
+    check = tf.raw_ops.Assert(condition=condition, data=data, summarize=8)
+    with tf.control_dependencies([check]):
         return tf.identity(value)
 
 

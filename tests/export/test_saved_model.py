@@ -292,6 +292,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         ({"version": "1"}, "version"),
         ({"size": (12,)}, "size"),
         ({"size": (384, 512)}, "384.*385"),
+        ({"size": (4096, 4097)}, "16777216 pixels"),
     ],
 )
 def test_bad_arguments(tmp_path, arguments, said):

@@ -13,7 +13,7 @@ from harness.image_files import encoded
 from harness.pixel_model import expected_labels, pixel_model, random_images
 from harness.served import ServedModel
 from keras_lraspp.classes import generic_class_set
-from keras_lraspp.export.saved_model import MAX_ENCODED_PIXELS, signatures
+from keras_lraspp.export.saved_model import MAX_REQUEST_PIXELS, signatures
 
 PALETTE = generic_class_set(5).palette
 
@@ -94,7 +94,7 @@ def test_pictures_of_any_sizes(model, served):
         np.testing.assert_array_equal(decoded(label_png), expected)
 
 
-@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "LA", "1"])
 def test_kinds_of_png(model, served, mode):
     image = Image.fromarray(random_images(8, 8)).convert(mode)
     found = served("serve_bytes", image_bytes=[encoded(image, "PNG")])["labels"][0]
@@ -102,10 +102,13 @@ def test_kinds_of_png(model, served, mode):
     np.testing.assert_array_equal(found, expected)
 
 
-def test_a_jpeg(model, served):
-    content = encoded(random_images(16, 24), "JPEG", quality=95)
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_kinds_of_jpeg(model, served, mode):
+    image = Image.fromarray(random_images(16, 24)).convert(mode)
+    content = encoded(image, "JPEG", quality=95)
     found = served("serve_bytes", image_bytes=[content])["labels"][0]
-    expected = expected_labels(model, decoded(content))
+    rgb = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+    expected = expected_labels(model, rgb)
     assert np.mean(found == expected) > 0.99
 
 
@@ -122,7 +125,7 @@ def _claims(content: bytes, height: int, width: int) -> bytes:
 
 
 _IMAGE = random_images(30, 40)
-_SIDE = int(MAX_ENCODED_PIXELS**0.5) + 1
+_SIDE = int(MAX_REQUEST_PIXELS**0.5) + 1
 _BAD = {
     "empty": b"",
     "text": b"hello",
