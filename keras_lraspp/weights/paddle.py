@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from keras_lraspp.errors import InputError, StorageError
+from keras_lraspp.files import open_regular
 
 _MEMBER = "model.pdparams"
 # The largest published file, a backbone with its classifier, takes 22 MB.
-_LARGEST_FILE = 128 << 20
+LARGEST_FILE = 64 << 20
+_BLOCK = 1 << 20
 _MOST_TENSORS = 4096
 _MOST_FILES = 64  # of an archive
 _MOST_STEPS = 200_000  # a published file with its 300 arrays takes about 15 000
@@ -58,7 +60,7 @@ def read_pdparams(path: str | Path) -> dict[str, np.ndarray]:
             f"{path} holds a {type(content).__name__}, not tensors by name."
         )
     content.pop(_NAMES_OF_PARAMETERS, None)
-    return _tensors(content, path)
+    return _tensors(content, len(data), path)
 
 
 def _content(path: Path) -> bytes:
@@ -67,35 +69,33 @@ def _content(path: Path) -> bytes:
         raise InputError(f"There is no weights file {file}; check the path.")
     if file.name.endswith((".tar", ".tar.gz", ".tgz")):
         return _archive_member(file)
-    with file.open("rb") as stream:
-        return _read(stream, file)
+    with open_regular(file) as stream:
+        return _read(_Bounded(stream, file))
 
 
-def _read(stream, source: Path) -> bytes:
-    data = stream.read(_LARGEST_FILE + 1)
-    if len(data) > _LARGEST_FILE:
-        raise InputError(
-            f"{source} is larger than {_LARGEST_FILE >> 20} MiB, far more than these "
-            f"networks have; check the file."
-        )
-    return data
+def _read(stream) -> bytes:
+    # In blocks: asked for all at once, streams that unpack keep all of it twice.
+    content = io.BytesIO()
+    while block := stream.read(_BLOCK):
+        content.write(block)
+    return content.getvalue()
 
 
 def _archive_member(path: Path) -> bytes:
     """Returns what `model.pdparams` in an archive holds."""
     names = []
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             packed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
             stream = gzip.GzipFile(fileobj=file) if packed else file
-            # Unpacked as a whole: a small archive may unpack to more than the disk.
-            unpacked = io.BytesIO(_read(stream, path))
-        with tarfile.open(fileobj=unpacked, mode="r:") as archive:
-            for _, member in zip(range(_MOST_FILES), archive, strict=False):
-                if member.isreg() and Path(member.name).name == _MEMBER:
-                    return _read(archive.extractfile(member), path)
-                names.append(member.name[:100])
+            # A small archive may unpack to more than the disk, or claim to.
+            with tarfile.open(fileobj=_Bounded(stream, path), mode="r|") as archive:
+                for _, member in zip(range(_MOST_FILES), archive, strict=False):
+                    if member.isreg() and Path(member.name).name == _MEMBER:
+                        # Once more: holes in it are not in the stream.
+                        return _read(_Bounded(archive.extractfile(member), path))
+                    names.append(member.name[:100])
     except InputError:
         raise
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError) as e:
@@ -103,20 +103,39 @@ def _archive_member(path: Path) -> bytes:
     raise InputError(f"{path} holds no file {_MEMBER}, but {names[:5]}.")
 
 
-def _tensors(content: dict, path: Path) -> dict[str, np.ndarray]:
+class _Bounded:
+    """A stream of at most `LARGEST_FILE` bytes."""
+
+    def __init__(self, stream, source: Path):
+        self._stream, self._source, self._left = stream, source, LARGEST_FILE
+
+    def read(self, size: int) -> bytes:
+        content = self._stream.read(size)
+        self._left -= len(content)
+        if self._left < 0:
+            raise InputError(
+                f"{self._source} holds more than {LARGEST_FILE >> 20} MiB, which no "
+                f"network here has; check the file."
+            )
+        return content
+
+
+def _tensors(content: dict, size: int, path: Path) -> dict[str, np.ndarray]:
     if not 0 < len(content) <= _MOST_TENSORS:
         raise InputError(
             f"{path} holds {len(content)} tensors; expected 1 to {_MOST_TENSORS}."
         )
-    tensors, total = {}, 0
-    for name, stored in content.items():
-        value = stored.value if isinstance(stored, StoredArray) else None
+    stored = {}
+    for name, array in content.items():
+        value = array.value if isinstance(array, StoredArray) else None
         if value is None or value.dtype.kind != "f":
-            kind = type(stored).__name__ if value is None else value.dtype.name
+            kind = type(array).__name__ if value is None else value.dtype.name
             raise InputError(f"{path}: {name[:100]} is no float tensor, but {kind}.")
-        total += value.nbytes
-        if total > _LARGEST_FILE:
-            raise InputError(f"{path} has tensors of more than its own size.")
+        stored[name] = value
+    if sum(value.nbytes for value in stored.values()) > size:  # it has some twice
+        raise InputError(f"{path} has tensors of more than its own size.")
+    tensors = {}
+    for name, value in stored.items():
         with np.errstate(over="ignore"):
             tensors[name] = value.astype("float32")
         if not np.isfinite(tensors[name]).all():

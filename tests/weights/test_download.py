@@ -152,4 +152,3 @@ def test_a_silent_server_does_not_hold_us(server, monkeypatch, tmp_path):
         monkeypatch.setenv("KERAS_LRASPP_MIRROR", address)
         with pytest.raises(StorageError, match="timed out"):
             fetch(ROW, no_check)
-    assert socket.getdefaulttimeout() is None

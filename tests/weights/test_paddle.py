@@ -106,16 +106,27 @@ def test_a_malicious_file_is_refused_and_nothing_ran(tmp_path):
 
 
 def test_sizes_are_bounded(file, tmp_path, monkeypatch):
-    monkeypatch.setattr(pdparams, "_LARGEST_FILE", 1 << 20)
+    monkeypatch.setattr(pdparams, "LARGEST_FILE", 1 << 20)
     big = tmp_path / "big.pdparams"
     big.write_bytes(bytes((1 << 20) + 1))
-    with pytest.raises(InputError, match="larger than 1 MiB"):
+    with pytest.raises(InputError, match="holds more than 1 MiB"):
         read_pdparams(big)
     bomb = tmp_path / "bomb.tar.gz"
-    bomb.write_bytes(gzip.compress(bytes(50 << 20)))
-    assert bomb.stat().st_size < 1 << 20
-    with pytest.raises(InputError, match="larger than 1 MiB"):
-        read_pdparams(bomb)
+    for name, headers in (
+        ("model.pdparams", {}),
+        ("other", {}),
+        ("model.pdparams", {"comment": "a" * (2 << 20)}),
+        # All of it is a hole, of which the archive has no byte.
+        ("model.pdparams", {"GNU.sparse.map": "0,0", "GNU.sparse.size": str(2 << 20)}),
+    ):
+        member = tarfile.TarInfo(name)
+        member.size = 0 if headers else 50 << 20
+        member.pax_headers = headers
+        with tarfile.open(bomb, "w:gz", format=tarfile.PAX_FORMAT) as archive:
+            archive.addfile(member, io.BytesIO(bytes(member.size)))
+        assert bomb.stat().st_size < 1 << 19
+        with pytest.raises(InputError, match="holds more than 1 MiB"):
+            read_pdparams(bomb)
     # Arrays that share their bytes.
     array = np.zeros(100_000, "float32")
     path = tmp_path / "shared.pdparams"
