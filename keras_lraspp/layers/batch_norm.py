@@ -26,8 +26,8 @@ class BatchNorm(keras.layers.BatchNormalization):
         momentum: Share of the old running value that is kept, in [0, 1).
         epsilon: Added to the variance.
         synchronized: Whether replicas share their batch statistics.
-        **kwargs: Other arguments of `keras.layers.BatchNormalization`; the
-            axis is always the last.
+        **kwargs: Other arguments of `keras.layers.BatchNormalization`. With
+            another axis than the last Keras's own code runs.
 
     Call arguments:
         inputs: Float tensor (batch, height, width, channels).
@@ -109,7 +109,9 @@ class BatchNorm(keras.layers.BatchNormalization):
             return False
         if len(inputs.shape) != 4 or inputs.dtype == "float64":
             return False
-        if not (self.scale and self.center) or self.renorm:
+        # Not every release of Keras has batch renormalization.
+        plain = self.scale and self.center and not getattr(self, "renorm", False)
+        if not plain or self.axis not in (-1, 3):
             return False
         if backend == "torch":
             return True

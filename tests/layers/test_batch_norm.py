@@ -87,3 +87,28 @@ def test_the_config_makes_the_same_layer():
     layer = BatchNorm(momentum=0.8, epsilon=1e-3, synchronized=True, name="bn")
     assert BatchNorm.from_config(layer.get_config()).get_config() == layer.get_config()
     assert layer.get_config()["synchronized"]
+
+
+@pytest.mark.parametrize(
+    "options", [{"axis": 1}, {"axis": -2}, {"axis": 3}, {"scale": False}]
+)
+@pytest.mark.parametrize("training", [True, False])
+def test_other_arguments_do_what_they_do_in_keras(inputs, options, training):
+    results = []
+    for layer_class in (BatchNorm, keras.layers.BatchNormalization):
+        layer = built(layer_class(momentum=0.9, epsilon=1e-5, **options), inputs)
+        outputs = layer(inputs, training=training)
+        results.append([keras.ops.convert_to_numpy(outputs), *layer.get_weights()])
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_a_keras_without_batch_renormalization(inputs):
+    """As Keras 3.12, whose layer has no such attribute."""
+    layer = built(BatchNorm(), inputs)
+    if hasattr(layer, "renorm"):
+        del layer.renorm
+    outputs = keras.ops.convert_to_numpy(layer(inputs, training=True))
+    gamma, beta = layer.get_weights()[:2]
+    wanted = gamma * (inputs - inputs.mean((0, 1, 2))) / inputs.std((0, 1, 2)) + beta
+    np.testing.assert_allclose(outputs, wanted, atol=1e-4)
