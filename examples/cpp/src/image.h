@@ -16,13 +16,12 @@ struct Image {
   std::vector<std::uint8_t> pixels;
 };
 
-// Reads a JPEG, PNG or BMP as RGB. The orientation that a camera noted is not applied.
+// Reads a JPEG or PNG as RGB. The orientation that a camera noted is not applied.
 Image read_image(const std::string& path);
 
 // Writes a PNG.
 void write_png(const std::string& path, const Image& image);
 
-// Lays the classes' colours over an image; opacity is 0 to 1. Labels without a colour
-// show the image.
+// Lays the classes' colours over an image; opacity is 0 to 1, and every label has a colour.
 Image overlay(const Image& image, const Image& labels, const std::vector<Color>& palette,
               double opacity);

@@ -71,6 +71,9 @@ int main(int count, char** values) {
   } catch (const StorageError& error) {
     std::cerr << error.what() << "\n";
     return 3;
+  } catch (const std::bad_alloc&) {
+    std::cerr << "There is not enough memory for this image; give a smaller one.\n";
+    return 2;
   } catch (const std::exception& error) {
     std::cerr << "lraspp_segment failed: " << error.what() << "\n";
     return 1;
