@@ -187,8 +187,7 @@ def add_inference_flags(parser: argparse.ArgumentParser) -> None:
 def inference_arguments(flags: argparse.Namespace) -> dict:
     """Reads the flags of `add_inference_flags`; `None` where one was not given.
 
-    Whether they go together is for the run to see: some may come from the
-    configuration.
+    Whether they go together is for the run to see, which may have some from gin.
     """
     return {
         "flip": flags.flip,

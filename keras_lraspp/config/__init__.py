@@ -21,6 +21,7 @@ import gin
 from keras_lraspp import data, training
 from keras_lraspp.config.gin_errors import error_line, explain, undefined
 from keras_lraspp.errors import InputError, UserError
+from keras_lraspp.schema import read_text
 
 
 class Configurable(NamedTuple):
@@ -243,16 +244,7 @@ def read_fragments(path: Path, parents: tuple[Path, ...] = ()) -> Iterator[Fragm
 
 
 def _read_lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise InputError(
-            f"Cannot read the configuration {path}: {error.strerror}; make it readable."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"The configuration {path} is not UTF-8 text; save it as such."
-        ) from error
+    return read_text(path, mend="save the configuration as readable text").splitlines()
 
 
 def _fragment(path: Path, lines: list[str], start: int, end: int) -> Fragment:

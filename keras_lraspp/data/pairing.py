@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from keras_lraspp.errors import InputError, abbreviate
+from keras_lraspp.schema import read_text
 
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
 LABEL_EXTENSIONS = (".png", ".bmp", ".tif", ".tiff")
+
+LARGEST_LIST = 64 << 20  # bytes of a list of files; a path has about a hundred
 
 
 def keep_labelled(
@@ -162,13 +165,8 @@ def _by_name(
 
 def read_names(path: Path) -> list[str]:
     """Reads names of images, one on each line; of a path or pair the image's stem."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"Cannot read the list {path}: {getattr(error, 'strerror', error)}; it has "
-            "the name of an image on each line."
-        ) from error
+    mend = "it is a list with the name of an image on each line"
+    lines = read_text(path, mend=mend, most=LARGEST_LIST).split("\n")
     names = [Path(line.split()[0]).stem for line in lines if line.strip()]
     if not names:
         raise InputError(f"The list {path} is empty; unpack the data set again.")

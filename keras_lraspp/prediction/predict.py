@@ -17,9 +17,10 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_lraspp.classes import CLASS_SETS, ClassSet, cityscapes_train_to_id
+from keras_lraspp.data.pairing import LARGEST_LIST
 from keras_lraspp.devices import precision_policy
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.files import check_regular, read_regular
+from keras_lraspp.files import check_regular
 from keras_lraspp.images import MAX_PIXELS, read_image
 from keras_lraspp.inference.tta import InferenceOptions
 from keras_lraspp.models.keras_file import find_classes, load_weights, open_weights
@@ -37,6 +38,7 @@ from keras_lraspp.prediction.outputs import (
 )
 from keras_lraspp.prediction.segmenter import Segmenter, is_exported, open_predictor
 from keras_lraspp.prediction.video import predict_video, read_video
+from keras_lraspp.schema import read_text
 from keras_lraspp.visualize import read_palette
 
 _SUFFIXES = tuple(".bmp .gif .jpeg .jpg .png .ppm .tif .tiff .webp".split())
@@ -45,7 +47,6 @@ _VIDEO_SUFFIXES = tuple(
 )
 _IMAGE_OUTPUTS = ("labels", "color", "overlay")
 _VIDEO_OUTPUTS = ("overlay",)
-_LARGEST_LIST = 2**26  # bytes
 # Errors of writing that would befall each image: they end the run.
 _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE}
 
@@ -275,16 +276,8 @@ def _check_readable(path: Path) -> None:
 
 
 def _read_list(path: Path) -> ImageFiles:
-    try:
-        lines = read_regular(path, _LARGEST_LIST).decode("utf-8-sig").splitlines()
-    except OSError as error:
-        raise InputError(
-            f"Cannot read the list {path}: {error.strerror}; check its permissions."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"The list {path} is not UTF-8 text; write one image per line."
-        ) from error
+    mend = "give a list with one image per line"
+    lines = read_text(path, mend=mend, most=LARGEST_LIST).splitlines()
     names = (line.strip() for line in lines)
     chosen = [name for name in names if name and not name.startswith("#")]
     if any("\0" in name for name in chosen):

@@ -14,7 +14,7 @@ import keras_lraspp
 from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError
 from keras_lraspp.evaluation.scores import score_dictionary
-from keras_lraspp.files import write_text
+from keras_lraspp.files import read_regular, write_text
 from keras_lraspp.inference.functions import LabelFunction, label_function
 from keras_lraspp.models.keras_file import (
     load_weights,
@@ -45,7 +45,7 @@ from keras_lraspp.run_dir.log import (
     training_seconds,
 )
 from keras_lraspp.run_dir.record import RUN_RECORD, RunRecord, read_run_record
-from keras_lraspp.schema import read_json
+from keras_lraspp.schema import LARGEST_TEXT, read_json
 from keras_lraspp.visualize import confusion_picture, row_shares
 from keras_lraspp.weights.keras_archive import read_keras_archive
 
@@ -351,6 +351,6 @@ def _versions(path: Path) -> list[tuple[str, str]]:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        return read_regular(path, LARGEST_TEXT).decode(errors="replace")
+    except (OSError, InputError):
         return ""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_lraspp.files import read_regular
+from keras_lraspp.files import read_regular, replacing
 
 _LARGEST_LOG = 256 << 20  # bytes
 _SCREEN_POINTS = 600  # of a curve: as many as a screen shows
@@ -44,7 +44,7 @@ class MetricLogger:
             for row in _read_rows(self._path)
             if _number(row.get("step")) <= start_step
         ]
-        with open(self._path, "w", newline="") as file:
+        with replacing(self._path) as new, open(new, "w", newline="") as file:
             writer = csv.DictWriter(file, _COLUMNS)
             writer.writeheader()
             writer.writerows(rows)

@@ -82,7 +82,7 @@ def turned(root):
 
 # Row of the table, what is done to a good split, kind of problem, what is said.
 FAULTS = [
-    (1, lambda root: (root / "train.txt").unlink(), "listing", "Cannot read the list"),
+    (1, lambda root: (root / "train.txt").unlink(), "listing", "Cannot read "),
     (1, lambda root: (root / "train.txt").write_text(""), "listing", "is empty"),
     (2, lambda root: (root / "label/train_2.png").unlink(), "listing", "1 of 4 images"),
     (5, label_of(np.full(SIZE, 9, np.uint8)), "illegal labels", "values 9 are neither"),

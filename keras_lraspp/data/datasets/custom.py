@@ -8,9 +8,14 @@ from typing import Annotated
 
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.data.label_spec import read_label_spec
-from keras_lraspp.data.pairing import check_names, keep_labelled, pair_folders
+from keras_lraspp.data.pairing import (
+    LARGEST_LIST,
+    check_names,
+    keep_labelled,
+    pair_folders,
+)
 from keras_lraspp.errors import InputError, abbreviate
-from keras_lraspp.schema import Bounds, check_argument
+from keras_lraspp.schema import Bounds, check_argument, read_text
 
 # What others call the splits.
 _ALIASES = {
@@ -240,16 +245,11 @@ def _hold_out(names: Sequence[str], split: str, holdout: float | None) -> list[i
 
 
 def _read_rows(path: Path, separator: str | None) -> list[list[str]]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise InputError(
-            f"Cannot read the list {path}: {error.strerror}; name the data set's folder"
-            " with --data_root and the list with FileList.list_file "
-            "(--gin_file=quickstart.gin needs no data)."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text; save the list as such.") from error
+    mend = (
+        "name the data set's folder with --data_root and the list, a text, with "
+        "FileList.list_file (--gin_file=quickstart.gin needs no data)"
+    )
+    lines = read_text(path, mend=mend, most=LARGEST_LIST).splitlines()
     rows = []
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from keras_lraspp.data.label_spec import (
 )
 from keras_lraspp.data.tfrecord import Shard, TfrecordFiles
 from keras_lraspp.errors import InputError
+from keras_lraspp.files import check_regular
 from keras_lraspp.images import EncodedImage, open_image, read_image
 
 
@@ -156,6 +158,9 @@ def _builder(name: str, root: str | Path | None, file_format, download: bool):
     options = {"data_dir": root and str(root), "file_format": file_format}
     options = {key: value for key, value in options.items() if value is not None}
     try:
+        if root is not None and "://" not in str(root):
+            for note in Path(root, re.split("[/:]", name)[0]).rglob("*.json"):
+                check_regular(note)
         with _features_of_tfds():
             builder = tfds.builder(name, **options)
     except Exception as error:  # which one depends on what is wrong with the name

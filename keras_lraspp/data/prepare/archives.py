@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.files import replacing
+from keras_lraspp.files import open_regular, replacing
 from keras_lraspp.parallel import map_processes
 
 _KINDS = (".png", ".json", ".txt", ".jpg")
@@ -86,7 +86,7 @@ def _open_archive(archive: str) -> zipfile.ZipFile:
 
 def _list_members(archive: Path, folders: Sequence[str]) -> list[zipfile.ZipInfo]:
     try:
-        with zipfile.ZipFile(archive) as opened:
+        with open_regular(archive) as file, zipfile.ZipFile(file) as opened:
             members = [one for one in opened.infolist() if not one.is_dir()]
     except OSError as error:
         raise InputError(

@@ -17,12 +17,13 @@ from keras_lraspp.data.prepare.archives import (
     unpack_archives,
 )
 from keras_lraspp.errors import InputError, abbreviate
-from keras_lraspp.files import is_whole, remove_leftovers, replacing
+from keras_lraspp.files import is_whole, read_regular, remove_leftovers, replacing
 from keras_lraspp.images import MAX_PIXELS, decode, open_image
 from keras_lraspp.parallel import map_processes
 
 # The other packages that it asks for are those of its viewers.
 _INSTALL = "pip install --no-deps cityscapesscripts pyquaternion"
+_LARGEST_POLYGONS = 16 << 20  # bytes; an official one has less than one
 _HIGHEST_ID = max(row.id for row in CITYSCAPES)
 ARCHIVES = (
     "leftImg8bit_trainvaltest.zip",
@@ -158,7 +159,7 @@ def _from_label_ids(path: Path) -> Image.Image:
 def _from_polygons(path: Path) -> Image.Image:
     scripts = _import_rasterizer()
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path, _LARGEST_POLYGONS).decode()
         content = json.loads(text)
         height, width = content["imgHeight"], content["imgWidth"]
         if not 0 < height * width <= MAX_PIXELS:

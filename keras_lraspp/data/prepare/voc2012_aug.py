@@ -12,7 +12,7 @@ from keras_lraspp.data.datasets.voc2012 import ADDED_MASKS, LISTS, voc_tree
 from keras_lraspp.data.pairing import read_names
 from keras_lraspp.data.prepare.archives import PrepareResult, import_optional
 from keras_lraspp.errors import InputError, abbreviate
-from keras_lraspp.files import is_whole, remove_leftovers, replacing
+from keras_lraspp.files import is_whole, open_regular, remove_leftovers, replacing
 from keras_lraspp.images import open_image
 from keras_lraspp.parallel import map_processes
 
@@ -102,9 +102,10 @@ def _write_mask(images: Path, job: tuple[Path, Path]) -> str | None:
 
 def _read_mask(path: Path) -> np.ndarray:
     try:
-        found = import_optional("scipy.io", _INSTALL).loadmat(
-            path, variable_names=["GTcls"]
-        )
+        with open_regular(path) as file:
+            found = import_optional("scipy.io", _INSTALL).loadmat(
+                file, variable_names=["GTcls"]
+            )
         mask = np.asarray(found["GTcls"]["Segmentation"][0, 0])
     except Exception as error:  # which one depends on the damage
         raise InputError(

@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras_lraspp.classes import MOST_CLASSES, ClassSet
 from keras_lraspp.data.shards.tiles import TileSize
 from keras_lraspp.errors import InputError, abbreviate
-from keras_lraspp.files import sha256
+from keras_lraspp.files import check_regular, sha256
 from keras_lraspp.images import MAX_PIXELS
 from keras_lraspp.schema import (
     Bounds,
@@ -141,6 +141,8 @@ def read_manifest(folder: str) -> Manifest:
     """
     path, mend = f"{folder}/{MANIFEST_NAME}", "write the shards again"
     try:
+        if "://" not in folder:
+            check_regular(path)
         with tf.io.gfile.GFile(path, "rb") as file:
             text = file.read(_LARGEST_MANIFEST)
     except (OSError, tf.errors.OpError) as error:

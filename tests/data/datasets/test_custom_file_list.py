@@ -71,7 +71,7 @@ def test_what_values_mean(root, case):
 def test_row_1_no_list(tmp_path):
     with pytest.raises(InputError) as caught:
         FileList(tmp_path / "nowhere", "val", num_classes=3)
-    assert f"Cannot read the list {tmp_path}/nowhere/val.txt" in str(caught.value)
+    assert f"Cannot read {tmp_path}/nowhere/val.txt" in str(caught.value)
     assert "--data_root" in str(caught.value)
 
 
@@ -142,5 +142,5 @@ def test_settings_that_cannot_be(root, settings, says):
 
 def test_a_list_that_is_no_text(root):
     (root / "train.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="train.txt is not UTF-8 text; save"):
+    with pytest.raises(InputError, match="train.txt is not UTF-8 text; name"):
         FileList(root, num_classes=3)

@@ -60,7 +60,7 @@ def test_what_is_missing_is_said(tmp_path):
     trees.voc2012(tmp_path)
     with pytest.raises(InputError, match="data prepare voc --root=.*augmented = False"):
         VOC2012(tmp_path, augmented=True)
-    with pytest.raises(InputError, match="Cannot read the list .*trainval.txt"):
+    with pytest.raises(InputError, match="Cannot read .*trainval.txt"):
         VOC2012(tmp_path, "trainval")
     (tmp_path / "SegmentationClass/2007_1.png").unlink()
     with pytest.raises(InputError, match="1 of 2 images have no label: .*2007_1.jpg"):
