@@ -1,24 +1,39 @@
 """Safe reading of image files: open, check, decode and convert to RGB."""
 
 import dataclasses
+import functools
 import io
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
 from keras_lraspp.errors import InputError
+from keras_lraspp.files import open_regular
+from keras_lraspp.image_bytes import (
+    check_claim,
+    check_jpeg,
+    jpeg_may_be_cut,
+    jpeg_with_more_data,
+    packed_rows,
+    webp_size,
+)
 
 MAX_PIXELS = 2**26  # 8192 x 8192; a small file can claim any size
 ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
-# What one byte of a JPEG can stand for: a bit at least for each block of 8x8 pixels.
-_JPEG_PIXELS_PER_BYTE = 8 * 64
+_JPEG_FORMATS = ("JPEG", "MPO")
+# A header is parsed in Python, some byte for byte; so are the parts of a GIF.
+_MOST_READS, _MOST_HEADER_BYTES = 2**17, 2**25
+_MOST_TILES = 2**16  # of a TIFF
 # The last bytes of a whole file.
 _ENDS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
 _ORIENTATION = 0x0112  # EXIF tag; 1 is upright
+_PLANAR = 284  # TIFF tag
 _TURNS = {  # EXIF orientation: what makes the image upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -55,6 +70,20 @@ class DamagedFileError(InputError):
     """A file that is cut off, empty, garbled or no image at all."""
 
 
+def naming_memory_errors(read: Callable) -> Callable:
+    """Decorates a function of an image file: that one is named if memory is short."""
+
+    @functools.wraps(read)
+    def named(path: ImageFile, *args, **kwargs):
+        try:
+            return read(path, *args, **kwargs)
+        except MemoryError as error:
+            raise InputError(_memory_sentence(path)) from error
+
+    return named
+
+
+@naming_memory_errors
 def read_image(
     path: ImageFile, *, apply_exif: bool = True, max_pixels: int = MAX_PIXELS
 ) -> np.ndarray:
@@ -101,7 +130,7 @@ def _warn_alpha_once(path: ImageFile) -> None:
     if not _ALPHA_WARNED:
         _ALPHA_WARNED.append(path)
         warnings.warn(
-            f"{path} has an alpha channel, which is dropped (said once).", stacklevel=4
+            f"{path} has an alpha channel, which is dropped (said once).", stacklevel=5
         )
 
 
@@ -148,10 +177,21 @@ def open_image(path: ImageFile, max_pixels: int = MAX_PIXELS) -> Image.Image:
             more than one frame.
     """
     try:
-        source = io.BytesIO(path.content) if isinstance(path, EncodedImage) else path
+        inside = isinstance(path, EncodedImage)
+        source = _Source(io.BytesIO(path.content) if inside else open_regular(path))
+        _check_webp(path, source, max_pixels)
         image = Image.open(source, formats=_FORMATS)
         # A phone's MPO is a JPEG with a second picture behind it, not an animation.
         animated = image.format != "MPO" and getattr(image, "is_animated", False)
+        source.opening = False
+        _check_pixels(path, image.size, max_pixels)
+        if image.format != "WEBP":
+            check_claim(image.format, image.size, source.size)
+        if animated:
+            raise InputError(f"{path} is animated; give a file with a single picture.")
+        _check_tiles(image)
+    except InputError:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(_too_large(path, "too many", max_pixels)) from error
     except Image.UnidentifiedImageError as error:
@@ -159,6 +199,8 @@ def open_image(path: ImageFile, max_pixels: int = MAX_PIXELS) -> Image.Image:
             f"{path} is not an image ({_describe_start(path)}); replace it with a PNG "
             "or JPEG file."
         ) from error
+    except MemoryError as error:
+        raise InputError(_memory_sentence(path)) from error
     except Exception as error:  # Pillow lets many types through for a broken header
         # Pillow's own OSError, about what it read, has no number.
         if getattr(error, "errno", None) is None:
@@ -166,28 +208,61 @@ def open_image(path: ImageFile, max_pixels: int = MAX_PIXELS) -> Image.Image:
         raise InputError(
             f"Cannot read {path}: {error.strerror}; check the path and its permissions."
         ) from error
-    try:
-        _check_header(path, image, animated, max_pixels)
-    except InputError:
-        image.close()
-        raise
     return image
 
 
-def _check_header(
-    path: ImageFile, image: Image.Image, animated: bool, max_pixels: int
-) -> None:
+class _Source:
+    """A file for Pillow, which gives up on a header that goes on and on."""
+
+    def __init__(self, file: BinaryIO):
+        self._file = file
+        self.size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+        self.opening, self._reads, self._bytes = True, 0, 0
+
+    def read(self, size: int = -1) -> bytes:
+        content = self._file.read(size)
+        if self.opening:
+            self._reads += 1
+            self._bytes += len(content) if size > 0 else 0
+            if self._reads > _MOST_READS or self._bytes > _MOST_HEADER_BYTES:
+                raise ValueError("its header does not end")
+        return content
+
+    def __getattr__(self, name: str):
+        return getattr(self._file, name)
+
+    def __del__(self):
+        self._file.close()  # Pillow closes only what it opened
+
+
+def _check_webp(path: ImageFile, source: _Source, max_pixels: int) -> None:
+    """Checks a WebP before Pillow opens it, for which it takes all its memory."""
+    start = source.read(12)
+    source.seek(0)
+    if start[:4] == b"RIFF" and start[8:] == b"WEBP":
+        *size, coded = webp_size(source.read())
+        source.seek(0)
+        _check_pixels(path, size, max_pixels)
+        check_claim("WEBP", size, coded)
+
+
+def _check_pixels(path: ImageFile, size: tuple[int, int], max_pixels: int) -> None:
+    if size[0] * size[1] > max_pixels:
+        raise InputError(_too_large(path, f"{size[0]}x{size[1]}", max_pixels))
+
+
+def _check_tiles(image: Image.Image) -> None:
+    """Raises ValueError if the parts of a GIF or TIFF leave some of it black."""
+    sides = [tile[1] for tile in image.tile[: _MOST_TILES + 1]]
+    if len(sides) > _MOST_TILES:
+        raise ValueError("it has too many tiles")
+    covered = sum((right - left) * (down - top) for left, top, right, down in sides)
     pixels = image.width * image.height
-    if pixels > max_pixels:
-        raise InputError(_too_large(path, f"{image.width}x{image.height}", max_pixels))
-    if animated:
-        raise InputError(f"{path} is animated; give a file with a single picture.")
-    if image.format in ("JPEG", "MPO"):
-        inside = isinstance(path, EncodedImage)
-        size = len(path.content) if inside else os.path.getsize(path)
-        if pixels > size * _JPEG_PIXELS_PER_BYTE:
-            claim = f"{image.width}x{image.height} pixels in {size} bytes"
-            raise DamagedFileError(damage_sentence(path, f"it claims {claim}"))
+    if len(sides) > 1 and image.format == "TIFF" and image.tag_v2.get(_PLANAR) == 2:
+        pixels *= len(image.getbands())  # each is in tiles of its own
+    if sides and covered < pixels:
+        raise ValueError(f"it holds {covered} of its {pixels} pixels")
 
 
 def _describe_start(path: ImageFile) -> str:
@@ -213,12 +288,85 @@ def decode(path: ImageFile, image: Image.Image) -> None:
     """Decodes an opened image in place.
 
     Raises:
-        DamagedFileError: If the file's pixels are cut off or garbled.
+        DamagedFileError: If the file's pixels are cut off, missing or garbled.
+        InputError: If there is not enough memory.
     """
     try:
-        image.load()
+        if image.format == "PNG":
+            _load_png(image)
+        elif image.format in _JPEG_FORMATS:
+            _load_jpeg(image)
+        else:
+            # Pillow takes a minute for many.
+            if _is_plain_text(image) and b"#" in _content(image)[image.tile[0][2] :]:
+                raise ValueError("there is a comment among its pixels")
+            image.load()
+    except MemoryError as error:
+        raise InputError(_memory_sentence(path)) from error
     except Exception as error:  # which one depends on the format and the damage
         raise DamagedFileError(damage_sentence(path, error)) from error
+
+
+def _is_plain_text(image: Image.Image) -> bool:
+    return bool(image.tile) and image.tile[0][0] == "ppm_plain"
+
+
+def _content(image: Image.Image) -> bytes:
+    """All bytes of an opened image's file."""
+    position = image.fp.tell()
+    image.fp.seek(0)
+    content = image.fp.read()
+    image.fp.seek(position)
+    return content
+
+
+def _load_png(image: Image.Image) -> None:
+    rows = packed_rows(_content(image))
+    counted = rows.may_lack_rows()
+    if counted:
+        rows.check_complete()
+    image.load()
+    # What is missing is left at zero, to the last row.
+    last_row = image.crop((0, image.height - 1, *image.size))
+    if not counted and not np.asarray(last_row).any():
+        rows.check_complete()
+
+
+def _load_jpeg(image: Image.Image) -> None:
+    content = _content(image)
+    if check_jpeg(content):
+        eighth = max(image.width // 8, 1), max(image.height // 8, 1)
+        _check_jpeg_end(content, _open_jpeg(content, eighth), eighth)
+    _check_jpeg_end(content, image, image.size)
+
+
+def _open_jpeg(content: bytes, size: tuple[int, int]) -> Image.Image:
+    image = Image.open(io.BytesIO(content))
+    image.draft(None, size)
+    return image
+
+
+def _check_jpeg_end(content: bytes, image: Image.Image, size: tuple[int, int]) -> None:
+    image.load()
+    last = image.getpixel((image.width - 1, image.height - 1))
+    last = {"L": (last,), "RGB": last}.get(image.mode, ())
+    if jpeg_may_be_cut(content, last) and not is_whole_jpeg(content, image, size):
+        raise ValueError("its last pixels are missing")
+
+
+def is_whole_jpeg(content: bytes, pixels, size: tuple[int, int]) -> bool:
+    """Whether a JPEG has all of its pixels; libjpeg makes others grey.
+
+    Args:
+        content: The file.
+        pixels: What it was decoded to, an image or an array.
+        size: Width and height that were asked for.
+    """
+    return np.array_equal(_open_jpeg(jpeg_with_more_data(content), size), pixels)
+
+
+def _memory_sentence(path: ImageFile) -> str:
+    return f"{path} needs more memory than there is; cut it into smaller images."
 
 
 def damage_sentence(path: ImageFile, error: Exception | str) -> str:

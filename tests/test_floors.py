@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "keras_lraspp"
 # From the bottom up; a room imports rooms of lower floors only.
 FLOORS = (
     {"errors"},
-    {"files", "parallel", "street_scenes"},
+    {"files", "image_bytes", "parallel", "street_scenes"},
     {"images", "schema"},
     {"classes", "devices", "layers", "metrics", "weights"},
     {"visualize"},

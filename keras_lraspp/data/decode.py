@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # it takes seconds, which listing files need not wait for
@@ -26,9 +25,19 @@ from keras_lraspp.data.label_values import (
 )
 from keras_lraspp.data.window import Window
 from keras_lraspp.errors import InputError
+from keras_lraspp.files import open_regular
+from keras_lraspp.image_bytes import (
+    PNG_HEADER,
+    PNG_SIGNATURE,
+    check_jpeg,
+    jpeg_may_be_cut,
+    png_chunks,
+)
 from keras_lraspp.images import (
     EncodedImage,
     ImageFile,
+    is_whole_jpeg,
+    naming_memory_errors,
     open_image,
     read_image,
     size_mismatch,
@@ -40,8 +49,6 @@ except ImportError:  # not on this kind of machine: TensorFlow decodes everythin
     isal_zlib = None
 
 _PNG, _JPEG = ("PNG", "RGB", "RGB"), ("JPEG", "RGB", "RGB")
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_HEADER = struct.Struct(">IIBBBBB")  # width, height, depth, colour, 0, 0, interlaced
 _CHANNELS = {0: 1, 2: 3}  # of the colour types grey and RGB
 _STORED = 65535  # bytes at most in a block that is not compressed
 
@@ -105,38 +112,29 @@ def _check_same_size(image_path, image_size, label_path, label_size) -> None:
         raise InputError(mismatch)
 
 
+@naming_memory_errors
 def load_image(path: ImageFile, rows: int | None = None) -> tf.Tensor | np.ndarray:
     """Reads the first rows of `read_image(path, apply_exif=False)`, or all."""
-    import tensorflow as tf
-
     with open_image(path) as header:
         kind = _kind(header)
-    try:
-        if kind == _PNG:
-            return _decode_png(path, 3, rows)
-        if kind == _JPEG:
-            # Pillow's way of computing the cosine transform.
-            image = tf.io.decode_jpeg(
-                _content(path), channels=3, dct_method="INTEGER_ACCURATE"
-            )
-            return image[:rows]
-    except tf.errors.InvalidArgumentError:
-        pass  # Pillow names the fault
-    return read_image(path, apply_exif=False)[:rows]
+    pixels = None
+    if kind == _PNG:
+        pixels = _decode_png(path, 3, rows)
+    elif kind == _JPEG:
+        pixels = _decode_jpeg(path)
+    if pixels is None:  # Pillow names the fault, if there is one
+        pixels = read_image(path, apply_exif=False)
+    return pixels[:rows]
 
 
+@naming_memory_errors
 def load_label(path: ImageFile, spec: LabelSpec, rows: int | None = None) -> np.ndarray:
     """Reads the first rows of `read_label`, or all; not checked."""
-    import tensorflow as tf
-
     with open_image(path) as header:
         kind = _kind(header)
     if kind == ("PNG", "L", "L") and spec.color_map is None:
-        try:
-            values = _decode_png(path, 1, rows)
-        except tf.errors.InvalidArgumentError:
-            pass  # Pillow names the fault
-        else:
+        values = _decode_png(path, 1, rows)
+        if values is not None:
             return classes_of_values(path, np.asarray(values)[..., 0], spec)
     return read_label(path, spec)[:rows]
 
@@ -147,18 +145,46 @@ def is_plain_jpeg(path: ImageFile) -> bool:
         return _kind(header) == _JPEG
 
 
-def _decode_png(path: ImageFile, channels: int, rows: int | None) -> tf.Tensor:
-    import tensorflow as tf
-
+def _decode_png(path: ImageFile, channels: int, rows: int | None) -> tf.Tensor | None:
     content = _content(path)
-    pixels = decode_png_rows(content, rows)
-    if pixels is None:
-        pixels = tf.io.decode_png(content, channels)[:rows]
+    if isal_zlib is not None:
+        return decode_png_rows(content, rows)
+    pixels = _by_tensorflow("decode_png", content, channels)
+    return None if pixels is None else pixels[:rows]
+
+
+def _decode_jpeg(path: ImageFile) -> tf.Tensor | None:
+    content = _content(path)
+    try:
+        if check_jpeg(content):
+            return None
+    except ValueError:
+        return None
+    # Pillow's way of computing the cosine transform.
+    pixels = _by_tensorflow("decode_jpeg", content, 3, dct_method="INTEGER_ACCURATE")
+    if pixels is not None and jpeg_may_be_cut(content, pixels[-1, -1].numpy()):
+        height, width, _ = pixels.shape
+        return pixels if is_whole_jpeg(content, pixels, (width, height)) else None
     return pixels
 
 
+def _by_tensorflow(decoder: str, content: bytes, channels: int, **options):
+    """Decodes by `tf.io`; `None` if the file is damaged."""
+    import tensorflow as tf
+
+    try:
+        return getattr(tf.io, decoder)(content, channels, **options)
+    except tf.errors.InvalidArgumentError:
+        return None
+    except tf.errors.ResourceExhaustedError as error:
+        raise MemoryError from error
+
+
 def _content(path: ImageFile) -> bytes:
-    return path.content if isinstance(path, EncodedImage) else path.read_bytes()
+    if isinstance(path, EncodedImage):
+        return path.content
+    with open_regular(path) as file:
+        return file.read()
 
 
 def _kind(header: Image.Image) -> tuple:
@@ -180,46 +206,37 @@ def decode_png_rows(content: bytes, rows: int | None = None) -> tf.Tensor | None
         uint8 (rows, width, 1 or 3), the pixels that the whole image has there; `None`
         if the file is damaged, or not of 8 bits grey or RGB in plain order.
     """
-    import tensorflow as tf
-
     if isal_zlib is None:
         return None
     try:
-        chunks = dict.fromkeys([b"IHDR"])
-        packed = []
-        for kind, body in _chunks(content):
-            if kind == b"IDAT":
-                packed.append(body)
-            else:
-                chunks[kind] = body
-        width, height, depth, color, *_, interlaced = _HEADER.unpack(chunks[b"IHDR"])
+        chunks, packed = _checked_chunks(content)
+        width, height, depth, color, *_, interlaced = PNG_HEADER.unpack(chunks[b"IHDR"])
         if depth != 8 or color not in _CHANNELS or interlaced:
             return None
         channels = _CHANNELS[color]
         rows = height if rows is None else min(rows, height)
         size = rows * (1 + width * channels)
         filtered = isal_zlib.decompressobj().decompress(b"".join(packed), size)
-        if len(filtered) != size:
-            return None
-        header = _HEADER.pack(width, rows, 8, color, 0, 0, 0)
-        return tf.io.decode_png(_uncompressed_png(header, filtered), channels)
-    except (KeyError, TypeError, struct.error, zlib.error, isal_zlib.error):
+    except (KeyError, ValueError, struct.error, isal_zlib.error):
         return None
-    except tf.errors.InvalidArgumentError:
+    if len(filtered) != size:
         return None
+    header = PNG_HEADER.pack(width, rows, 8, color, 0, 0, 0)
+    return _by_tensorflow("decode_png", _uncompressed_png(header, filtered), channels)
 
 
-def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """Yields kind and body of each chunk; checks their checksums."""
-    view, offset = memoryview(content), len(_SIGNATURE)
-    while offset < len(view):
-        (length,) = struct.unpack_from(">I", view, offset)
-        framed = view[offset + 4 : offset + 8 + length]
-        (checksum,) = struct.unpack_from(">I", view, offset + 8 + length)
-        if isal_zlib.crc32(framed) != checksum:
-            raise isal_zlib.error("a checksum is wrong")
-        yield bytes(framed[:4]), framed[4:]
-        offset += 12 + length
+def _checked_chunks(content: bytes) -> tuple[dict, list[memoryview]]:
+    """Returns bodies of chunks by kind, and those of the pixels; checks the sums."""
+    view, chunks, packed = memoryview(content), {}, []
+    for kind, start, stop in png_chunks(content):
+        (checksum,) = struct.unpack_from(">I", view, stop)
+        if isal_zlib.crc32(view[start - 4 : stop]) != checksum:
+            raise ValueError("a checksum is wrong")
+        if kind == b"IDAT":
+            packed.append(view[start:stop])
+        else:
+            chunks[kind] = view[start:stop]
+    return chunks, packed
 
 
 def _uncompressed_png(header: bytes, filtered: bytes) -> bytes:
@@ -235,7 +252,7 @@ def _uncompressed_png(header: bytes, filtered: bytes) -> bytes:
     for block in blocks:
         checksum = isal_zlib.crc32(block, checksum)
     body = [struct.pack(">I", sum(map(len, blocks))), b"IDAT", *blocks]
-    parts = [_SIGNATURE, _chunk(b"IHDR", header), *body, struct.pack(">I", checksum)]
+    parts = [PNG_SIGNATURE, _chunk(b"IHDR", header), *body, struct.pack(">I", checksum)]
     return b"".join([*parts, _chunk(b"IEND", b"")])
 
 
