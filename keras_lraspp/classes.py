@@ -1,12 +1,13 @@
 """Names, colours and label maps of Cityscapes, CamVid, ADE20K and PASCAL VOC 2012."""
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from keras_lraspp.errors import InputError
+from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.schema import Bounds, Color, Name, check_argument
 
 MOST_CLASSES = 65_536  # as many values as a label of 16 bits has
@@ -273,6 +274,41 @@ def resolve_classes(
             f"{sorted(CLASS_SETS)}, a list of names, or a number of classes."
         )
     return CLASS_SETS[classes]
+
+
+def compare_classes(theirs: ClassSet, ours: ClassSet, file: str, here: str) -> None:
+    """Refuses or warns where a model's classes are not those that are meant here.
+
+    Numbers in place of names ("class 3") are no names and agree with all. Another
+    number of classes is for the caller to refuse.
+
+    Args:
+        theirs: Classes that the model was trained with.
+        ours: Those that are meant.
+        file: What the model is called in messages.
+        here: What has the others, as "the data set streets".
+
+    Raises:
+        InputError: If the same names stand in another order.
+    """
+    generic = generic_class_set(len(ours.names)).names
+    if len(theirs.names) != len(ours.names):
+        return
+    pairs = zip(theirs.names, ours.names, generic, strict=True)
+    differing = [
+        f"{label} is {one!r} there and {other!r} here"
+        for label, (one, other, number) in enumerate(pairs)
+        if one != other and number not in (one, other)
+    ]
+    if not differing:
+        return
+    sentence = (
+        f"Classes of {file} and of {here} differ: {abbreviate(differing)}; name them "
+        "in the order that the model was trained with"
+    )
+    if sorted(theirs.names) == sorted(ours.names):
+        raise InputError(f"{sentence}.")
+    warnings.warn(f"{sentence}, if they are others.", stacklevel=3)
 
 
 def generic_class_set(num_classes: int) -> ClassSet:

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from keras_lraspp.classes import ClassSet, compare_classes
 from keras_lraspp.data import check_dataset
 from keras_lraspp.data.dataset import SegmentationDataset, open_dataset
 from keras_lraspp.devices import device_scopes, precision_policy
@@ -39,7 +40,7 @@ from keras_lraspp.inference.functions import (
 )
 from keras_lraspp.inference.tta import SINGLE_PASS, InferenceOptions
 from keras_lraspp.metrics import ImageConfusion, check_absent_mode
-from keras_lraspp.models.keras_file import load_weights
+from keras_lraspp.models.keras_file import known_classes, load_weights, open_weights
 from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.prediction.segmenter import is_exported, open_predictor
 
@@ -114,7 +115,7 @@ def evaluate(
     _check_protocol(protocol, compare, options, weights)
     with precision_policy(precision):
         scored = load_scored_models(
-            model, weights, listed.num_classes, options, protocol, compare
+            model, weights, listed.classes, options, protocol, compare
         )
     images = check_dataset(listed)  # last: it may take minutes
 
@@ -207,26 +208,26 @@ class ScoredModels(NamedTuple):
 def load_scored_models(
     factory: ModelFactory,
     weights: str | Path,
-    num_classes: int,
+    classes: ClassSet,
     options: InferenceOptions,
     protocol: str | None = None,
     compare: str | Path | None = None,
 ) -> ScoredModels:
     """Loads the model to score and, if given, the one to compare it with."""
-    model, labels = _load_scorer(factory, weights, num_classes, options)
+    model, labels = _load_scorer(factory, weights, classes, options)
     if protocol:
         passes = [column.options for column in PROTOCOL]
         return ScoredModels(model, len(passes), nested_label_function(model, passes))
     if not compare:
         return ScoredModels(model, 1, lambda images: [labels(images)])
-    _, others = _load_scorer(factory, compare, num_classes, options, any_variant=True)
+    _, others = _load_scorer(factory, compare, classes, options, any_variant=True)
     return ScoredModels(model, 2, lambda images: [labels(images), others(images)])
 
 
 def _load_scorer(
     factory: ModelFactory,
     weights: str | Path,
-    num_classes: int,
+    classes: ClassSet,
     options: InferenceOptions,
     any_variant: bool = False,
 ) -> tuple[keras.Model | None, LabelFunction]:
@@ -235,27 +236,34 @@ def _load_scorer(
     With `any_variant` a `.keras` file may be of another network than the factory's.
     """
     if is_exported(weights):
-        predictor = open_predictor(weights, options).predictor
-        _check_num_classes(weights, predictor.num_classes, num_classes)
+        predictor, known = open_predictor(weights, options)
+        _check_classes(weights, predictor.num_classes, known, classes)
         return None, predictor.labels
     try:
-        model = factory(num_classes=num_classes)
-        load_weights(model, weights)
+        model = factory(num_classes=len(classes.names))
+        file = open_weights(weights)
+        load_weights(model, file)
+        _check_classes(weights, len(classes.names), known_classes(file), classes)
     except InputError:
         is_keras_file = str(weights).endswith(".keras") and Path(weights).is_file()
         if not (any_variant and is_keras_file):
             raise
         model = LRASPP.from_preset(weights)
-        _check_num_classes(weights, model.num_classes, num_classes)
+        _check_classes(weights, model.num_classes, model.classes, classes)
     return model, label_function(model, options)
 
 
-def _check_num_classes(weights: str | Path, actual: int, expected: int) -> None:
-    if actual != expected:
+def _check_classes(
+    weights: str | Path, number: int, known: ClassSet | None, expected: ClassSet
+) -> None:
+    """Refuses a model of another number of classes, or of another order."""
+    if number != len(expected.names):
         raise InputError(
-            f"{weights} predicts {actual} classes, not {expected}; it cannot be "
-            f"evaluated on these images."
+            f"{weights} predicts {number} classes, not {len(expected.names)}; it "
+            f"cannot be evaluated on these images."
         ) from None
+    if known is not None:
+        compare_classes(known, expected, str(weights), "the data set")
 
 
 def _predict_images(

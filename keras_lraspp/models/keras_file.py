@@ -9,7 +9,13 @@ from typing import NamedTuple
 
 import keras
 
-from keras_lraspp.classes import CLASS_SETS, ClassCard, ClassSet, resolve_classes
+from keras_lraspp.classes import (
+    CLASS_SETS,
+    ClassCard,
+    ClassSet,
+    compare_classes,
+    resolve_classes,
+)
 from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.files import replacing
 from keras_lraspp.models.variants import variant_of, weight_shapes
@@ -178,18 +184,28 @@ def find_classes(
         InputError: For an unknown name, or if the file has none.
     """
     if classes is not None:
-        return resolve_classes(classes)
+        named, known = resolve_classes(classes), known_classes(weights)
+        if known is not None:
+            compare_classes(known, named, str(weights.path), f"{run}.classes")
+        return named
     if not isinstance(weights, KerasArchive) and not Path(weights).is_dir():
         weights = open_weights(weights)
-    if isinstance(weights, KerasArchive):
-        if CARD_MEMBER in weights.texts:
-            return read_classes(weights)
-        weights = weights.path
+    known = known_classes(weights)
+    if known is not None:
+        return known
+    path = weights.path if isinstance(weights, KerasArchive) else weights
     raise InputError(
-        f"{weights} does not say what its classes are; name them with "
+        f"{path} does not say what its classes are; name them with "
         f"--gin_bindings=\"{run}.classes = 'cityscapes'\", or another of "
         f"{sorted(CLASS_SETS)}, a list of names, or a number of classes."
     )
+
+
+def known_classes(weights: Weights) -> ClassSet | None:
+    """Returns the classes that training wrote into a file; `None` if it did not."""
+    if isinstance(weights, KerasArchive) and CARD_MEMBER in weights.texts:
+        return read_classes(weights)
+    return None
 
 
 def read_classes(archive: KerasArchive) -> ClassSet:

@@ -88,6 +88,8 @@ class LRASPP(keras.Model):
     Attributes:
         backbone: The `MobileNetV3` model inside.
         smallest_side: Smallest height and width, in pixels, that can go in.
+        classes: Names and colours of the classes, a `ClassSet`, if the weights are of a
+            file or preset that says them.
 
     Call arguments:
         inputs: RGB pixels 0..255, uint8 or float, (B, H, W, 3).
@@ -146,6 +148,7 @@ class LRASPP(keras.Model):
 
         super().__init__(inputs=pixels, outputs=logits, name=name, **kwargs)
         self.num_classes = num_classes
+        self.classes = None
         self.backbone = encoder
         self.pooling = pooling
         self.head_filters = head_filters

@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_lraspp.classes import CLASS_SETS
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.importing import (
     CLASS_LAYER,
@@ -13,8 +14,8 @@ from keras_lraspp.models.importing import (
     check_compatible,
     fill,
 )
+from keras_lraspp.models.keras_file import known_classes, read_arguments
 from keras_lraspp.models.keras_file import load_weights as load_keras_weights
-from keras_lraspp.models.keras_file import read_arguments
 from keras_lraspp.models.mobilenet_v3 import BACKBONES, scale_width
 from keras_lraspp.models.variants import VARIANTS, Variant, find_variant
 from keras_lraspp.weights import read_pdparams
@@ -75,6 +76,8 @@ def _from_table(cls, row: Variant, load_weights, num_classes, strict, overrides)
         check_compatible(cls(_PUBLISHED_CLASSES, **row.arguments), tensors, "The file")
 
     tensors = fetch(row.published, check)
+    if number == _PUBLISHED_CLASSES:
+        model.classes = CLASS_SETS["cityscapes"]
     return _fill_matching(model, tensors, row.published.address, strict)
 
 
@@ -104,6 +107,7 @@ def _from_keras_file(cls, file: KerasArchive, load_weights, num_classes, overrid
         model = cls(**arguments)
         if load_weights:
             load_keras_weights(model, file)
+        model.classes = known_classes(file)
         return model
     model = cls(**{**arguments, "num_classes": num_classes})
     if load_weights:

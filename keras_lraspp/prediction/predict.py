@@ -16,7 +16,13 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from keras_lraspp.classes import CLASS_SETS, ClassSet, cityscapes_train_to_id
+from keras_lraspp.classes import (
+    CLASS_SETS,
+    ClassSet,
+    cityscapes_train_to_id,
+    compare_classes,
+    resolve_classes,
+)
 from keras_lraspp.data.pairing import LARGEST_LIST
 from keras_lraspp.devices import precision_policy
 from keras_lraspp.errors import InputError, StorageError
@@ -129,6 +135,10 @@ def predict(
     network = None
     if is_exported(weights):
         network, known = open_predictor(weights, options)
+        if classes is not None and known is not None:
+            compare_classes(
+                known, resolve_classes(classes), str(weights), "predict.classes"
+            )
         classes = known if classes is None else classes
     else:
         weights = open_weights(weights)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import keras
 
+from keras_lraspp.classes import compare_classes
 from keras_lraspp.data.check import check_training_data
 from keras_lraspp.data.dataset import Dataset, open_dataset
 from keras_lraspp.data.pipeline import keep_freed_memory, training_batches
@@ -317,6 +318,10 @@ class Training:
         options = optimizer_options(self.ema_momentum, self.accumulation)
         keras.utils.set_random_seed(self.seed)
         network = self.model(num_classes=training_set.num_classes)
+        known = getattr(network, "classes", None)  # of what it is fine-tuned from
+        if known is not None:
+            here = f"the data set {training_set.name}"
+            compare_classes(known, training_set.classes, "the weights", here)
         freeze(network, self.frozen)
         schedule = self.build_schedule(devices)
         optimizer = self.optimizer(learning_rate=schedule, **options)

@@ -1,5 +1,7 @@
 """Exported files in the runs that take weights: evaluate and predict."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,7 +13,7 @@ from keras_lraspp.errors import InputError
 from keras_lraspp.evaluation.evaluate import evaluate
 from keras_lraspp.export.onnx import export_onnx
 from keras_lraspp.export.saved_model import export_saved_model
-from keras_lraspp.models.keras_file import find_classes
+from keras_lraspp.models.keras_file import find_classes, save_network
 from keras_lraspp.prediction.predict import predict
 from keras_lraspp.prediction.segmenter import open_predictor
 
@@ -121,3 +123,35 @@ def test_predictions_of_an_export(toy, tmp_path, weights):
     np.testing.assert_array_equal(
         np.asarray(Image.open(job.color).convert("RGB")), colors
     )
+
+
+def in_order(*names):
+    return lambda root, split: FileList(root, split, classes=names, name="toy")
+
+
+@pytest.mark.parametrize("weights", ["model.onnx", "served/1", "trained.keras"])
+def test_classes_in_another_order_are_refused(toy, weights):
+    root, model = toy
+    save_network(model, root / "trained.keras", CLASSES)
+    settings = {"model": pixel_model, "weights": root / weights, "data_root": root}
+    swapped = in_order("sky", "road", "car", "tree")
+    with pytest.raises(InputError, match="0 is 'road' there and 'sky' here, 1 is"):
+        evaluate(dataset=swapped, **settings)
+    with pytest.warns(UserWarning, match="differ: 3 is 'tree' there and 'bus'"):
+        evaluate(dataset=in_order("road", "sky", "car", "bus"), **settings)
+    numbers = partial(FileList, num_classes=4, name="toy")
+    assert evaluate(dataset=numbers, **settings)["num_images"] == 3
+
+
+@pytest.mark.parametrize("weights", ["model.onnx", "trained.keras"])
+def test_names_in_another_order_are_not_predicted(toy, weights, tmp_path):
+    root, model = toy
+    save_network(model, root / "trained.keras", CLASSES)
+    with pytest.raises(InputError, match="predict.classes differ: 0 is 'road'"):
+        predict(
+            model=pixel_model,
+            weights=root / weights,
+            input_path=root / "0.png",
+            output_dir=tmp_path,
+            classes=("sky", "road", "car", "tree"),
+        )

@@ -5,7 +5,7 @@ import pytest
 
 from harness.pixel_model import pixel_model
 from harness.tiny import SMALLEST
-from keras_lraspp.classes import ClassSet
+from keras_lraspp.classes import ClassSet, generic_class_set
 from keras_lraspp.errors import InputError
 from keras_lraspp.evaluation.evaluate import load_scored_models
 from keras_lraspp.evaluation.scores import comparison_scores, comparison_text
@@ -78,7 +78,7 @@ def loaded(tmp_path, other):
     return load_scored_models(
         SMALLEST,
         tmp_path / "ours.keras",
-        3,
+        generic_class_set(3),
         SINGLE_PASS,
         compare=tmp_path / "other.keras",
     )

@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 
 from harness import reference
+from harness.image_files import dataset_of
 from harness.paddle import backbone_tensors, write_pdparams
-from harness.tiny import settings
+from harness.tiny import SMALLEST, settings
 from keras_lraspp import LRASPP, config
+from keras_lraspp.classes import ClassSet
 from keras_lraspp.data import CITYSCAPES, Scenes, generic_class_set
-from keras_lraspp.training.train import train
+from keras_lraspp.errors import InputError
+from keras_lraspp.models.keras_file import save_network
+from keras_lraspp.training.train import Training, train
 
 VARIANT = "small_x0_35_os32_global"
 CATEGORIES = ("flat", "construction", "object", "nature", "sky", "human", "vehicle")
@@ -109,3 +113,18 @@ def test_gin_gives_a_preset_to_training(checkpoint):
         f"from_preset.preset = '{checkpoint}'" in text
     )
     assert "train.model = @from_preset" in text
+
+
+def test_classes_of_another_order_are_refused(tmp_path):
+    names = ("road", "sky", "car")
+    classes = ClassSet(names, generic_class_set(3).palette)
+    save_network(SMALLEST(num_classes=3), tmp_path / "best.keras", classes)
+    model = partial(LRASPP.from_preset, tmp_path / "best.keras")
+    training = Training(**settings(tmp_path, tmp_path / "out", model=model))
+    swapped = dataset_of([], classes=ClassSet(names[::-1], classes.palette))
+    with pytest.raises(InputError, match="0 is 'road' there and 'car' here, 2"):
+        training.build_network(swapped, 1)
+    other = dataset_of([], classes=ClassSet((*names[:2], "bus"), classes.palette))
+    with pytest.warns(UserWarning, match="data set tiny differ: 2 is 'car'"):
+        training.build_network(other, 1)
+    keras.utils.clear_session()
