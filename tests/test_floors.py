@@ -118,7 +118,7 @@ def test_no_two_files_have_one_name():
 def test_files_are_neither_slivers_nor_heaps():
     sizes = [size for module, size in LINES.items() if FILES[module].stem != "__init__"]
     assert max(sizes) <= 450, max(LINES, key=LINES.get)
-    assert 120 <= statistics.median(sizes) <= 220
+    assert 120 <= statistics.median(sizes) <= 240
 
 
 def test_gin_is_imported_in_one_file():
