@@ -18,6 +18,7 @@ from keras_lraspp.data.decode import load_sample
 from keras_lraspp.data.label_spec import label_dtype
 from keras_lraspp.data.window import Window
 from keras_lraspp.errors import InputError
+from keras_lraspp.images import DamagedFileError
 
 PHOTO = np.asarray(
     Image.fromarray(noise(9, 12)).resize((61, 45), Image.Resampling.BICUBIC)
@@ -137,12 +138,8 @@ def test_row_16_damage_in_the_middle_shows_here(tmp_path, kind):
     half, tail = len(content) // 2, content[-12:]
     image = write(tmp_path / "image", content[:half] + tail)
     label = save(tmp_path / "label.png", classes(40, 40))
-    try:
-        pixels, _ = load_sample(image, label, dataset_of([image], [label]))
-        # libjpeg fills up what is missing if a marker says that the file ends.
-        assert kind == "JPEG" and pixels.shape == (40, 40, 3)
-    except InputError as error:
-        assert f"{image} is damaged" in str(error)
+    with pytest.raises(DamagedFileError, match="image is damaged"):
+        load_sample(image, label, dataset_of([image], [label]))
 
 
 @pytest.mark.parametrize("kind", ["png", "jpg"])
