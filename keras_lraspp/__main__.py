@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
     with contextlib.suppress(AttributeError):  # a notebook's output cannot be set
-        sys.stdout.reconfigure(line_buffering=True)  # progress also into a file
+        # Progress also into a file; names of files that are not UTF-8 by their bytes.
+        sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     flags = _parser().parse_args(arguments)
     try:
         with _plain_warnings():

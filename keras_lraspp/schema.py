@@ -225,9 +225,10 @@ def _fit(value: Any, kind: Any, key: str) -> Any:
 
 
 def _is_scalar(value: Any, kind: Any) -> bool:
-    if kind in (str, Path):
-        text = isinstance(value, str) or (kind is Path and isinstance(value, Path))
-        return text and not _UNPRINTABLE.search(str(value))
+    if kind is Path:  # whatever a file may be called
+        return isinstance(value, (str, Path)) and "\0" not in str(value)
+    if kind is str:
+        return isinstance(value, str) and not _UNPRINTABLE.search(value)
     if kind not in (int, float):
         return kind is Any or isinstance(value, kind)
     if isinstance(value, bool):

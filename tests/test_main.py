@@ -1,6 +1,7 @@
 """The command: its flags, what it calls, and how it ends."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -181,6 +182,27 @@ def test_next_commands_are_spelled_as_this_one_was(monkeypatch):
     assert command_line("data") == "python -m keras_lraspp data"
     monkeypatch.setattr(sys, "argv", ["/bin/keras-lraspp"])
     assert command_line("train") == "keras-lraspp train"
+
+
+@pytest.mark.parametrize("stopped", [None, signal.SIGTERM])
+def test_commands_can_be_typed_as_they_are_printed(stopped, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["/bin/keras-lraspp"])
+    scenes = command_line("data scenes", "--root=a b")
+    assert scenes == "keras-lraspp data scenes '--root=a b'"
+    best = Path("my runs/$x/best.keras")
+    result = RESULT._replace(best_path=best, signal=stopped)
+    monkeypatch.setattr("keras_lraspp.config.call", lambda run, **flags: result)
+    flags = ["--gin_file=camvid.gin", "--output_dir=my runs/$x", "--data_root=it's"]
+    main(["train", *flags])
+    lines = capsys.readouterr().out.splitlines()
+    typed = [shlex.split(line) for line in lines if "keras-lraspp" in line]
+    if stopped:
+        assert [{*words[2:]} for words in typed] == [{*flags, "--resume"}]
+    else:
+        shared = [flags[0], f"--weights={best}"]
+        assert [words[2:4] for words in typed] == [shared, shared]
+        assert typed[0][4:] == [flags[2]]
+        assert typed[1][5:] == ["--output_dir=my runs/$x/predictions"]
 
 
 @pytest.mark.parametrize("name", ["train", "evaluate", "predict", "export"])

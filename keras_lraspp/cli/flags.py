@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -51,19 +52,21 @@ def add_commands(
             child.set_defaults(run=command.run)
 
 
-def command_line(name: str) -> str:
+def command_line(name: str, *arguments: str) -> str:
     """Returns how to type a command, in the way that the running one was.
 
-    E.g. "python evaluate.py" or "keras-lraspp evaluate".
+    E.g. "python evaluate.py" or "keras-lraspp evaluate", with arguments that are quoted
+    for a shell where they have to be.
     """
     program = Path(sys.argv[0])
+    typed = ["keras-lraspp", *name.split()]
     if program.parts[-2:] == ("keras_lraspp", "__main__.py"):
-        return f"python -m keras_lraspp {name}"
+        typed = ["python", "-m", "keras_lraspp", *name.split()]
     if re.fullmatch(r"(train|evaluate|predict|export)\.py", program.name):
         script = program.with_name(f"{name}.py")
         if script.is_file():
-            return f"python {script}"
-    return f"keras-lraspp {name}"
+            typed = ["python", str(script)]
+    return shlex.join([*typed, *arguments])
 
 
 def load_flags(flags: argparse.Namespace) -> None:

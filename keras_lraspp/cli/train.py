@@ -1,7 +1,6 @@
 """The `train` command: train a network."""
 
 import argparse
-import shlex
 from pathlib import Path
 
 from keras_lraspp.cli.flags import (
@@ -82,8 +81,7 @@ def _summary(result, flags: argparse.Namespace, output_dir: Path) -> str:
     """Says what a training came to and what to type next."""
     given = [f"--gin_file={name}" for name in flags.gin_file]
     given += [f"--gin_bindings={binding}" for binding in flags.gin_bindings]
-    same = shlex.join(given)
-    root = f" --data_root={flags.data_root}" if flags.data_root else ""
+    root = [f"--data_root={flags.data_root}"] if flags.data_root else []
     lines = []
     if result.best_miou is not None:
         lines.append(
@@ -97,22 +95,20 @@ def _summary(result, flags: argparse.Namespace, output_dir: Path) -> str:
             f"iteration {result.best_ema_step}: {averaged}"
         )
     if result.signal:
-        hosts = "".join(
-            f" --{name}={getattr(flags, name)}"
+        hosts = [
+            f"--{name}={getattr(flags, name)}"
             for name in ("coordinator", "processes", "process")
             if getattr(flags, name) is not None
-        )
-        again = f"{same}{root}{hosts} --output_dir={output_dir} --resume"
+        ]
+        again = [*given, *root, *hosts, f"--output_dir={output_dir}", "--resume"]
         lines.append(f"stopped after iteration {result.step}; to go on:")
-        lines.append(f"  {command_line('train')} {again}")
+        lines.append(f"  {command_line('train', *again)}")
     elif result.best_miou is not None:
-        weights = f"{same} --weights={result.best_path}"
-        pictures = f"--output_dir={output_dir / 'predictions'}"
+        weights = [*given, f"--weights={result.best_path}"]
+        pictures = "--input=IMAGE_OR_FOLDER", f"--output_dir={output_dir}/predictions"
         lines.append("next:")
-        lines.append(f"  {command_line('evaluate')} {weights}{root}")
-        lines.append(
-            f"  {command_line('predict')} {weights} --input=IMAGE_OR_FOLDER {pictures}"
-        )
+        lines.append(f"  {command_line('evaluate', *weights, *root)}")
+        lines.append(f"  {command_line('predict', *weights, *pictures)}")
     return "\n".join(lines)
 
 

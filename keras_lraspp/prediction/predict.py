@@ -4,6 +4,7 @@ import errno
 import glob
 import itertools
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -269,7 +270,9 @@ def _is_below(path: Path, folder: str) -> bool:
 
 def _raise_no_image(folder: Path) -> None:
     video = next((path for path in sorted(_walk(folder, [])) if is_video(path)), None)
-    hint = f" A video is segmented by itself: --input={video}." if video else ""
+    hint = ""
+    if video:
+        hint = f" A video is segmented by itself: --input={shlex.quote(str(video))}."
     raise InputError(
         f"There is no image in {folder} or below; looked for {', '.join(_SUFFIXES)}."
         f"{hint}"

@@ -1,7 +1,8 @@
 """Best and worst validation images of a report, with labels and predictions."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,6 +66,8 @@ def find_examples(
     try:
         if samples is None:
             samples = _open_validation_set(record, data_root)
+            if isinstance(samples, Dataset):
+                _check_inside(samples, examples)
         predict, palette = load_predictor(), scored.classes.palette
         drawn = {
             index: _draw_example(samples, index, predict, palette) for index in examples
@@ -136,6 +139,21 @@ def _open_validation_set(
     return dataclasses.replace(
         dataset, root=new, images=moved(dataset.images), labels=moved(dataset.labels)
     )
+
+
+def _check_inside(dataset: Dataset, indices: Iterable[int]) -> None:
+    """Refuses files outside of the data set's folder, also by links.
+
+    A record that somebody else wrote could show any picture of this machine.
+    """
+    root = os.path.join(os.path.realpath(dataset.root), "")
+    for index in indices:
+        for path in (dataset.images[index], dataset.labels[index]):
+            if not os.path.realpath(path).startswith(root):
+                raise InputError(
+                    f"{path} is outside of the data set's folder {dataset.root}; move "
+                    f"it there, or name another folder with --data_root."
+                )
 
 
 def _draw_example(

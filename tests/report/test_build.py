@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import os
 import re
 import shutil
@@ -244,6 +245,35 @@ def test_data_that_are_gone_or_moved(copy, pictures, tmp_path):
     finally:
         (moved / "image" / ODD).write_bytes(odd)
         moved.rename(pictures)
+
+
+def rename_last(run, name):
+    """Gives the last validation image another name in the run's record."""
+    record = json.loads((run / "run.json").read_text())
+    record["validation"]["images"][-1] = name
+    (run / "run.json").write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize("name", ["absolute", "../secret.png", "image/link.png"])
+def test_images_outside_of_the_data_set_are_not_shown(copy, pictures, tmp_path, name):
+    moved = shutil.copytree(pictures, tmp_path / "pictures")
+    shutil.copy(moved / "image" / "val_4.png", tmp_path / "secret.png")
+    os.symlink("../../secret.png", moved / "image" / "link.png")
+    rename_last(copy, str(tmp_path / "secret.png") if name == "absolute" else name)
+    report(run=copy, model=tiny.network, data_root=moved)
+    page = read(copy)
+    assert "img" not in page.tags
+    assert "is outside of the data set's folder" in page.text
+
+
+def test_names_that_are_not_utf8(copy, pictures, tmp_path):
+    moved = shutil.copytree(pictures, tmp_path / os.fsdecode(b"pictur\xe9s"))
+    name = os.fsdecode(b"image/latin-\xe9\n.png")
+    (moved / "image" / "val_4.png").rename(moved / name)
+    rename_last(copy, name)
+    report(run=copy, model=tiny.network, data_root=moved)
+    page = read(copy)
+    assert page.tags.count("img") == 15 and r"image/latin-\udce9" in page.text
 
 
 def test_folders_with_less_in_them(copy, tmp_path, capsys):

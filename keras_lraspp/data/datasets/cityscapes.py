@@ -1,5 +1,6 @@
 """Cityscapes, as the official zip files unpack, and data sets laid out like it."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -124,6 +125,6 @@ def _how_to_get(pattern: Path, root: Path, folder: str) -> str:
     return (
         f"No images match {pattern}; register at https://www.cityscapes-dataset.com, "
         f"put {zips} into {root} and run `keras-lraspp data prepare cityscapes "
-        f"--root={root}`, or name another folder with --data_root "
+        f"--root={shlex.quote(str(root))}`, or name another folder with --data_root "
         "(--gin_file=quickstart.gin needs no data)."
     )

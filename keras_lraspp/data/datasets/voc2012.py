@@ -1,5 +1,6 @@
 """PASCAL VOC 2012 segmentation, with or without the masks that SBD adds."""
 
+import shlex
 from pathlib import Path
 
 from keras_lraspp.classes import CLASS_SETS
@@ -96,7 +97,8 @@ def _names(tree: Path, split: str, augmented: bool) -> list[str]:
         return [*dict.fromkeys(read_names(lists / "train.txt") + read_names(added))]
     raise InputError(
         f"There is neither {train_aug} nor {added}; make them with `keras-lraspp data "
-        f"prepare voc --root={tree} --sbd=DIR`, or set VOC2012.augmented = False."
+        f"prepare voc --root={shlex.quote(str(tree))} --sbd=DIR`, or set "
+        f"VOC2012.augmented = False."
     )
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -100,7 +101,7 @@ def shards(
         print(f"{name}: {len(split)} samples in {files} files, {megabytes:.1f} MB")
     print(
         f'train from them with --gin_bindings="DATASET = @Shards" '
-        f"--data_root={output_dir}"
+        f"{shlex.quote(f'--data_root={output_dir}')}"
     )
     return manifest
 
