@@ -31,7 +31,7 @@ _PIXELS_PER_BYTE = {
 # A TIFF and a WebP have so many bytes for nothing, a flat label of 2048x2048 needs it.
 _FREE_BYTES = {"TIFF": 2**10, "WEBP": 2**10}
 _PIECE = 2**14  # that are inflated at once, to 16 MiB at most
-_MOST_PARTS = 2**16  # chunks or segments; libpng's of 8 KiB make 512 MiB
+_MOST_PARTS = 2**16  # chunks, segments or tiles; libpng's of 8 KiB make 512 MiB
 # With more bytes of rows, or pixels, for each coded byte, it is made sure that none are
 # missing before a picture's memory is taken.
 _DENSE = 64
@@ -63,6 +63,27 @@ def check_claim(kind: str, size: tuple[int, int], count: int) -> None:
     free = _FREE_BYTES.get(kind, 0)
     if size[0] * size[1] > (count + free) * _PIXELS_PER_BYTE[kind]:
         raise ValueError(f"it claims {size[0]}x{size[1]} pixels in {count} bytes")
+
+
+def check_tiles(
+    tiles: Sequence[tuple[int, int, int, int]], size: tuple[int, int], planes: int
+) -> None:
+    """Checks that the parts of a GIF or TIFF cover it; decoders leave the rest black.
+
+    Args:
+        tiles: Left, top, right and bottom of each; none if they are not known.
+        size: Width and height of the image.
+        planes: How many channels are in parts of their own.
+
+    Raises:
+        ValueError: If they do not, or are too many.
+    """
+    if len(tiles) > _MOST_PARTS:
+        raise ValueError(f"it has more than {_MOST_PARTS} tiles")
+    covered = sum((right - left) * (down - top) for left, top, right, down in tiles)
+    pixels = size[0] * size[1] * planes
+    if tiles and covered < pixels:
+        raise ValueError(f"it holds {covered} of its {pixels} pixels")
 
 
 def png_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:

@@ -17,6 +17,7 @@ from keras_lraspp.files import open_regular
 from keras_lraspp.image_bytes import (
     check_claim,
     check_jpeg,
+    check_tiles,
     jpeg_may_be_cut,
     jpeg_with_more_data,
     packed_rows,
@@ -29,7 +30,6 @@ _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 _JPEG_FORMATS = ("JPEG", "MPO")
 # A header is parsed in Python, some byte for byte; so are the parts of a GIF.
 _MOST_READS, _MOST_HEADER_BYTES = 2**17, 2**25
-_MOST_TILES = 2**16  # of a TIFF
 # The last bytes of a whole file.
 _ENDS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
 _ORIENTATION = 0x0112  # EXIF tag; 1 is upright
@@ -137,6 +137,8 @@ def _warn_alpha_once(path: ImageFile) -> None:
 def channel_values(image: Image.Image, path: ImageFile = "") -> np.ndarray:
     """Values of a single-channel image as the file holds them: (height, width)."""
     values = np.asarray(image)
+    if path and image.format in ("PPM", "TIFF"):
+        _check_stored_values(path)
     if image.mode in ("P", "1"):
         return values.astype(np.uint8)
     if image.mode == "L":
@@ -150,6 +152,19 @@ def channel_values(image: Image.Image, path: ImageFile = "") -> np.ndarray:
     )
 
 
+def _check_stored_values(path: ImageFile) -> None:
+    """Raises InputError if Pillow stretches or inverts the values of a label."""
+    with open_image(path) as header:
+        codec, _, _, kind = header.tile[0]
+    kind, *most = (kind,) if isinstance(kind, str) else kind
+    stretched = codec.startswith("ppm") and most[0] not in (255, 65535)
+    if stretched or kind.startswith(("L;", "1;I")) and kind != "L;R":
+        raise InputError(
+            f"The label {path} stores greys of another range than 0..255 or 0..65535, "
+            "or has them inverted; save it as a PNG that holds the class of each pixel."
+        )
+
+
 def _png_bit_depth(image: Image.Image, path: ImageFile) -> int:
     if image.format != "PNG" or not path:
         return 8
@@ -157,7 +172,8 @@ def _png_bit_depth(image: Image.Image, path: ImageFile) -> int:
 
 
 def _depth_is_16(image: Image.Image) -> bool:
-    return image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PNG")
+    is_grey = image.mode == "I" and image.format in ("PNG", "PPM")
+    return is_grey or image.mode.startswith("I;16")
 
 
 def open_image(path: ImageFile, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -189,7 +205,9 @@ def open_image(path: ImageFile, max_pixels: int = MAX_PIXELS) -> Image.Image:
             check_claim(image.format, image.size, source.size)
         if animated:
             raise InputError(f"{path} is animated; give a file with a single picture.")
-        _check_tiles(image)
+        is_planar = image.format == "TIFF" and image.tag_v2.get(_PLANAR) == 2
+        planes = len(image.getbands()) if is_planar and len(image.tile) > 1 else 1
+        check_tiles([tile[1] for tile in image.tile], image.size, planes)
     except InputError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -250,19 +268,6 @@ def _check_webp(path: ImageFile, source: _Source, max_pixels: int) -> None:
 def _check_pixels(path: ImageFile, size: tuple[int, int], max_pixels: int) -> None:
     if size[0] * size[1] > max_pixels:
         raise InputError(_too_large(path, f"{size[0]}x{size[1]}", max_pixels))
-
-
-def _check_tiles(image: Image.Image) -> None:
-    """Raises ValueError if the parts of a GIF or TIFF leave some of it black."""
-    sides = [tile[1] for tile in image.tile[: _MOST_TILES + 1]]
-    if len(sides) > _MOST_TILES:
-        raise ValueError("it has too many tiles")
-    covered = sum((right - left) * (down - top) for left, top, right, down in sides)
-    pixels = image.width * image.height
-    if len(sides) > 1 and image.format == "TIFF" and image.tag_v2.get(_PLANAR) == 2:
-        pixels *= len(image.getbands())  # each is in tiles of its own
-    if sides and covered < pixels:
-        raise ValueError(f"it holds {covered} of its {pixels} pixels")
 
 
 def _describe_start(path: ImageFile) -> str:

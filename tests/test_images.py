@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from harness.bombs import tiff_bytes
 from harness.image_files import (
     FAULTY,
     classes,
@@ -89,6 +90,44 @@ def test_row_10_of_16_bit_images_the_high_byte_is_kept(tmp_path):
     rows = b"".join(b"\0" + row.tobytes() for row in rgb)
     path = write(tmp_path / "rgb.png", png_bytes(4, 3, 16, 2, rows))
     np.testing.assert_array_equal(read_image(path), rgb // 256)
+
+
+def test_a_pgm_of_16_bits_is_read_as_one(tmp_path):
+    values = np.array([[0, 1, 255], [256, 299, 65535]], ">u2")
+    path = write(tmp_path / "label.pgm", b"P5 3 2 65535\n" + values.tobytes())
+    label = read_label(path, dataset_of([], num_classes=300, ignore_label=65535))
+    np.testing.assert_array_equal(label, values)
+    np.testing.assert_array_equal(read_image(path)[..., 0], values // 256)
+
+
+GREY = {256: [8], 257: [1], 259: [1], 273: [8], 277: [1], 278: [1], 279: [8]}
+VALUES = np.arange(8, dtype=np.uint8)
+OTHERS = {
+    "another_range.pgm": b"P5 8 1 7\n" + VALUES.tobytes(),
+    "plain.pgm": b"P2 8 1 7\n0 1 2 3 4 5 6 7\n",
+    "deep.pgm": b"P5 8 1 1000\n" + VALUES.astype(">u2").tobytes(),
+    "black_is_1.pbm": b"P4 8 1\n\x55",
+    "four_bits.tiff": tiff_bytes({**GREY, 258: [4], 262: [1]}, b"\x01\x23\x45\x67"),
+    "white_is_0.tiff": tiff_bytes({**GREY, 258: [8], 262: [0]}, VALUES.tobytes()),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_row_58_labels_that_pillow_would_stretch_or_invert_are_refused(tmp_path, name):
+    path = write(tmp_path / name, OTHERS[name])
+    with pytest.raises(InputError, match="stores greys of another range.*as a PNG"):
+        read_label(path, dataset_of([]))
+    assert read_image(path).shape == (1, 8, 3)
+
+
+def test_row_58_greys_and_palettes_in_a_tiff_are_read_as_stored(tmp_path):
+    whole = tiff_bytes({**GREY, 258: [8], 262: [1]}, VALUES.tobytes())
+    label = read_label(write(tmp_path / "grey.tiff", whole), dataset_of([]))
+    assert label.tolist() == [[*range(8)]]
+    colors = {320: [*range(48)]}
+    packed = tiff_bytes({**GREY, **colors, 258: [4], 262: [3]}, b"\x01\x23\x45\x67")
+    label = read_label(write(tmp_path / "palette.tiff", packed), dataset_of([]))
+    assert label.tolist() == [[*range(8)]]
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float32])
