@@ -1,11 +1,17 @@
 """One image to the server over gRPC."""
 
 import grpc
-from errors import RefusedError, ServingError
+from errors import LARGEST_ANSWER, RefusedError, ServingError, printable
 from tensorflow import make_tensor_proto
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-_LARGEST = 256 << 20  # bytes of an answer; gRPC's own limit of 4 MiB is a small image
+_OPTIONS = (
+    # gRPC's own limit of 4 MiB is a small image.
+    ("grpc.max_receive_message_length", LARGEST_ANSWER),
+    ("grpc.max_send_message_length", LARGEST_ANSWER),
+    # A PNG is compressed already: nothing is unpacked.
+    ("grpc.compression_enabled_algorithms_bitset", 1),
+)
 _REFUSALS = (
     grpc.StatusCode.INVALID_ARGUMENT,
     grpc.StatusCode.NOT_FOUND,
@@ -34,20 +40,16 @@ def predict_png(
         request.model_spec.version.value = version
     request.inputs["image_bytes"].CopyFrom(make_tensor_proto([image]))
     request.output_filter.append(output)
-    options = [
-        ("grpc.max_receive_message_length", _LARGEST),
-        ("grpc.max_send_message_length", _LARGEST),
-    ]
-    with grpc.insecure_channel(server, options) as channel:
+    with grpc.insecure_channel(server, _OPTIONS) as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         try:
             response = stub.Predict(request, timeout=timeout)
         except grpc.RpcError as error:
             raise _explained(error, server, timeout) from error
-    try:
-        return response.outputs[output].string_val[0]
-    except IndexError as error:
-        raise ServingError(f"{server} answers without {output}.") from error
+    answer = response.outputs[output].string_val  # empty if there is no such output
+    if len(answer) != 1:
+        raise ServingError(f"{server} answers without {output}.")
+    return answer[0]
 
 
 def _explained(error: grpc.RpcError, server: str, timeout: float) -> ServingError:
@@ -60,4 +62,4 @@ def _explained(error: grpc.RpcError, server: str, timeout: float) -> ServingErro
             f"for gRPC?"
         )
     kind = RefusedError if code in _REFUSALS else ServingError
-    return kind(f"{server} answers {code.name}: {error.details()}")
+    return kind(f"{server} answers {code.name}: {printable(error.details())}")

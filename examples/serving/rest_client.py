@@ -1,10 +1,21 @@
-"""One image to the server over REST."""
+"""One image to the server over REST, with nothing but Python's own library."""
 
 import base64
-import binascii
+import contextlib
+import http.client
+import json
+import queue
+import threading
+import time
+from collections.abc import Callable
+from urllib.parse import quote
 
-import requests
-from errors import RefusedError, ServingError
+from errors import LARGEST_ANSWER, RefusedError, ServingError, printable
+
+_LARGEST_ERROR = 1 << 16
+# Brackets and commas of an answer in JSON; one of two PNGs has eight. Millions of them
+# would take gigabytes as Python's objects, or more depth than Python has.
+_MOST_PARTS = 100
 
 
 def predict_png(
@@ -16,7 +27,7 @@ def predict_png(
     version: int | None = None,
     timeout: float = 30.0,
 ) -> bytes:
-    """Sends an encoded image, returns a PNG.
+    """Sends an encoded image, returns what the server says is a PNG.
 
     The signature is `serve_png`: that of `serve_bytes` would also answer with every
     label as a number in JSON, megabytes of them.
@@ -27,49 +38,122 @@ def predict_png(
         output: `"label_png_bytes"` or `"color_png_bytes"`.
         model: Its name in models.config.
         version: Number of the version; `None` for the newest.
-        timeout: Seconds to wait for a connection, and for the answer.
+        timeout: Seconds until the whole answer must be there.
 
     Returns:
         The bytes of a PNG of the image's size.
 
     Raises:
         RefusedError: If the server does not take the request.
-        ServingError: If it cannot be reached, is too slow or fails.
+        ServingError: If it cannot be reached, is too slow, fails, sends elsewhere or
+            answers with something else.
     """
     which = "" if version is None else f"/versions/{version}"
+    path = f"/v1/models/{quote(model, safe='')}{which}:predict"
     request = {
         "signature_name": "serve_png",
         "instances": [{"image_bytes": {"b64": base64.b64encode(image).decode()}}],
     }
+    body = json.dumps(request).encode()
+    end = time.monotonic() + timeout
     try:
-        response = requests.post(
-            f"http://{server}/v1/models/{model}{which}:predict",
-            json=request,
-            timeout=timeout,
-        )
-    except requests.Timeout as error:
+        status, answer = _in_time(lambda: _post(server, path, body, end), timeout)
+    except TimeoutError as error:
         raise ServingError(f"{server} did not answer within {timeout:g} s.") from error
-    except requests.RequestException as error:
+    except http.client.HTTPException as error:
+        raise ServingError(
+            f"{server} does not speak HTTP, or broke off ({type(error).__name__}); is "
+            f"this its port for REST?"
+        ) from error
+    except (OSError, ValueError) as error:
         raise ServingError(
             f"Cannot reach a server at {server}; is it running, and is this its port "
             f"for REST?"
         ) from error
-    return _png(response, output, server)
+    return _png(status, answer, output, server)
 
 
-def _png(response: requests.Response, output: str, server: str) -> bytes:
+def _in_time(run: Callable[[], object], seconds: float) -> object:
+    """Calls `run` in a thread of its own; raises TimeoutError if it takes too long.
+
+    A socket's timeout starts anew with each byte, and finding an address has none.
+    """
+    results = queue.SimpleQueue()
+
+    def work():
+        try:
+            results.put((run(), None))
+        except Exception as error:
+            results.put((None, error))
+
+    threading.Thread(target=work, daemon=True).start()  # the process need not wait
     try:
-        answer = response.json()
-    except ValueError as error:
+        result, error = results.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError from None
+    if error is not None:
+        raise error
+    return result
+
+
+def _post(server: str, path: str, body: bytes, end: float) -> tuple[int, bytes]:
+    """Returns status and body; redirections are not followed, nothing is unpacked."""
+    connection = http.client.HTTPConnection(server, timeout=end - time.monotonic())
+    with contextlib.closing(connection):
+        headers = {"Content-Type": "application/json", "Connection": "close"}
+        connection.request("POST", path, body, headers)
+        response = connection.getresponse()
+        target = response.getheader("Location")
+        if 300 <= response.status < 400:
+            raise ServingError(
+                f"{server} answers {response.status} and sends to {printable(target)}; "
+                f"the image goes to no other server than that of --server."
+            )
+        packing = response.getheader("Content-Encoding", "identity")
+        if packing != "identity":
+            raise ServingError(
+                f"{server} answers with {printable(packing)}, which was not asked for."
+            )
+        if response.status != 200:
+            return response.status, _read(response, _LARGEST_ERROR, end)
+        answer = _read(response, LARGEST_ANSWER, end)
+    if len(answer) > LARGEST_ANSWER:
         raise ServingError(
-            f"{server} answers {response.status_code} without JSON; is this the port "
-            f"for REST?"
-        ) from error
-    if not response.ok:
-        kind = RefusedError if response.status_code < 500 else ServingError
-        reason = answer.get("error", answer) if isinstance(answer, dict) else answer
-        raise kind(f"{server} answers {response.status_code}: {reason}")
+            f"{server} answers with more than {LARGEST_ANSWER >> 20} MB; is this a "
+            f"model of export.py?"
+        )
+    return response.status, answer
+
+
+def _read(response: http.client.HTTPResponse, most: int, end: float) -> bytes:
+    """Returns the body; of one with more than `most` bytes at least one more."""
+    if (response.length or 0) > most:
+        return bytes(most + 1)
+    answer = bytearray()
+    while len(answer) <= most and (part := response.read1(1 << 16)):
+        answer += part
+        if time.monotonic() > end:  # nobody waits for it any more
+            raise TimeoutError
+    return bytes(answer)
+
+
+def _png(status: int, content: bytes, output: str, server: str) -> bytes:
     try:
-        return base64.b64decode(answer["predictions"][0][output]["b64"], validate=True)
-    except (KeyError, IndexError, TypeError, binascii.Error) as error:
-        raise ServingError(f"{server} answers without {output}: {answer}") from error
+        if status == 200 and sum(map(content.count, (b"[", b"{", b","))) > _MOST_PARTS:
+            raise ServingError(f"{server} answers without {output}.")
+        answer = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ServingError(
+            f"{server} answers {status} without JSON; is this the port for REST?"
+        ) from error
+    if status != 200:
+        kind = RefusedError if status < 500 else ServingError
+        reason = answer.get("error", answer) if isinstance(answer, dict) else answer
+        raise kind(f"{server} answers {status}: {printable(reason)}")
+    try:
+        (row,) = answer["predictions"]
+        return base64.b64decode(row[output]["b64"], validate=True)
+    except (LookupError, TypeError, ValueError) as error:
+        raise ServingError(
+            f"{server} answers without {output}: {printable(answer)}"
+        ) from error

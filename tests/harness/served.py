@@ -9,9 +9,10 @@ import base64
 import json
 import threading
 from concurrent import futures
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import numpy as np
 import tensorflow as tf
@@ -84,6 +85,33 @@ def rest_server(model: ServedModel, name: str = "lraspp"):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def raw_server(answer):
+    """Calls `answer(socket, request)` for each request over HTTP; yields "host:port".
+
+    The connection ends with the call; that the client hangs up meanwhile is no fault.
+    """
+
+    class Handler(StreamRequestHandler):
+        def handle(self):
+            head = b"".join(iter(self.rfile.readline, b"\r\n"))
+            length = int(head.lower().split(b"content-length:")[1].split()[0])
+            with suppress(OSError):
+                answer(self.request, head + self.rfile.read(length))
+
+    class Server(ThreadingTCPServer):
+        daemon_threads = True
+        block_on_close = False
+
+    server = Server(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield f"127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()
