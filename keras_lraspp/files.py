@@ -229,6 +229,31 @@ def is_whole(path: Path) -> bool:
         return False
 
 
+def walk_files(folder: Path, refused: list[Path] | None = None) -> Iterator[Path]:
+    """Yields the files below a folder, also of linked folders; hidden ones left out.
+
+    A folder comes once: links to where the walk has been already are passed over, so
+    that one which leads back does no harm. `refused` gets the folders that may not be
+    read.
+    """
+    refused = [] if refused is None else refused
+    seen: set[tuple[int, int]] = set()
+    waiting = [folder]  # it, and links to folders, which come after what is really here
+    while waiting:
+        top = waiting.pop(0)
+        walk = os.walk(top, onerror=lambda error: refused.append(Path(error.filename)))
+        for parent, folders, names in walk:
+            status = os.stat(parent)
+            if (status.st_dev, status.st_ino) in seen:
+                folders.clear()
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            linked = (Path(parent, name) for name in folders)
+            waiting += (path for path in linked if path.is_symlink())
+            yield from (Path(parent, name) for name in names if name[0] != ".")
+
+
 def remove_leftovers(root: Path, folders: str) -> None:
     """Removes temporary folders of processes that were killed some time ago.
 

@@ -71,7 +71,7 @@ PLACES = {
     "video": ("a.mp4", read_video),
     "list": ("train.txt", lambda path: FileList(path.parent, "train", num_classes=2)),
     "image in a list": ("a.png", listed),
-    "list of names": ("train.txt", read_names),
+    "list of names": ("train.txt", lambda path: read_names(path, path.parent, ".jpg")),
     "shards": ("shards.json", lambda path: Shards(path.parent, "train")),
     "zip archive": ("a.zip", lambda path: unpack_archives([path], path.parent, ["x"])),
     "mask of SBD": ("a.mat", _read_mask),

@@ -1,15 +1,20 @@
 """Pairing of image and label files by name, and missing labels."""
 
 import os
+import re
+import unicodedata
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path, PurePosixPath
 
 from keras_lraspp.errors import InputError, abbreviate
+from keras_lraspp.files import walk_files
 from keras_lraspp.schema import read_text
 
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
 LABEL_EXTENSIONS = (".png", ".bmp", ".tif", ".tiff")
+_EXTENSION = re.compile(rf"({'|'.join(map(re.escape, IMAGE_EXTENSIONS))})$", re.I)
 
 LARGEST_LIST = 64 << 20  # bytes of a list of files; a path has about a hundred
 
@@ -52,6 +57,22 @@ def keep_labelled(
             )
         warnings.warn(f"{message}; they are left out.", stacklevel=3)
     return tuple(image for image, _ in kept), tuple(label for _, label in kept)
+
+
+def find_listed(root: Path, text: str) -> Path:
+    """The file that a list means: as it says, or as other systems write it.
+
+    Where there is no such file, quotes, a leading slash, backslashes and the other form
+    of accented letters are tried.
+    """
+    path = root / text
+    if path.exists():
+        return path
+    plain = text.strip("\"'").replace("\\", "/").lstrip("/")
+    for form in (plain, *(unicodedata.normalize(f, plain) for f in ("NFC", "NFD"))):
+        if (root / form).exists():
+            return root / form
+    return path
 
 
 def check_names(
@@ -149,9 +170,11 @@ def _by_name(
     """Files below a folder by their path in it, without suffix and extension."""
     files: dict[str, Path] = {}
     others = {*others}
-    for path in sorted(folder.rglob(f"*{suffix}.*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if hidden or path.suffix.lower() not in extensions or path in others:
+    found = sorted(walk_files(folder))
+    warn_left_out(folder, found, {*IMAGE_EXTENSIONS, *LABEL_EXTENSIONS})
+    for path in found:
+        fits = path.suffix.lower() in extensions and path.stem.endswith(suffix)
+        if not fits or path in others:
             continue
         name = path.relative_to(folder).with_suffix("").as_posix()
         name = name[: len(name) - len(suffix)]
@@ -163,11 +186,40 @@ def _by_name(
     return files
 
 
-def read_names(path: Path) -> list[str]:
-    """Reads names of images, one on each line; of a path or pair the image's stem."""
+def warn_left_out(
+    folder: Path, files: Iterable[Path], extensions: Collection[str]
+) -> None:
+    """Warns of files in a folder that are of other kinds, as `.heic`."""
+    kinds = Counter(path.suffix.lower() or "no extension" for path in files)
+    other = [
+        f"{count} {kind}"
+        for kind, count in sorted(kinds.items(), key=lambda row: (-row[1], row[0]))
+        if kind not in extensions
+    ]
+    if other:
+        warnings.warn(
+            f"Files of other kinds in {folder} are left out: {abbreviate(other)}.",
+            stacklevel=4,
+        )
+
+
+def read_names(path: Path, folder: Path, extension: str) -> list[str]:
+    """Reads names of images, one on each line, without folder and extension.
+
+    Of a line `image label` the first is the image; names may hold dots and blanks.
+    `folder` and `extension` are those of the images, to see which is meant.
+    """
     mend = "it is a list with the name of an image on each line"
     lines = read_text(path, mend=mend, most=LARGEST_LIST).split("\n")
-    names = [Path(line.split()[0]).stem for line in lines if line.strip()]
+    lines = [line.strip() for line in lines if line.strip()]
+    names = []
+    for line in lines:
+        whole, first = (
+            re.sub(_EXTENSION, "", PurePosixPath(text.replace("\\", "/")).name)
+            for text in (line, line.split()[0])
+        )
+        is_whole = whole == first or (folder / f"{whole}{extension}").is_file()
+        names.append(whole if is_whole else first)
     if not names:
         raise InputError(f"The list {path} is empty; unpack the data set again.")
     return names

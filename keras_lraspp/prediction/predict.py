@@ -24,10 +24,10 @@ from keras_lraspp.classes import (
     compare_classes,
     resolve_classes,
 )
-from keras_lraspp.data.pairing import LARGEST_LIST
+from keras_lraspp.data.pairing import LARGEST_LIST, find_listed, warn_left_out
 from keras_lraspp.devices import precision_policy
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.files import check_regular
+from keras_lraspp.files import check_regular, walk_files
 from keras_lraspp.images import MAX_PIXELS, read_image
 from keras_lraspp.inference.tta import InferenceOptions
 from keras_lraspp.models.keras_file import find_classes, load_weights, open_weights
@@ -201,9 +201,11 @@ def find_images(source: Path, output_dir: Path) -> ImageFiles:
     """
     if source.is_dir():
         refused = []
-        found = _filter_images(_walk(source, refused), source, output_dir)
+        files = [*walk_files(source, refused)]
+        found = _filter_images(files, source, output_dir)
         if not found + refused:
-            _raise_no_image(source)
+            _raise_no_image(source, files)
+        warn_left_out(source, files, _SUFFIXES)
         return ImageFiles(source, sorted(found + refused))
     if os.path.lexists(source):
         if source.suffix.lower() == ".txt":
@@ -220,14 +222,6 @@ def find_images(source: Path, output_dir: Path) -> ImageFiles:
             f"pattern, and write ** for any sub-folders."
         )
     return ImageFiles(root, found)
-
-
-def _walk(folder: Path, refused: list[Path]) -> Iterator[Path]:
-    """Yields the files below a folder; `refused` gets the folders not to be read."""
-    walk = os.walk(folder, onerror=lambda error: refused.append(Path(error.filename)))
-    for parent, folders, names in walk:
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(parent, name) for name in names)
 
 
 def _match_pattern(pattern: Path) -> tuple[Path, Iterator[Path]]:
@@ -268,8 +262,8 @@ def _is_below(path: Path, folder: str) -> bool:
     return os.path.realpath(path).startswith(os.path.join(folder, ""))
 
 
-def _raise_no_image(folder: Path) -> None:
-    video = next((path for path in sorted(_walk(folder, [])) if is_video(path)), None)
+def _raise_no_image(folder: Path, files: Sequence[Path]) -> None:
+    video = next((path for path in sorted(files) if is_video(path)), None)
     hint = ""
     if video:
         hint = f" A video is segmented by itself: --input={shlex.quote(str(video))}."
@@ -296,11 +290,20 @@ def _read_list(path: Path) -> ImageFiles:
     if any("\0" in name for name in chosen):
         raise InputError(f"The list {path} is not text; write one image per line.")
     # Links are not resolved: a result is named after the one that was listed.
-    images = [Path(os.path.abspath(path.parent / name)) for name in chosen]
+    images = [Path(os.path.abspath(_listed_image(path.parent, n))) for n in chosen]
     if not images:
         raise InputError(f"The list {path} names no image; write one per line.")
     root = Path(os.path.commonpath({image.parent for image in images}))
     return ImageFiles(root, list(dict.fromkeys(images)))
+
+
+def _listed_image(folder: Path, line: str) -> Path:
+    """The file that a line of a list names; of `image label` it is the first."""
+    path = find_listed(folder, line)
+    if not path.exists():
+        first = find_listed(folder, line.split()[0])
+        return first if first.exists() else path
+    return path
 
 
 def _label_ids(classes: ClassSet):

@@ -174,7 +174,7 @@ def test_a_folder_that_cannot_be_written(trained, tmp_path):
         ({"opacity": 2}, "opacity"),
         ({"precision": "float8"}, "float8"),
         ({"outputs": ["colors"]}, "predict.outputs .* not 'colors'"),
-        ({"palette": "gone.json"}, "Cannot read the palette gone.json"),
+        ({"palette": "gone.json"}, "Cannot read gone.json"),
         ({"label_ids": True}, "Cityscapes' 19 classes; of these 11 the first is 'sky'"),
         ({"scales": ()}, "scales"),
     ],

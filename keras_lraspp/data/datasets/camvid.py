@@ -123,7 +123,7 @@ def _find_layout(root: Path, split: str) -> _Layout | None:
 
 def _list_cambridge(root: Path, split: str, missing_label: str, name: str) -> Dataset:
     list_path = root / f"{split}.txt"
-    stems = read_names(list_path)
+    stems = read_names(list_path, root / _CAMBRIDGE.images, ".png")
     images = [root / _CAMBRIDGE.images / f"{stem}.png" for stem in stems]
     labels = [root / _CAMBRIDGE.labels / f"{stem}_L.png" for stem in stems]
     check_images_exist(images, list_path)

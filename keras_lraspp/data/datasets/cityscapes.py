@@ -12,6 +12,7 @@ from keras_lraspp.errors import InputError
 
 _SPLITS = ("train", "val", "test", "train_extra")
 ANNOTATIONS = ("gtFine", "gtCoarse")
+_IMAGES = "leftImg8bit"
 _IMAGE_END = "_leftImg8bit.png"
 TRAIN_IDS, LABEL_IDS = "labelTrainIds", "labelIds"
 
@@ -49,7 +50,7 @@ def Cityscapes(  # named as the data set is
     Raises:
         InputError: If there are no images, or images without label.
     """
-    root = Path(root)
+    root = cityscapes_tree(Path(root))
     folders = tuple(train_splits) if split == "train" else (split,)
     for folder in folders or ("",):
         check_split_name(name, folder, _SPLITS)
@@ -76,8 +77,14 @@ def Cityscapes(  # named as the data set is
     )
 
 
+def cityscapes_tree(root: Path) -> Path:
+    """The folder with `leftImg8bit`: `root`, or the only one in it that has that."""
+    inside = [path.parent for path in root.glob(f"*/{_IMAGES}") if path.is_dir()]
+    return inside[0] if not (root / _IMAGES).is_dir() and len(inside) == 1 else root
+
+
 def _find_images(root: Path, folder: str) -> list[Path]:
-    pattern = f"leftImg8bit/{folder}/*/*{_IMAGE_END}"
+    pattern = f"{_IMAGES}/{folder}/*/*{_IMAGE_END}"
     images = sorted(root.glob(pattern))
     if not images:
         raise InputError(_how_to_get(root / pattern, root, folder))

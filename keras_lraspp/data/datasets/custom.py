@@ -11,6 +11,7 @@ from keras_lraspp.data.label_spec import read_label_spec
 from keras_lraspp.data.pairing import (
     LARGEST_LIST,
     check_names,
+    find_listed,
     keep_labelled,
     pair_folders,
 )
@@ -98,8 +99,8 @@ def FileList(  # named as the other data sets are
     rows = _read_rows(list_path, separator)
     kept = _hold_out([row[0] for row in rows], split, holdout)
     rows = [rows[index] for index in kept]
-    images = tuple(root / row[0] for row in rows)
-    labels = tuple(root / row[1] for row in rows if len(row) == 2)
+    images = tuple(find_listed(root, row[0]) for row in rows)
+    labels = tuple(find_listed(root, row[1]) for row in rows if len(row) == 2)
     check_images_exist(images, list_path)
     if labels:
         if match_names:
@@ -270,11 +271,15 @@ def _read_rows(path: Path, separator: str | None) -> list[list[str]]:
 def check_images_exist(images: Sequence[Path], list_path: Path) -> None:
     """Refuses a list that names images which do not exist."""
     missing = [image for image in images if not image.is_file()]
-    if missing:
-        raise InputError(
-            f"{len(missing)} of {len(images)} images in {list_path} do not exist: "
-            f"{abbreviate(missing)}; correct the list or the folder (--data_root)."
-        )
+    if not missing:
+        return
+    mend = "correct the list or the folder (--data_root)"
+    if missing == [images[0]] and len(images) > 1:
+        mend = "if the first line is a heading, begin it with #"
+    raise InputError(
+        f"{len(missing)} of {len(images)} images in {list_path} do not exist: "
+        f"{abbreviate(missing)}; {mend}."
+    )
 
 
 def check_split_name(name: str, split: str, splits: Collection[str]) -> None:

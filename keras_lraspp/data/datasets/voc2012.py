@@ -86,15 +86,21 @@ def voc_tree(root: Path) -> Path:
     )
 
 
+def read_voc_list(tree: Path, file: str) -> list[str]:
+    """Reads the names in a list of a VOC tree, as `train.txt`."""
+    return read_names(tree / LISTS / file, tree / "JPEGImages", ".jpg")
+
+
 def _names(tree: Path, split: str, augmented: bool) -> list[str]:
     lists = tree / LISTS
     if not augmented:
-        return read_names(lists / f"{split}.txt")
+        return read_voc_list(tree, f"{split}.txt")
     train_aug, added = lists / "trainaug.txt", lists / "aug.txt"
     if train_aug.is_file():
-        return read_names(train_aug)
+        return read_voc_list(tree, train_aug.name)
     if added.is_file():
-        return [*dict.fromkeys(read_names(lists / "train.txt") + read_names(added))]
+        names = read_voc_list(tree, "train.txt") + read_voc_list(tree, added.name)
+        return [*dict.fromkeys(names)]
     raise InputError(
         f"There is neither {train_aug} nor {added}; make them with `keras-lraspp data "
         f"prepare voc --root={shlex.quote(str(tree))} --sbd=DIR`, or set "

@@ -6,7 +6,6 @@ import shutil
 import stat
 import zipfile
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import ModuleType
 from typing import NamedTuple
@@ -52,13 +51,13 @@ def unpack_archives(
     jobs, needed = [], 0
     for archive in archives:
         for member in _list_members(archive, folders):
-            target = root / member.filename
+            target = root / _place(member.filename, folders)
             if not (target.is_file() and target.stat().st_size == member.file_size):
-                jobs.append((str(archive), member.filename))
+                jobs.append((str(archive), member.filename, target))
                 needed += member.file_size
     _check_space(root, needed)
     map_processes(
-        partial(_unpack_file, root),
+        _unpack_file,
         jobs,
         description="unpacking",
         unit="file",
@@ -69,13 +68,13 @@ def unpack_archives(
     return len(jobs)
 
 
-def _unpack_file(root: Path, job: tuple[str, str]) -> None:
-    archive, name = job
+def _unpack_file(job: tuple[str, str, Path]) -> None:
+    archive, name, target = job
     try:
         content = _open_archive(archive).read(name)
     except _DAMAGE as error:
         raise InputError(_damaged(archive, error)) from error
-    with replacing(root / name, sync=False) as path:
+    with replacing(target, sync=False) as path:
         path.write_bytes(content)
 
 
@@ -106,9 +105,18 @@ def _list_members(archive: Path, folders: Sequence[str]) -> list[zipfile.ZipInfo
     return [
         member
         for member in members
-        if PurePosixPath(member.filename).parts[0] in folders
+        if _place(member.filename, folders) is not None
         and PurePosixPath(member.filename).suffix.lower() in _KINDS
     ]
+
+
+def _place(name: str, folders: Sequence[str]) -> PurePosixPath | None:
+    """Where a member belongs; archives packed anew may have a folder around theirs."""
+    parts = PurePosixPath(name).parts
+    for start in range(min(2, len(parts))):
+        if parts[start] in folders:
+            return PurePosixPath(*parts[start:])
+    return None
 
 
 def _check_member(archive: Path, member: zipfile.ZipInfo) -> None:

@@ -8,8 +8,12 @@ import numpy as np
 from PIL import Image
 
 from keras_lraspp.classes import CLASS_SETS
-from keras_lraspp.data.datasets.voc2012 import ADDED_MASKS, LISTS, voc_tree
-from keras_lraspp.data.pairing import read_names
+from keras_lraspp.data.datasets.voc2012 import (
+    ADDED_MASKS,
+    LISTS,
+    read_voc_list,
+    voc_tree,
+)
 from keras_lraspp.data.prepare.archives import PrepareResult, import_optional
 from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.files import is_whole, open_regular, remove_leftovers, replacing
@@ -50,13 +54,11 @@ def prepare_voc(
     """
     import_optional("scipy.io", _INSTALL)
     tree, masks = voc_tree(Path(root)), _find_masks(Path(sbd))
-    train, val = (
-        read_names(tree / LISTS / f"{split}.txt") for split in ("train", "val")
-    )
+    train, val = (read_voc_list(tree, f"{split}.txt") for split in ("train", "val"))
     added = sorted({path.stem for path in masks.glob("*.mat")} - {*train, *val})
     lists = {"aug.txt": added, "trainaug.txt": train + added}
     for name, names in lists.items():
-        _check_list(tree / LISTS / name, names)
+        _check_list(tree, name, names)
     remove_leftovers(tree, ADDED_MASKS)
     targets = [tree / ADDED_MASKS / f"{name}.png" for name in added]
     jobs = [
@@ -130,8 +132,9 @@ def _find_masks(sbd: Path) -> Path:
     )
 
 
-def _check_list(path: Path, names: Sequence[str]) -> None:
-    if path.is_file() and {*read_names(path)} != {*names}:
+def _check_list(tree: Path, file: str, names: Sequence[str]) -> None:
+    path = tree / LISTS / file
+    if path.is_file() and {*read_voc_list(tree, file)} != {*names}:
         raise InputError(
             f"{path} is there and lists other images than SBD and train.txt do; move "
             "it away, or use it as it is."

@@ -45,6 +45,15 @@ def test_pairs_come_in_the_order_of_names(tmp_path):
     ]
 
 
+def test_a_tree_one_level_deeper_is_found(tmp_path):
+    write_frame(tmp_path / "cityscapes", "aachen_1", "labelTrainIds")
+    dataset = Cityscapes(tmp_path)
+    assert len(dataset) == 1 and dataset.root == tmp_path / "cityscapes"
+    write_frame(tmp_path / "other", "aachen_1", "labelTrainIds")
+    with pytest.raises(InputError, match="No images match"):
+        Cityscapes(tmp_path)  # which of the two?
+
+
 def test_label_ids_are_mapped_where_train_ids_are_not_complete(tmp_path):
     write_frame(tmp_path, "aachen_000001_000019", "labelTrainIds", "labelIds", value=33)
     write_frame(tmp_path, "aachen_000002_000019", "labelIds", value=7)

@@ -87,6 +87,21 @@ def test_row_1_images_that_do_not_exist(root):
         FileList(root, num_classes=3)
 
 
+def test_a_heading_is_recognised(root):
+    rows = "image label\nimages/a.png labels/a.png\nimages/b.png labels/b.png\n"
+    (root / "train.txt").write_text(rows)
+    with pytest.raises(InputError, match="if the first line is a heading, begin"):
+        FileList(root, num_classes=3)
+
+
+def test_lists_of_other_systems_are_read(root):
+    rows = "/images/a.png /labels/a.png\nimages\\b.png labels\\b.png\n"
+    (root / "train.txt").write_text(rows)
+    dataset = FileList(root, num_classes=3)
+    assert dataset.images == (root / "images/a.png", root / "images/b.png")
+    assert dataset.labels == (root / "labels/a.png", root / "labels/b.png")
+
+
 def test_row_2_labels_that_do_not_exist(root):
     (root / "labels/a.png").unlink()
     with pytest.raises(InputError, match="1 of 2 images have no label: .*images/a.png"):

@@ -42,6 +42,15 @@ def test_only_the_data_is_unpacked_and_once(tmp_path):
     assert path.read_bytes() == GOOD["gtFine/train/a/1_gtFine_labelIds.png"]
 
 
+def test_a_folder_around_the_data_is_left_out(tmp_path):
+    again = {f"cityscapes/{name}": content for name, content in GOOD.items()}
+    archive = trees.zipped(tmp_path / "again.zip", again)
+    assert unpack_archives([archive], tmp_path / "root", FOLDERS, progress=False) == 2
+    assert unpacked(tmp_path / "root") == {
+        name for name in GOOD if name.endswith(("Ids.png", "json"))
+    }
+
+
 def test_any_number_of_processes_unpacks_the_same(tmp_path):
     members = {f"gtFine/train/a/{i}.txt": bytes([i]) * i for i in range(1, 251)}
     archive = trees.zipped(tmp_path / "gt.zip", members)

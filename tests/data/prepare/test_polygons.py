@@ -111,7 +111,7 @@ COCO_FAULTS = {
     ),
     "a name missing": (
         {"categories": [{"id": 1}]},
-        r"categories\[0\]: `name` is missing, not text",
+        r"categories\[0\]: `name` is missing",
     ),
     "a size that is none": (
         {"images": [{"id": 1, "file_name": "a.jpg", "height": -1, "width": 9}]},
