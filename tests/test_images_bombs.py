@@ -17,8 +17,9 @@ import resource, sys, time
 from keras_lraspp.errors import InputError
 from keras_lraspp.images import read_image
 
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # MiB
+def peak():  # MiB; ru_maxrss begins with that of the parent
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if "VmHWM" in line) / 1024
 
 *paths, large = sys.argv[1:]
 for path in paths:
@@ -65,7 +66,7 @@ def test_row_49_takes_little_time_and_memory_and_row_50_is_named(tmp_path):
     files = {**CLAIMS, **{f"endless_{name}": ENDLESS[name] for name in ENDLESS}}
     paths = [str(write(tmp_path / name, content)) for name, content in files.items()]
     large = tmp_path / "large.png"
-    Image.new("RGB", (1500, 1500), 200).save(large)
+    Image.new("RGB", (3000, 3000), 200).save(large, compress_level=1)
     child = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", CHILD, *paths, str(large)],
         capture_output=True,
@@ -92,7 +93,6 @@ FLAT = {
     "lossy WebP": ("RGB", "WEBP", {"quality": 1, "method": 0}),
     "LZW": ("L", "TIFF", {"compression": "tiff_lzw"}),
     "deflate": ("1", "TIFF", {"compression": "tiff_adobe_deflate"}),
-    "zstd": ("1", "TIFF", {"compression": "zstd"}),
     "fax": ("1", "TIFF", {"compression": "group4"}),
     "bits": ("1", "BMP", {}),
     "PBM": ("1", "PPM", {}),
