@@ -164,27 +164,47 @@ def check_litert(content: bytes, path: str | Path) -> None:
     """Raises InputError unless a LiteRT file only computes, as `check_onnx`."""
     from ai_edge_litert import schema_py_generated as schema
 
-    names = {code: name for name, code in vars(schema.BuiltinOperator).items()}
-    types = {getattr(schema.TensorType, name): dtype for name, dtype in _LITERT_DTYPES}
     model = schema.Model.GetRootAs(content, 0)
     if model.SubgraphsLength() != 1:
         raise InputError(refusal(path, f"{model.SubgraphsLength()} graphs"))
-    graph = model.Subgraphs(0)
-    check_count(graph.OperatorsLength() + graph.TensorsLength(), path)
     if getattr(model, "ExternalBuffersLength", int)():
         raise InputError(refusal(path, "data in another file"))
+    graph = model.Subgraphs(0)
+    check_count(graph.OperatorsLength() + graph.TensorsLength(), path)
+    constants = _litert_constants(model, graph, path)
+    ready = {*constants, *graph.InputsAsNumpy().tolist()}
     operations = []
     for index in range(graph.OperatorsLength()):
         operator = graph.Operators(index)
+        inputs = operator.InputsAsNumpy().tolist() if operator.InputsLength() else []
+        needed = [*inputs[:2], *(one for one in inputs[2:] if one != -1)]
+        if not ready.issuperset(needed):  # LiteRT would read where nothing is
+            raise InputError(refusal(path, "an operation before its input is there"))
+        ready.update(operator.OutputsAsNumpy().tolist())
         code = model.OperatorCodes(operator.OpcodeIndex())
-        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        name = names.get(number, f"number {number}")
-        if name not in _LITERT:
-            custom = code.CustomCode() or b""
-            name = f"{name} {custom.decode(errors='replace')}".strip()
-            raise InputError(refusal(path, f"the operation {name}"))
-        inputs = [operator.Inputs(place) for place in range(operator.InputsLength())]
-        operations.append((name, inputs))
+        operations.append((_litert_name(code, path), inputs))
+    tables = (_LITERT_SHAPES, _LITERT_FACTORS)
+    check_sizes(operations, constants.get, *tables, path)
+
+
+def _litert_name(code, path: str | Path) -> str:
+    """Returns the name of an operation that is in the table."""
+    from ai_edge_litert.schema_py_generated import BuiltinOperator
+
+    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    names = {value: name for name, value in vars(BuiltinOperator).items()}
+    name = names.get(number, f"number {number}")
+    if name not in _LITERT:
+        custom = (code.CustomCode() or b"").decode(errors="replace")
+        raise InputError(refusal(path, f"the operation {name} {custom}".strip()))
+    return name
+
+
+def _litert_constants(model, graph, path: str | Path) -> dict[int, np.ndarray]:
+    """Returns the values of tensors by their index; bytes where NumPy has no type."""
+    from ai_edge_litert.schema_py_generated import TensorType
+
+    types = {getattr(TensorType, name): dtype for name, dtype in _LITERT_DTYPES}
     constants = {}
     for index in range(graph.TensorsLength()):
         tensor = graph.Tensors(index)
@@ -197,13 +217,11 @@ def check_litert(content: bytes, path: str | Path) -> None:
         buffer = model.Buffers(tensor.Buffer())
         if getattr(buffer, "Offset", int)() > 1:
             raise InputError(refusal(path, "data outside of its model"))
-        dtype = types.get(tensor.Type())
-        if buffer.DataLength() and dtype is not None:
-            values = np.frombuffer(bytes(buffer.DataAsNumpy()), dtype)
-            check_finite(values, path)
-            constants[index] = values
-    tables = (_LITERT_SHAPES, _LITERT_FACTORS)
-    check_sizes(operations, constants.get, *tables, path)
+        if buffer.DataLength() or 0 in shape:
+            data = bytes(buffer.DataAsNumpy()) if buffer.DataLength() else b""
+            constants[index] = np.frombuffer(data, types.get(tensor.Type(), "u1"))
+            check_finite(constants[index], path)
+    return constants
 
 
 _LITERT_DTYPES = (

@@ -192,7 +192,7 @@ def open_onnx(path: str | Path, threads: int | None = None) -> ExportedModel:
     try:
         content = check_onnx(content, path)
         session = onnxruntime.InferenceSession(
-            content, options, providers=["CPUExecutionProvider"]
+            content, options, providers=["CPUExecutionProvider"], enable_fallback=0
         )
         (given,) = session.get_inputs()
         if (given.name, given.type) != (INPUT, "tensor(uint8)"):
@@ -291,7 +291,7 @@ def add_entries(content: bytes, entries: dict[str, str]) -> bytes:
     return bytes(builder.Output())
 
 
-def read_entries(content: bytes) -> dict[str, str]:
+def read_entries(content: bytes, source: str = "The file") -> dict[str, str]:
     """Returns what `add_entries` wrote, if it did; InputError if it is damaged."""
     from ai_edge_litert import schema_py_generated as schema
 
@@ -300,7 +300,8 @@ def read_entries(content: bytes) -> dict[str, str]:
         entry = model.Metadata(index)
         if entry.Name() == KEY.encode():
             data = bytes(model.Buffers(entry.Buffer()).DataAsNumpy())
-            return parse_json(data, dict[str, str], f"metadata `{KEY}`", mend=MEND)
+            source = f"metadata `{KEY}` of {source}"
+            return parse_json(data, dict[str, str], source, mend=MEND)
     return {}
 
 
@@ -329,7 +330,7 @@ class LiteRTFile:
         self.outputs = _known(made)
         self.size = tuple(int(side) for side in pixels["shape"][1:3])
         shapes = {name: made[name]["shape"].tolist() for name in self.outputs}
-        entries = read_entries(content)
+        entries = read_entries(content, source)
         self.metadata = Metadata.of_entries(entries, _count(shapes), source)
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,15 +1,14 @@
-"""Exported files of strangers, which could do more than compute."""
+"""ONNX and LiteRT files of strangers, which could do more than compute."""
 
 import json
+import os
 import struct
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-import tensorflow as tf
 from onnx import TensorProto, helper, numpy_helper
-from tensorflow.core.protobuf import saved_model_pb2
 
 from harness.pixel_model import pixel_model, random_images
 from keras_lraspp.classes import generic_class_set
@@ -19,7 +18,6 @@ from keras_lraspp.export.onnx import export_onnx
 from keras_lraspp.export.runtimes import add_entries, open_exported
 
 IMAGES = random_images(1, 4, 6)
-SPEC = tf.TensorSpec((None, None, None, 3), tf.uint8, name="image")
 
 
 def onnx_file(path, nodes, constants=(), output="labels", kind=TensorProto.INT32):
@@ -257,230 +255,6 @@ def test_metadata_of_a_stranger(tmp_path, key, text, match):
     assert "export the model again" in str(caught.value)
 
 
-def saved_model(folder, call, **parts):
-    """Writes a SavedModel with the signature `serving_default`."""
-    module = tf.Module()
-    for name, part in parts.items():
-        setattr(module, name, part)
-    module.serve = tf.function(call, input_signature=[SPEC], autograph=False)
-    tf.saved_model.save(module, str(folder), signatures=module.serve)
-    return folder
-
-
-def whole(image):
-    return {"labels": tf.cast(image[..., 0], tf.int32)}
-
-
-def _writes(path):
-    def call(image):
-        tf.io.write_file(str(path), "owned")
-        return whole(image)
-
-    return call
-
-
-def _reads(path):
-    def call(image):
-        read = tf.strings.length(tf.io.read_file(str(path)))
-        return {"labels": whole(image)["labels"] + read}
-
-    return call
-
-
-def _python(path):
-    def call(image):
-        done = tf.numpy_function(lambda: np.int32(0), [], tf.int32)
-        return {"labels": whole(image)["labels"] + done}
-
-    return call
-
-
-def _loops(path):
-    def call(image):
-        turn = tf.while_loop(lambda i: i >= 0, lambda i: (tf.abs(i),), (0,))
-        return {"labels": whole(image)["labels"] + turn[0]}
-
-    return call
-
-
-def _draws(path):
-    return lambda image: {
-        "labels": whole(image)["labels"] + tf.random.uniform((), 0, 9, tf.int32)
-    }
-
-
-def _prints(path):
-    def call(image):
-        tf.print("owned", output_stream=f"file://{path}")
-        return whole(image)
-
-    return call
-
-
-@pytest.mark.parametrize(
-    "make, found",
-    [
-        (_writes, "WriteFile"),
-        (_reads, "ReadFile"),
-        (_python, "PyFunc"),
-        (_loops, "While"),
-        (_draws, "RandomUniformInt"),
-        (_prints, "PrintV2|StringFormat"),
-    ],
-)
-def test_a_saved_model_that_does_more_than_compute_is_refused(tmp_path, make, found):
-    written = tmp_path / "written"
-    folder = saved_model(tmp_path / "1", make(written))
-    with pytest.raises(InputError, match=f"1 is refused: .*the operation .*({found})"):
-        open_exported(folder).labels(IMAGES)
-    assert not written.exists()
-
-
-def test_a_table_of_a_saved_model_is_refused(tmp_path):
-    words = tmp_path / "words.txt"
-    words.write_text("a\nb\n")
-    table = tf.lookup.StaticHashTable(
-        tf.lookup.TextFileInitializer(str(words), tf.string, -2, tf.int64, -1), -1
-    )
-    folder = saved_model(tmp_path / "1", whole, table=table)
-    with pytest.raises(InputError, match="refused: it has (a table|the operation)"):
-        open_exported(folder)
-
-
-def test_variables_that_are_no_numbers(tmp_path):
-    weight = tf.Variable([1.0, np.nan])
-
-    def call(image):
-        return {"logits": tf.cast(image, tf.float32) * tf.reduce_sum(weight)}
-
-    folder = saved_model(tmp_path / "1", call, weight=weight)
-    with pytest.raises(InputError, match="1 has weights that are NaN or infinite"):
-        open_exported(folder)
-
-
-@pytest.fixture(scope="module")
-def harmless(tmp_path_factory):
-    folder = saved_model(tmp_path_factory.mktemp("saved") / "1", whole)
-    assert open_exported(folder).labels(IMAGES).shape == (1, 4, 6)
-    return folder / "saved_model.pb"
-
-
-def _function(meta):
-    """The function of the signature."""
-    names = {*meta.object_graph_def.concrete_functions}
-    library = meta.graph_def.library.function
-    return next(f for f in library if f.signature.name in names)
-
-
-def _restores(meta):
-    _function(meta).node_def.add(name="n", op="RestoreV2")
-
-
-def _restores_below(meta):
-    made = meta.graph_def.library.function.add()
-    made.signature.name = "hidden"
-    made.node_def.add(name="n", op="SaveV2")
-    node = _function(meta).node_def.add(name="n", op="StatefulPartitionedCall")
-    node.attr["f"].func.name = "other"
-    node.attr["f"].func.attr["F"].func.name = "hidden"  # of a function's attribute
-
-
-def _recursion(meta):
-    function = _function(meta)
-    node = function.node_def.add(name="n", op="PartitionedCall")
-    node.attr["f"].func.name = function.signature.name
-
-
-def _thousand_million_calls(meta):
-    for index in range(30):
-        made = meta.graph_def.library.function.add()
-        made.signature.name = f"f{index}"
-        for call in range(2 if index else 0):
-            made.node_def.add(name=f"n{call}", op=f"f{index - 1}")
-        made.node_def.add(name="n", op="NoOp")
-
-
-def _constant(meta):
-    tensor = _function(meta).node_def.add(name="n", op="Const").attr["value"].tensor
-    tensor.dtype = tf.float32.as_datatype_enum
-    tensor.tensor_shape.dim.add(size=1 << 40)
-    tensor.float_val.append(1)
-
-
-def _main_graph(meta):
-    meta.graph_def.node.add(name="n", op="WriteFile")
-
-
-def _orphan(meta):
-    made = meta.graph_def.library.function.add()
-    made.signature.name = "orphan"
-    made.node_def.add(name="n", op="EagerPyFunc")
-
-
-def _stand_in(meta):
-    _function(meta).attr["api_implements"].s = b"saver"
-
-
-def _twice(meta):
-    meta.graph_def.library.function.append(_function(meta))
-
-
-def _elsewhere(meta):
-    meta.asset_file_def.add(filename="../../etc/passwd")
-
-
-def _first_version(meta):
-    meta.ClearField("object_graph_def")
-
-
-def _variable(meta):
-    node = meta.object_graph_def.nodes.add()
-    node.variable.shape.dim.add(size=1 << 40)
-
-
-def _far(meta):
-    function = _function(meta)
-    for name, shape in (("a", [2]), ("b", [])):
-        tensor = function.node_def.add(name=name, op="Const").attr["value"].tensor
-        tensor.CopyFrom(tf.make_tensor_proto(np.full(shape, 1 << 20, "int32")))
-    function.node_def.add(name="n", op="Fill", input=["a:output:0", "b:output:0"])
-
-
-@pytest.mark.parametrize(
-    "change, found",
-    [
-        (_restores, "the operation RestoreV2"),
-        (_restores_below, "the operation SaveV2"),
-        (_recursion, "a function that calls itself"),
-        (_thousand_million_calls, "operations, more than 50000"),
-        (_constant, "values in"),
-        (_main_graph, "the operation WriteFile"),
-        (_orphan, "the operation EagerPyFunc"),
-        (_stand_in, "a stand-in for a function"),
-        (_twice, "two functions of one name"),
-        (_elsewhere, "the file '../../etc/passwd' elsewhere"),
-        (_first_version, "the form of TensorFlow 1"),
-        (_variable, "values in"),
-        (_far, "a Fill to"),
-    ],
-)
-def test_what_a_saved_model_should_not_have(tmp_path, harmless, change, found):
-    saved = saved_model_pb2.SavedModel.FromString(harmless.read_bytes())
-    change(saved.meta_graphs[0])
-    (tmp_path / "saved_model.pb").write_bytes(saved.SerializeToString())
-    with pytest.raises(InputError, match=f"is refused: it has .*{found}"):
-        open_exported(tmp_path)
-
-
-def test_a_pipe_in_a_saved_model_is_not_waited_for(tmp_path, harmless):
-    import os
-
-    (tmp_path / "saved_model.pb").write_bytes(harmless.read_bytes())
-    os.mkfifo(tmp_path / "fingerprint.pb")
-    with pytest.raises(InputError, match="fingerprint.pb is neither a file nor"):
-        open_exported(tmp_path)
-
-
 @pytest.fixture(scope="module")
 def litert(tmp_path_factory):
     path = tmp_path_factory.mktemp("litert") / "a.tflite"
@@ -493,6 +267,8 @@ def litert_changed(content: bytes, change) -> bytes:
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    for operator in model.subgraphs[0].operators:
+        operator.inputs = [*operator.inputs]  # what was read cannot be written
     change(model, schema)
     builder = flatbuffers.Builder(len(content))
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
@@ -517,6 +293,15 @@ def _huge_tensor(model, schema):
     model.subgraphs[0].tensors[0].shape = [1, 1 << 20, 1 << 20, 3]
 
 
+def _too_early(model, schema):
+    first, *_, last = model.subgraphs[0].operators
+    first.inputs = [last.outputs[0], *first.inputs[1:]]
+
+
+def _no_weights(model, schema):
+    model.subgraphs[0].operators[1].inputs[1] = -1
+
+
 def _nan_weights(model, schema):
     for buffer in model.buffers:
         if buffer.data is not None and len(buffer.data) == 60:  # the kernel
@@ -532,6 +317,8 @@ def _nan_weights(model, schema):
         ),
         (_code("CUSTOM"), "is refused: it has the operation CUSTOM Evil"),
         (_second_graph, "is refused: it has 2 graphs"),
+        (_too_early, "is refused: it has an operation before its input"),
+        (_no_weights, "is refused: it has an operation before its input"),
         (_huge_tensor, "is refused: it has a tensor of the shape"),
         (_nan_weights, "has weights that are NaN"),
     ],
@@ -554,8 +341,6 @@ def test_metadata_of_a_stranger_in_litert(tmp_path, litert):
 
 @pytest.mark.parametrize("ending", [".onnx", ".tflite", ""])
 def test_what_is_no_regular_file(tmp_path, ending):
-    import os
-
     path = tmp_path / f"a{ending}"
     os.mkfifo(path if ending else tmp_path / "saved_model.pb")
     with pytest.raises(InputError, match="is a pipe, not a file|is no exported model"):
