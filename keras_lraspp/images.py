@@ -33,6 +33,7 @@ _MOST_READS, _MOST_HEADER_BYTES = 2**17, 2**25
 # The last bytes of a whole file.
 _ENDS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
 _ORIENTATION = 0x0112  # EXIF tag; 1 is upright
+_PNG_EXIF = {"exif", "Raw profile type exif", "XML:com.adobe.xmp"}  # in `info`
 _PLANAR = 284  # TIFF tag
 _TURNS = {  # EXIF orientation: what makes the image upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -411,27 +412,11 @@ def _ends_well(path: Path, image: Image.Image) -> bool:
         return file.read() == end
 
 
-def size_mismatch(
-    image_path: Path,
-    image_size: tuple[int, int],
-    label_path: Path,
-    label_size: tuple[int, int],
-) -> str | None:
-    """Says how a label's height and width differ from its image's; `None` if not."""
-    if tuple(image_size) == tuple(label_size):
-        return None
-    with open_image(image_path) as image:
-        turned = exif_orientation(image)
-    advice = "labels are never resized here: correct one of the two"
-    if turned != 1:
-        advice = (
-            f"the image has the EXIF orientation {turned}: save it upright, as its "
-            "label is, without that tag"
-        )
-    return (
-        f"{image_path} is {image_size[0]}x{image_size[1]} (height x width) but its "
-        f"label {label_path} is {label_size[0]}x{label_size[1]}; {advice}."
-    )
+def header_orientation(image: Image.Image) -> int:
+    """As `exif_orientation`, of a PNG only what stands before its pixels."""
+    if image.format == "PNG" and not _PNG_EXIF & image.info.keys():
+        return 1
+    return exif_orientation(image)
 
 
 def exif_orientation(image: Image.Image) -> int:

@@ -29,7 +29,6 @@ from keras_lraspp.images import (
     EncodedImage,
     check_image_file,
     read_image,
-    size_mismatch,
 )
 
 
@@ -300,22 +299,6 @@ def test_row_16_a_cut_file_is_found(tmp_path, kind, share):
 def test_the_size_is_that_of_the_stored_pixels(tmp_path):
     path = save(tmp_path / "a.jpg", noise(11, 17), exif=exif_with(6))
     assert check_image_file(path) == (11, 17)
-
-
-def test_row_11_sizes_that_differ(tmp_path):
-    image, label = save(tmp_path / "a.png", noise(4, 6)), tmp_path / "label.png"
-    assert size_mismatch(image, (4, 6), label, (4, 6)) is None
-    assert size_mismatch(image, (4, 6), label, (4, 7)) == (
-        f"{image} is 4x6 (height x width) but its label {label} is 4x7; labels are "
-        "never resized here: correct one of the two."
-    )
-
-
-def test_row_15_sizes_that_differ_by_an_orientation(tmp_path):
-    image = save(tmp_path / "a.jpg", noise(4, 6), exif=exif_with(8))
-    message = size_mismatch(image, (4, 6), tmp_path / "label.png", (6, 4))
-    assert "a.jpg is 4x6" in message and "label.png is 6x4" in message
-    assert "EXIF orientation 8: save it upright, as its label is" in message
 
 
 DATASET = dataset_of([])

@@ -14,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_lraspp.data.dataset import Dataset, SegmentationDataset
+from keras_lraspp.data.decode import load_image, size_mismatch
 from keras_lraspp.data.label_spec import check_class_count, read_label
 from keras_lraspp.data.label_values import (
     LabelValues,
@@ -28,7 +29,12 @@ from keras_lraspp.data.label_values import (
 )
 from keras_lraspp.data.pairing import keep_labelled
 from keras_lraspp.errors import InputError, abbreviate
-from keras_lraspp.images import DamagedFileError, check_image_file, size_mismatch
+from keras_lraspp.images import (
+    DamagedFileError,
+    check_image_file,
+    header_orientation,
+    open_image,
+)
 from keras_lraspp.parallel import map_threads, processors
 
 MOST_SKIPPED = 0.01  # share of the data set
@@ -255,19 +261,19 @@ def quick_check(dataset: SegmentationDataset, index: int) -> SampleReport:
         return full_check(dataset, index)._replace(stats=None)
 
     def read() -> SampleReport:
-        size = check_image_file(dataset.images[index])
-        return _check_label(dataset, index, size)[0]
+        check_image_file(dataset.images[index])
+        return _check_label(dataset, index, dataset.size(index))[0]
 
     return _report_errors(index, read)
 
 
 def full_check(dataset: SegmentationDataset, index: int) -> SampleReport:
     """Reads all of a sample, checks it and counts what is in it."""
-    from keras_lraspp.data.decode import load_image
 
     def read() -> SampleReport:
         if isinstance(dataset, Dataset):
-            image = np.asarray(load_image(dataset.images[index]))
+            path, upright = dataset.images[index], dataset.is_upright
+            image = np.asarray(load_image(path, upright=upright))
             report, label = _check_label(dataset, index, image.shape[:2])
         else:
             report = SampleReport(index)
@@ -296,9 +302,23 @@ def _check_label(dataset: Dataset, index: int, size: tuple[int, int]):
     image_path, label_path = dataset.images[index], dataset.labels[index]
     label = read_label(label_path, dataset)
     fault = size_mismatch(image_path, size, label_path, label.shape)
+    if fault is None and dataset.orientation == "refuse":
+        fault = _explain_orientation(image_path)
     illegal = tuple(illegal_values(label, dataset))
     values = count_values(label, label_path if means_values(dataset) else None)
     return SampleReport(index, fault=fault, illegal=illegal, values=values), label
+
+
+def _explain_orientation(path: Path) -> str | None:
+    with open_image(path) as image:
+        orientation = header_orientation(image)
+    if orientation == 1:
+        return None
+    return (
+        f"{path} has the EXIF orientation {orientation}, so what is seen are not its "
+        'pixels as stored; set orientation="upright" if masks were drawn on what is '
+        'seen, "stored" if on the pixels as stored.'
+    )
 
 
 def _stats(

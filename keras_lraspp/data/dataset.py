@@ -12,7 +12,9 @@ from keras_lraspp.data.decode import load_sample
 from keras_lraspp.data.label_spec import LabelSpec
 from keras_lraspp.data.window import Window
 from keras_lraspp.errors import InputError
-from keras_lraspp.images import open_image
+from keras_lraspp.images import header_orientation, open_image
+
+ORIENTATIONS = ("refuse", "stored", "upright")
 
 
 @runtime_checkable
@@ -94,6 +96,9 @@ class Dataset(LabelSpec):
         images: Image files.
         labels: Label files, `labels[i]` for `images[i]`; empty for a split without
             labels.
+        orientation: What to do with an image's EXIF orientation: `"upright"` turns it
+            by that, as prediction does; `"stored"` takes the pixels as stored, which
+            labels belong to; with `"refuse"` it is a fault.
     """
 
     name: str
@@ -101,10 +106,16 @@ class Dataset(LabelSpec):
     split: str
     images: tuple[Path, ...]
     labels: tuple[Path, ...]
+    orientation: str = "stored"
 
     def __post_init__(self):
         """Refuses what would be misread silently later."""
         super().__post_init__()
+        if self.orientation not in ORIENTATIONS:
+            raise InputError(
+                f"orientation is one of {ORIENTATIONS}, not {self.orientation!r}; "
+                "correct it."
+            )
         if self.labels and len(self.labels) != len(self.images):
             raise InputError(
                 f"{self.name} {self.split} has {len(self.images)} images and "
@@ -125,18 +136,26 @@ class Dataset(LabelSpec):
         """Whether there are labels."""
         return bool(self.labels)
 
+    @property
+    def is_upright(self) -> bool:
+        """Whether images are turned by their EXIF orientation."""
+        return self.orientation == "upright"
+
     def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Reads a sample; see `load_sample`."""
-        return load_sample(self.images[index], self.labels[index], self)
+        paths = self.images[index], self.labels[index]
+        return load_sample(*paths, self, upright=self.is_upright)
 
     def load_window(self, index: int, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """Reads a region of a sample; see `RegionReadable.load_window`."""
-        return load_sample(self.images[index], self.labels[index], self, window)
+        paths = self.images[index], self.labels[index]
+        return load_sample(*paths, self, window, self.is_upright)
 
     def size(self, index: int) -> tuple[int, int]:
-        """Height and width of an image as stored, from its header."""
+        """Height and width of an image, from its header."""
         with open_image(self.images[index]) as image:
-            return image.height, image.width
+            lying = self.is_upright and header_orientation(image) >= 5
+            return image.size if lying else image.size[::-1]
 
     def source(self, index: int) -> str:
         """The image's path."""

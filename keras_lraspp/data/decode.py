@@ -36,11 +36,12 @@ from keras_lraspp.image_bytes import (
 from keras_lraspp.images import (
     EncodedImage,
     ImageFile,
+    exif_orientation,
+    header_orientation,
     is_whole_jpeg,
     naming_memory_errors,
     open_image,
     read_image,
-    size_mismatch,
 )
 
 try:
@@ -58,10 +59,11 @@ def load_sample(
     label_path: ImageFile,
     spec: LabelSpec,
     window: Window | None = None,
+    upright: bool = False,
 ) -> tuple[tf.Tensor | np.ndarray, np.ndarray]:
     """Reads an image and its label, and checks that they belong together.
 
-    Pixels are those of `read_image(path, apply_exif=False)` and `read_label`. The
+    Pixels are those of `read_image(path, apply_exif=upright)` and `read_label`. The
     usual kinds are decoded by TensorFlow, which is faster than Pillow, and of a PNG no
     rows below the window (integers; `None` for the whole image).
 
@@ -73,7 +75,8 @@ def load_sample(
             class nor ignored.
     """
     if window is None:
-        image, label = load_image(image_path), load_label(label_path, spec)
+        image = load_image(image_path, upright=upright)
+        label = load_label(label_path, spec)
     else:
         # Regions of one size may be cut from files of two.
         with open_image(label_path) as header:
@@ -81,7 +84,7 @@ def load_sample(
         image_size = window.height, window.width
         _check_same_size(image_path, image_size, label_path, label_size)
         region = np.s_[window.top : window.bottom, window.left : window.right]
-        image = load_image(image_path, window.bottom)[region]
+        image = load_image(image_path, window.bottom, upright)[region]
         label = load_label(label_path, spec, window.bottom)[region]
     return image, check_label(label, image.shape[:2], image_path, label_path, spec)
 
@@ -106,6 +109,29 @@ def check_label(
     return label.astype(label_dtype(spec), copy=False)
 
 
+def size_mismatch(
+    image_path: ImageFile,
+    image_size: tuple[int, int],
+    label_path: ImageFile | str,
+    label_size: tuple[int, int],
+) -> str | None:
+    """Says how a label's height and width differ from its image's; `None` if not."""
+    if tuple(image_size) == tuple(label_size):
+        return None
+    with open_image(image_path) as image:
+        turned = exif_orientation(image)
+    advice = "labels are never resized here: correct one of the two"
+    if turned != 1:
+        advice = (
+            f"the image has the EXIF orientation {turned}: save it upright, as its "
+            "label is, without that tag"
+        )
+    return (
+        f"{image_path} is {image_size[0]}x{image_size[1]} (height x width) but its "
+        f"label {label_path} is {label_size[0]}x{label_size[1]}; {advice}."
+    )
+
+
 def _check_same_size(image_path, image_size, label_path, label_size) -> None:
     mismatch = size_mismatch(image_path, image_size, label_path, label_size)
     if mismatch:
@@ -113,12 +139,17 @@ def _check_same_size(image_path, image_size, label_path, label_size) -> None:
 
 
 @naming_memory_errors
-def load_image(path: ImageFile, rows: int | None = None) -> tf.Tensor | np.ndarray:
-    """Reads the first rows of `read_image(path, apply_exif=False)`, or all."""
+def load_image(
+    path: ImageFile, rows: int | None = None, upright: bool = False
+) -> tf.Tensor | np.ndarray:
+    """Reads the first rows of `read_image(path, apply_exif=upright)`, or all."""
     with open_image(path) as header:
         kind = _kind(header)
+        turned = upright and header_orientation(header) != 1
     pixels = None
-    if kind == _PNG:
+    if turned:
+        pixels = read_image(path)
+    elif kind == _PNG:
         pixels = _decode_png(path, 3, rows)
     elif kind == _JPEG:
         pixels = _decode_jpeg(path)
@@ -140,9 +171,9 @@ def load_label(path: ImageFile, spec: LabelSpec, rows: int | None = None) -> np.
 
 
 def is_plain_jpeg(path: ImageFile) -> bool:
-    """Whether an image file is a JPEG that `load_image` leaves to TensorFlow."""
+    """Whether an image file is an upright JPEG that TensorFlow decodes."""
     with open_image(path) as header:
-        return _kind(header) == _JPEG
+        return _kind(header) == _JPEG and header_orientation(header) == 1
 
 
 def _decode_png(path: ImageFile, channels: int, rows: int | None) -> tf.Tensor | None:

@@ -92,7 +92,7 @@ def image_batches(images: SegmentationDataset, batch_size: int) -> Iterable:
 
 
 def _unlabelled_batches(images: Dataset) -> Iterator[tuple[np.ndarray, None]]:
-    read = partial(read_image, apply_exif=False)
+    read = partial(read_image, apply_exif=images.is_upright)
     with closing(map_threads(read, images.images)) as pictures:
         for _, picture in pictures:
             yield picture.result()[None], None

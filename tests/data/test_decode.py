@@ -14,7 +14,7 @@ from harness.image_files import (
     write,
 )
 from keras_lraspp.data import decode as loading
-from keras_lraspp.data.decode import load_sample
+from keras_lraspp.data.decode import load_sample, size_mismatch
 from keras_lraspp.data.label_spec import label_dtype
 from keras_lraspp.data.window import Window
 from keras_lraspp.errors import InputError
@@ -162,3 +162,19 @@ def test_a_window_does_not_hide_that_sizes_differ(tmp_path):
     dataset = dataset_of([image_path], [label_path])
     with pytest.raises(InputError, match="60x60"):
         dataset.load_window(0, Window(40, 50, 0, 20, 0, 20))
+
+
+def test_row_11_sizes_that_differ(tmp_path):
+    image, label = save(tmp_path / "a.png", noise(4, 6)), tmp_path / "label.png"
+    assert size_mismatch(image, (4, 6), label, (4, 6)) is None
+    assert size_mismatch(image, (4, 6), label, (4, 7)) == (
+        f"{image} is 4x6 (height x width) but its label {label} is 4x7; labels are "
+        "never resized here: correct one of the two."
+    )
+
+
+def test_row_15_sizes_that_differ_by_an_orientation(tmp_path):
+    image = save(tmp_path / "a.jpg", noise(4, 6), exif=exif_with(8))
+    message = size_mismatch(image, (4, 6), tmp_path / "label.png", (6, 4))
+    assert "a.jpg is 4x6" in message and "label.png is 6x4" in message
+    assert "EXIF orientation 8: save it upright, as its label is" in message

@@ -54,6 +54,7 @@ def ADE20K(  # named as the data set is
         labels=None if split == "test" else labels,
         classes="ade20k",
         label_lookup="ade20k",
+        orientation="stored",
         missing_label=missing_label,
         name=name,
     )

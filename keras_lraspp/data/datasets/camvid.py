@@ -76,6 +76,7 @@ def CamVid(  # named as the data set is
     meaning = {
         "classes": "camvid",
         "ignore_label": _IGNORED,
+        "orientation": "stored",
         "missing_label": missing_label,
         "name": name,
     }

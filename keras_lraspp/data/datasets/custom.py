@@ -39,6 +39,7 @@ def FileList(  # named as the other data sets are
     color_map: Sequence[Sequence[int]] | None = None,
     match_names: bool = True,
     missing_label: str = "fail",
+    orientation: str = "refuse",
     split_names: Mapping[str, str] | None = None,
     holdout: float | None = None,
     name: str = "files",
@@ -71,6 +72,9 @@ def FileList(  # named as the other data sets are
             and an end that all images or all labels share. It finds shuffled lists.
         missing_label: `"fail"`, or `"skip"` to leave out images whose label file does
             not exist.
+        orientation: `"upright"` if masks were drawn on images as their EXIF orientation
+            shows them, `"stored"` if on their pixels as stored; `"refuse"` images that
+            have one.
         split_names: What stands for `{split}` where it is another word, as
             `{"val": "valid"}`.
         holdout: Share of the images of "train" that are the split "val" instead, as
@@ -112,6 +116,7 @@ def FileList(  # named as the other data sets are
         split=split,
         images=images,
         labels=labels,
+        orientation=orientation,
         **vars(spec),
     )
 
@@ -130,6 +135,7 @@ def FolderPair(  # named as the other data sets are
     label_lookup: str | Mapping[int, int] | Sequence[int] | None = None,
     color_map: Sequence[Sequence[int]] | None = None,
     missing_label: str = "fail",
+    orientation: str = "refuse",
     split_names: Mapping[str, str] | None = None,
     holdout: float | None = None,
     name: str = "files",
@@ -153,6 +159,7 @@ def FolderPair(  # named as the other data sets are
         label_lookup: As in `FileList`.
         color_map: As in `FileList`.
         missing_label: `"fail"`, or `"skip"` to leave out images without label.
+        orientation: As in `FileList`.
         split_names: As in `FileList`.
         holdout: As in `FileList`.
         name: Name of the data set.
@@ -193,6 +200,7 @@ def FolderPair(  # named as the other data sets are
         split=split,
         images=image_files,
         labels=label_files,
+        orientation=orientation,
         **vars(spec),
     ).select(_hold_out(names, split, holdout))
 
