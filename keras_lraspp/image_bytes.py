@@ -25,11 +25,13 @@ _PIXELS_PER_BYTE = {
     "BMP": 128,
     "GIF": 2731,
     "PPM": 8,
-    "TIFF": 2**15,
+    "raw TIFF": 8,
+    "TIFF of bits": 2**15,
+    "TIFF": 2**12,
     "WEBP": 2**12,
 }
-# A TIFF and a WebP have so many bytes for nothing, a flat label of 2048x2048 needs it.
-_FREE_BYTES = {"TIFF": 2**10, "WEBP": 2**10}
+# So many bytes are for nothing, which a flat label of 2048x2048 needs.
+_FREE_BYTES = {"TIFF": 2**10, "TIFF of bits": 2**10, "WEBP": 2**10}
 _PIECE = 2**14  # that are inflated at once, to 16 MiB at most
 _MOST_PARTS = 2**16  # chunks, segments or tiles; libpng's of 8 KiB make 512 MiB
 # With more bytes of rows, or pixels, for each coded byte, it is made sure that none are
@@ -58,8 +60,20 @@ _WEBP_PIXELS = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")
 _MORE_DATA = b"\xaa" + bytes(range(0x55, 0xF5, 5)) * 2
 
 
-def check_claim(kind: str, size: tuple[int, int], count: int) -> None:
-    """Raises ValueError if an image of this size cannot be in `count` bytes."""
+def check_claim(
+    kind: str, size: tuple[int, int], count: int, stored: tuple[str, str] = ("", "")
+) -> None:
+    """Raises ValueError if an image of this size cannot be in `count` bytes.
+
+    Args:
+        kind: Its format.
+        size: Its width and height.
+        count: The bytes of the file, or those for pixels.
+        stored: Pillow's codec and mode, which tell of a TIFF.
+    """
+    if kind == "TIFF":
+        kind = {"raw": "raw TIFF"}.get(stored[0], kind)
+        kind = {"TIFF1": "TIFF of bits"}.get(kind + stored[1], kind)
     free = _FREE_BYTES.get(kind, 0)
     if size[0] * size[1] > (count + free) * _PIXELS_PER_BYTE[kind]:
         raise ValueError(f"it claims {size[0]}x{size[1]} pixels in {count} bytes")
@@ -111,18 +125,19 @@ class PackedRows(NamedTuple):
     """The compressed pixels of a PNG.
 
     Attributes:
+        header: What `PNG_HEADER` says.
         size: Bytes of all rows, each with its filter's byte.
         parts: The compressed bytes.
-        interlaced: Whether rows come in seven passes.
     """
 
+    header: tuple[int, ...]
     size: int
     parts: list[memoryview]
-    interlaced: bool
 
     def may_lack_rows(self) -> bool:
         """Whether rows are to be counted before they are decoded."""
-        return self.interlaced or self.size > _DENSE * sum(map(len, self.parts))
+        dense = self.size <= _DENSE * sum(map(len, self.parts))
+        return not dense or bool(self.header[-1])  # interlaced
 
     def check_complete(self) -> None:
         """Raises ValueError if there are fewer rows than the header says."""
@@ -142,15 +157,18 @@ def packed_rows(content: bytes) -> PackedRows:
         ValueError: If its chunks or its header are wrong, or its rows cannot be in so
             few bytes.
     """
-    header, parts, view = b"", [], memoryview(content)
-    for kind, start, stop in png_chunks(content):
-        if kind == b"IHDR":
-            header = content[start:stop]
-        elif kind == b"IDAT":
+    parts, view, chunks = [], memoryview(content), [*png_chunks(content)]
+    for index, (kind, start, stop) in enumerate(chunks):
+        if (kind == b"IHDR") != (index == 0):  # decoders take another than we
+            raise ValueError("its header is not in front")
+        if kind == b"IDAT":
             parts.append(view[start:stop])
+            if len(parts) > 1 and chunks[index - 1][0] != b"IDAT":
+                raise ValueError("its pixels are in several places")
+    header = content[16 : chunks[0][2]] if chunks else b""
     if len(header) != PNG_HEADER.size or header[9] not in _CHANNELS:
         raise ValueError("its header is wrong")
-    width, height, depth, color, _, _, interlaced = PNG_HEADER.unpack(header)
+    header = width, height, depth, color, *_, interlaced = PNG_HEADER.unpack(header)
     size = 0
     for left, top, right, down in _ADAM7 if interlaced else ((0, 0, 1, 1),):
         columns, rows = -((left - width) // right), -((top - height) // down)
@@ -159,7 +177,7 @@ def packed_rows(content: bytes) -> PackedRows:
     packed = sum(map(len, parts))
     if size > _DEFLATE_RATIO * packed:
         raise ValueError(f"it claims {width}x{height} pixels in {packed} bytes")
-    return PackedRows(size, parts, bool(interlaced))
+    return PackedRows(header, size, parts)
 
 
 def check_jpeg(content: bytes) -> bool:

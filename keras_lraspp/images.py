@@ -203,7 +203,8 @@ def open_image(path: ImageFile, max_pixels: int = MAX_PIXELS) -> Image.Image:
         source.opening = False
         _check_pixels(path, image.size, max_pixels)
         if image.format != "WEBP":
-            check_claim(image.format, image.size, source.size)
+            codec = image.tile[0][0] if image.tile else ""
+            check_claim(image.format, image.size, source.size, (codec, image.mode))
         if animated:
             raise InputError(f"{path} is animated; give a file with a single picture.")
         is_planar = image.format == "TIFF" and image.tag_v2.get(_PLANAR) == 2

@@ -1,6 +1,8 @@
 """Files that end well but lack pixels: JPEGs that are cut, PNGs without their rows."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -192,6 +194,34 @@ def test_row_16_a_png_without_rows_behind_valid_checksums(depth, color, interlac
                 content = png((width, height), depth, color, interlaced, rows[:length])
                 with pytest.raises(DamagedFileError, match=r"rows.png is damaged"):
                     read(EncodedImage("rows.png", content))
+
+
+def _chunked(*chunks: tuple[bytes, bytes]) -> bytes:
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks)
+
+
+def test_a_png_of_which_decoders_would_read_different_things_is_damaged():
+    small, large = (struct.pack(">IIBBBBB", 4, h, 8, 2, 0, 0, 0) for h in (4, 400))
+    packed, end = zlib.compress(bytes(13 * 4)), (b"IEND", b"")
+    pixels = (b"IDAT", packed)
+    halves = [(b"IDAT", packed[:9]), (b"IDAT", packed[9:])]
+    good = _chunked((b"IHDR", small), *halves, end)
+    bad = {
+        "large_first.png": [(b"IHDR", large), pixels, (b"IHDR", small), end],
+        "small_first.png": [(b"IHDR", small), (b"IHDR", large), pixels, end],
+        "text_first.png": [(b"tEXt", b"a\0b"), (b"IHDR", small), pixels, end],
+        "text_between.png": [
+            (b"IHDR", small),
+            halves[0],
+            (b"tEXt", b"a\0b"),
+            halves[1],
+        ],
+    }
+    for read in (read_image, load_image):
+        assert np.asarray(read(EncodedImage("good.png", good))).shape == (4, 4, 3)
+        for name, chunks in bad.items():
+            with pytest.raises(DamagedFileError, match=f"{name} is damaged"):
+                read(EncodedImage(name, _chunked(*chunks, end)))
 
 
 def test_a_png_with_a_black_end_is_whole():

@@ -31,6 +31,7 @@ from keras_lraspp.image_bytes import (
     PNG_SIGNATURE,
     check_jpeg,
     jpeg_may_be_cut,
+    packed_rows,
     png_chunks,
 )
 from keras_lraspp.images import (
@@ -240,15 +241,16 @@ def decode_png_rows(content: bytes, rows: int | None = None) -> tf.Tensor | None
     if isal_zlib is None:
         return None
     try:
-        chunks, packed = _checked_chunks(content)
-        width, height, depth, color, *_, interlaced = PNG_HEADER.unpack(chunks[b"IHDR"])
+        _check_sums(content)
+        packed = packed_rows(content)
+        width, height, depth, color, *_, interlaced = packed.header
         if depth != 8 or color not in _CHANNELS or interlaced:
             return None
         channels = _CHANNELS[color]
         rows = height if rows is None else min(rows, height)
         size = rows * (1 + width * channels)
-        filtered = isal_zlib.decompressobj().decompress(b"".join(packed), size)
-    except (KeyError, ValueError, struct.error, isal_zlib.error):
+        filtered = isal_zlib.decompressobj().decompress(b"".join(packed.parts), size)
+    except (ValueError, isal_zlib.error):
         return None
     if len(filtered) != size:
         return None
@@ -256,18 +258,12 @@ def decode_png_rows(content: bytes, rows: int | None = None) -> tf.Tensor | None
     return _by_tensorflow("decode_png", _uncompressed_png(header, filtered), channels)
 
 
-def _checked_chunks(content: bytes) -> tuple[dict, list[memoryview]]:
-    """Returns bodies of chunks by kind, and those of the pixels; checks the sums."""
-    view, chunks, packed = memoryview(content), {}, []
-    for kind, start, stop in png_chunks(content):
+def _check_sums(content: bytes) -> None:
+    view = memoryview(content)
+    for _, start, stop in png_chunks(content):
         (checksum,) = struct.unpack_from(">I", view, stop)
         if isal_zlib.crc32(view[start - 4 : stop]) != checksum:
             raise ValueError("a checksum is wrong")
-        if kind == b"IDAT":
-            packed.append(view[start:stop])
-        else:
-            chunks[kind] = view[start:stop]
-    return chunks, packed
 
 
 def _uncompressed_png(header: bytes, filtered: bytes) -> bytes:
