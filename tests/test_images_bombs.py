@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from harness.bombs import CLAIMS, ENDLESS, tiff_bytes
-from harness.image_files import encoded, write
+from harness.image_files import encoded, noise, write
+from keras_lraspp.data import decode
 from keras_lraspp.data.decode import load_image
 from keras_lraspp.images import DamagedFileError, EncodedImage, read_image
 
@@ -50,6 +51,16 @@ def test_the_files_are_small():
 def test_row_49_a_small_file_of_a_huge_picture_is_damaged(name, read):
     with pytest.raises(DamagedFileError, match=f"{name} is damaged .*; replace it"):
         read(EncodedImage(name, CLAIMS[name]))
+
+
+def test_row_49_holds_where_isal_is_missing(monkeypatch):
+    monkeypatch.setattr(decode, "isal_zlib", None)
+    for name in ("rows.png", "behind_the_rows.png", "text.png"):
+        with pytest.raises(DamagedFileError, match=f"{name} is damaged"):
+            load_image(EncodedImage(name, CLAIMS[name]))
+    pixels = noise(9, 13)
+    good = EncodedImage("good.png", encoded(pixels, "PNG"))
+    np.testing.assert_array_equal(load_image(good), pixels)
 
 
 @pytest.mark.filterwarnings("ignore:Tag data larger than file")

@@ -181,7 +181,11 @@ def _decode_png(path: ImageFile, channels: int, rows: int | None) -> tf.Tensor |
     content = _content(path)
     if isal_zlib is not None:
         return decode_png_rows(content, rows)
-    pixels = _by_tensorflow("decode_png", content, channels)
+    try:
+        dense = not packed_rows(content).may_lack_rows()
+    except ValueError:
+        return None
+    pixels = _by_tensorflow("decode_png", content, channels) if dense else None
     return None if pixels is None else pixels[:rows]
 
 
