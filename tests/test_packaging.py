@@ -5,16 +5,12 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 import keras_lraspp
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    tomllib = pytest.importorskip("tomli")  # pytest brings it on Python 3.10
 
 TREE = Path(__file__).parents[1]
 HEAVY = {"PIL", "gin", "h5py", "jax", "keras_cv", "matplotlib", "onnx", "tensorboard"}
@@ -80,13 +76,23 @@ def test_a_wheel_carries_configs_and_type_marker(project):
 
 def test_supported_pythons_agree(project):
     supported = project["project"]["requires-python"]
-    assert supported == ">=3.10,<3.14"
+    assert supported == ">=3.11,<3.14"
     listed = [
         line.rpartition(" ")[2]
         for line in project["project"]["classifiers"]
         if line.startswith("Programming Language")
     ]
-    assert listed == ["3.10", "3.11", "3.12", "3.13"]
+    assert listed == ["3.11", "3.12", "3.13"]
+    assert project["tool"]["ruff"]["target-version"] == "py311"
+    assert "With Python 3.11 to 3.13 on Linux" in (TREE / "README.md").read_text()
+
+
+def test_every_requirement_has_a_lowest_version(project):
+    optional = project["project"]["optional-dependencies"]
+    lines = [*project["project"]["dependencies"], *optional["test"], *optional["jax"]]
+    lines += [*optional["torch"], *optional["video"], *optional["voc"]]
+    without = [line for line in lines if not re.search(">=|==", line)]
+    assert without == ["keras-lraspp[coco,video,voc]"]
 
 
 def test_all_that_the_package_imports_is_required(project):
@@ -99,7 +105,7 @@ def test_all_that_the_package_imports_is_required(project):
         re.match(r"[\w-]+", line)[0].replace("-", "_")
         for line in project["project"]["dependencies"]
     }
-    optional = {"av", "cityscapesscripts", "jax", "scipy", "torch"}
+    optional = {"av", "cityscapesscripts", "jax", "pycocotools", "scipy", "torch"}
     imported = set()
     for path in (TREE / "keras_lraspp").rglob("*.py"):
         found = re.findall(r"^\s*(?:import|from) (\w+)", path.read_text(), flags=re.M)
