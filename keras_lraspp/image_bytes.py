@@ -6,8 +6,8 @@ Decoders fill up what a file lacks: libjpeg with grey, Pillow's PNG decoder with
 import re
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -55,6 +55,7 @@ _PROGRESSIVE = 0xC2
 _HUFFMAN = (0xC0, 0xC1, _PROGRESSIVE)
 _ALL_BANDS = 2**64 - 1
 _LUMA = (0.299, 0.587, 0.114)
+_TIFF_TABLES, _TIFF_PLACES = 347, ((273, 324), (279, 325))
 _WEBP_PIXELS = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")
 # Any bits will do, other than the zeros that libjpeg goes on with.
 _MORE_DATA = b"\xaa" + bytes(range(0x55, 0xF5, 5)) * 2
@@ -289,6 +290,26 @@ def jpeg_with_more_data(content: bytes) -> bytes:
             parts += [content[done:start], coded, _MORE_DATA, restart, _MORE_DATA]
             done = stop
     return b"".join([*parts, content[done:]])
+
+
+def tiff_jpegs(content: bytes, tags: Mapping[int, Any]) -> Iterator[bytes]:
+    """Yields the strips or tiles of a TIFF that are JPEGs, each as a file of its own.
+
+    Args:
+        content: The TIFF.
+        tags: Its directory, as Pillow has it.
+    """
+    tables = tags.get(_TIFF_TABLES) or b""
+    offsets, counts = (
+        tags.get(strips) or tags.get(tiles) or () for strips, tiles in _TIFF_PLACES
+    )
+    for offset, count in zip(offsets, counts, strict=True):
+        strip = content[offset : offset + count]
+        jpeg = tables[:-2] + strip[2:] if tables else strip
+        parts = _jpeg_parts(jpeg)
+        frames = (jpeg[start + 5] for part, start, _ in parts if part in _FRAMES)
+        if next(frames, 0) != 2:  # grey with alpha, which is no JPEG for Pillow
+            yield jpeg
 
 
 def webp_size(content: bytes) -> tuple[int, int, int]:

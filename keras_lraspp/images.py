@@ -21,6 +21,7 @@ from keras_lraspp.image_bytes import (
     jpeg_may_be_cut,
     jpeg_with_more_data,
     packed_rows,
+    tiff_jpegs,
     webp_size,
 )
 
@@ -304,9 +305,7 @@ def decode(path: ImageFile, image: Image.Image) -> None:
         elif image.format in _JPEG_FORMATS:
             _load_jpeg(image)
         else:
-            # Pillow takes a minute for many.
-            if _is_plain_text(image) and b"#" in _content(image)[image.tile[0][2] :]:
-                raise ValueError("there is a comment among its pixels")
+            _check_rarities(image)
             image.load()
     except MemoryError as error:
         raise InputError(_memory_sentence(path)) from error
@@ -314,8 +313,13 @@ def decode(path: ImageFile, image: Image.Image) -> None:
         raise DamagedFileError(damage_sentence(path, error)) from error
 
 
-def _is_plain_text(image: Image.Image) -> bool:
-    return bool(image.tile) and image.tile[0][0] == "ppm_plain"
+def _check_rarities(image: Image.Image) -> None:
+    is_plain_text = image.tile and image.tile[0][0] == "ppm_plain"
+    if is_plain_text and b"#" in _content(image)[image.tile[0][2] :]:
+        raise ValueError("there is a comment among its pixels")  # many take a minute
+    if image.format == "TIFF" and image.info.get("compression") == "jpeg":
+        for strip in tiff_jpegs(_content(image), image.tag_v2):
+            _load_jpeg(Image.open(io.BytesIO(strip)))
 
 
 def _content(image: Image.Image) -> bytes:

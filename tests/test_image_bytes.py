@@ -118,6 +118,24 @@ def test_row_16_a_jpeg_without_its_last_scans_is_damaged():
         read_image(EncodedImage("scans.jpg", content[:last] + END))
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "YCbCr", "CMYK", "RGBA"])
+def test_row_16_a_jpeg_in_a_tiff_is_looked_at_too(mode):
+    """In strips that share their tables."""
+    options = {"compression": "jpeg", "tiffinfo": {278: 64}}
+    content = encoded(photo(230, 300).convert(mode), "TIFF", **options)
+    with Image.open(io.BytesIO(content)) as image:
+        (*_, start), (*_, count) = image.tag_v2[273], image.tag_v2[279]
+        wanted = np.asarray(image.convert("RGB"))
+    if mode != "RGBA":
+        read = read_image(EncodedImage("whole.tiff", content))
+        np.testing.assert_array_equal(read, wanted)
+    strip = content[start : start + count]
+    shorter = cut(strip, count // 2).ljust(count, b"\0")
+    damaged = content[:start] + shorter + content[start + count :]
+    with pytest.raises(DamagedFileError, match="pixels are missing"):
+        read_image(EncodedImage("cut.tiff", damaged))
+
+
 def test_other_bytes_of_a_jpeg_are_passed_over():
     """Thumbnails in a segment, filling, and what phones put behind the end."""
     content = jpeg("4:2:0", 45, 61)
