@@ -60,6 +60,23 @@ def exported(model, tmp_path_factory):
     return export
 
 
+@pytest.mark.parametrize("resized", [False, True])
+@pytest.mark.parametrize(
+    "shape",
+    [(), (64, 3), (64, 96, 3), (1, 1, 64, 96, 3), (1, 64, 96, 4), (1, 64, 96, 0)]
+    + [(0, 64, 96, 3), (1, 0, 96, 3), (1, 64, 0, 3)],
+)
+def test_the_runtime_refuses_other_shapes(exported, shape, resized):
+    interpreter = Interpreter(str(exported("float32", ("labels", "logits"))[0]))
+    (given,) = interpreter.get_input_details()
+    with pytest.raises((RuntimeError, ValueError)):
+        if resized:
+            interpreter.resize_tensor_input(given["index"], list(shape))
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(given["index"], np.zeros(shape, np.uint8))
+        interpreter.invoke()
+
+
 def test_float32_is_the_keras_model(model, exported):
     path, report = exported("float32", ("labels", "logits"))
     run = Interpreter(str(path)).get_signature_runner()

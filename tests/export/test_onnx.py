@@ -63,6 +63,27 @@ def test_any_size_is_the_keras_model(any_size):
         assert labels.dtype == np.int32
 
 
+@pytest.mark.parametrize(
+    "shape, says",
+    [
+        ((), "Invalid rank"),
+        ((8, 8, 3), "Invalid rank"),
+        ((1, 1, 8, 8, 3), "Invalid rank"),
+        ((1, 8, 8, 4), "invalid dimensions"),
+        ((1, 8, 8, 0), "invalid dimensions"),
+        ((1, 0, 8, 3), "Invalid input shape"),
+        ((1, 8, 0, 3), "Invalid input shape"),
+        ((0, 8, 8, 3), "zero"),
+    ],
+)
+def test_the_runtime_refuses_other_shapes(any_size, shape, says):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(str(any_size[1]), options)
+    with pytest.raises(Exception, match=says):
+        session.run(None, {"image": np.zeros(shape, np.uint8)})
+
+
 def test_no_constant_is_left_that_nothing_uses(any_size, capfd):
     onnxruntime.InferenceSession(any_size[1], providers=["CPUExecutionProvider"])
     assert "Removing initializer" not in capfd.readouterr().err

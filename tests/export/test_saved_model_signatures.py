@@ -169,3 +169,7 @@ def test_a_fixed_size_is_said(tmp_path):
     for signature in ("serve_bytes", "serve_png"):
         with pytest.raises(tf.errors.InvalidArgumentError, match="another size"):
             served(signature, image_bytes=[encoded(random_images(16, 12), "PNG")])
+    for signature in ("serving_default", "logits"):  # below Python's own check
+        assert served.unchecked(signature, random_images(1, 12, 16))
+        with pytest.raises(tf.errors.InvalidArgumentError, match="12,16,3"):
+            served.unchecked(signature, random_images(1, 16, 12))
