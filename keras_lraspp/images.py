@@ -189,10 +189,10 @@ def open_image(path: ImageFile, max_pixels: int = MAX_PIXELS) -> Image.Image:
         A Pillow image that is not decoded yet. Close it, or use it in a `with`.
 
     Raises:
-        DamagedFileError: If the file is no image, its header is broken, or it is a JPEG
-            too short for its pixels, which would decode to grey.
+        DamagedFileError: If the file is no image, its header is broken or does not end,
+            or it is too short for its pixels or lacks parts, which would be black.
         InputError: If the file cannot be opened, has more than `max_pixels` pixels or
-            more than one frame.
+            more than one frame, or there is not enough memory.
     """
     try:
         inside = isinstance(path, EncodedImage)

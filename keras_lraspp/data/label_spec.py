@@ -22,6 +22,7 @@ from keras_lraspp.images import (
     ImageFile,
     channel_values,
     decode,
+    naming_memory_errors,
     open_image,
 )
 from keras_lraspp.schema import Bounds, Byte, check_argument
@@ -211,6 +212,7 @@ def _color_map(reader: str, rows, num_classes: int) -> tuple[ColorClass, ...] | 
     return tuple(ColorClass(*row) for row in rows)
 
 
+@naming_memory_errors
 def read_label(path: ImageFile, spec: LabelSpec) -> np.ndarray:
     """Reads a label file as classes.
 
