@@ -3,11 +3,13 @@
 import os
 import signal
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import keras_lraspp
 from keras_lraspp.config import load_config
-from keras_lraspp.data.datasets.custom import FileList
+from keras_lraspp.data.datasets.custom import FileList, FolderPair
 from keras_lraspp.data.datasets.tfds import TFDS
 from keras_lraspp.data.pairing import read_names
 from keras_lraspp.data.prepare.archives import unpack_archives
@@ -15,6 +17,7 @@ from keras_lraspp.data.prepare.voc2012_aug import _read_mask
 from keras_lraspp.data.shards.reader import Shards
 from keras_lraspp.errors import InputError, UserError
 from keras_lraspp.export.runtimes import open_exported
+from keras_lraspp.images import read_image
 from keras_lraspp.models.keras_file import open_weights
 from keras_lraspp.prediction.video import read_video
 from keras_lraspp.report.build import report
@@ -49,6 +52,16 @@ def listed(path):
     dataset.load(0)
 
 
+def in_folders(path):
+    root = path.parents[2]
+    for folder in ("images", "labels"):
+        other = root / folder / "train" / "a.png"
+        other.parent.mkdir(parents=True, exist_ok=True)
+        if other != path:
+            Image.fromarray(np.zeros((4, 5), np.uint8)).save(other)
+    FolderPair(root, "train", num_classes=2).load(0)
+
+
 # Names of files, and what reads them.
 PLACES = {
     "TFDS": (
@@ -68,6 +81,9 @@ PLACES = {
     "ONNX": ("a.onnx", open_exported),
     "LiteRT": ("a.tflite", open_exported),
     "SavedModel": ("saved_model.pb", lambda path: open_exported(path.parent)),
+    "image": ("a.png", read_image),
+    "image in a folder": ("images/train/a.png", in_folders),
+    "label in a folder": ("labels/train/a.png", in_folders),
     "video": ("a.mp4", read_video),
     "list": ("train.txt", lambda path: FileList(path.parent, "train", num_classes=2)),
     "image in a list": ("a.png", listed),

@@ -67,6 +67,23 @@ def odd_files(folder):
         }
 
 
+def test_odd_files_in_a_folder_or_list(weights, folder, capsys):
+    put(folder / "good.png", folder / "sub" / "better.png")
+    with odd_files(folder) as said:
+        Path("list.txt").write_text(
+            "\n".join(f"in/{name}" for name in [*said, "good.png", "sub/better.png"])
+            + f"\n/\nin/{'a' * 300}.png\n{'in/' * 2000}a.png\nin/sub\n"
+        )
+        for source, count in [("in", 5), ("in/**", 5), ("list.txt", 9)]:
+            with pytest.raises(InputError, match=f"^{count} of {count + 2} images fai"):
+                run(weights, source, f"{source[-4:]}-out")
+            lines = capsys.readouterr().err.splitlines()
+            for name, reason in said.items():
+                assert any(name in line and reason in line for line in lines), name
+            made = {path.name for path in Path(f"{source[-4:]}-out").rglob("*.png")}
+            assert made == {"good_labels.png", "better_labels.png"}
+
+
 def test_odd_files_by_themselves(weights, folder):
     with odd_files(folder) as said:
         for name, reason in said.items():
