@@ -65,14 +65,14 @@ def find_listed(root: Path, text: str) -> Path:
     Where there is no such file, quotes, a leading slash, backslashes and the other form
     of accented letters are tried.
     """
-    path = root / text
-    if path.exists():
-        return path
     plain = text.strip("\"'").replace("\\", "/").lstrip("/")
-    for form in (plain, *(unicodedata.normalize(f, plain) for f in ("NFC", "NFD"))):
-        if (root / form).exists():
+    forms = plain, *(unicodedata.normalize(form, plain) for form in ("NFC", "NFD"))
+    for form in dict.fromkeys((text, *forms)):
+        if os.path.exists(
+            os.path.join(root, form)
+        ):  # false for names that are too long
             return root / form
-    return path
+    return root / text
 
 
 def check_names(

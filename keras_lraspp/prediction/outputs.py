@@ -79,16 +79,16 @@ def image_jobs(
     `output_dir` that the image has below the images' `root`; after its full name where
     two images of one folder differ only in the suffix.
     """
-    stems = Counter((image.parent, image.stem) for image in images)
-    named = set(images)
+    folders = cache(lambda folder: output_dir / folder.relative_to(root))
+    places = [(folders(image.parent), image.stem, image.name) for image in images]
+    stems = Counter((folder, stem) for folder, stem, _ in places)
+    named = {(folder, name) for folder, _, name in places}
     jobs = []
-    for image in images:
+    for image, (folder, stem, name) in zip(images, places, strict=True):
         # "a.png" takes the name of "a.png.png"'s stem where there is an "a.jpg".
-        unique = stems[image.parent, image.stem] == 1
-        unique = unique and image.parent / image.stem not in named
-        base = output_dir / image.relative_to(root).parent
-        name = image.stem if unique else image.name
-        results = {kind: base / f"{name}_{kind}{_SUFFIXES[kind]}" for kind in outputs}
+        if stems[folder, stem] == 1 and (folder, stem) not in named:
+            name = stem
+        results = {kind: folder / f"{name}_{kind}{_SUFFIXES[kind]}" for kind in outputs}
         jobs.append(Job(image, **results))
     _check_inputs_stay(jobs)
     return jobs

@@ -8,7 +8,7 @@ import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +26,7 @@ from keras_lraspp.classes import (
 )
 from keras_lraspp.data.pairing import LARGEST_LIST, find_listed, warn_left_out
 from keras_lraspp.devices import precision_policy
-from keras_lraspp.errors import InputError, StorageError
+from keras_lraspp.errors import InputError, StorageError, abbreviate
 from keras_lraspp.files import check_regular, walk_files
 from keras_lraspp.images import MAX_PIXELS, read_image
 from keras_lraspp.inference.tta import InferenceOptions
@@ -201,8 +201,10 @@ def find_images(source: Path, output_dir: Path) -> ImageFiles:
     """
     if source.is_dir():
         refused = []
-        files = [*walk_files(source, refused)]
+        files = _all_files(source, refused)
         found = _filter_images(files, source, output_dir)
+        if source in refused:
+            _check_readable(source)
         if not found + refused:
             _raise_no_image(source, files)
         warn_left_out(source, files, _SUFFIXES)
@@ -222,6 +224,17 @@ def find_images(source: Path, output_dir: Path) -> ImageFiles:
             f"pattern, and write ** for any sub-folders."
         )
     return ImageFiles(root, found)
+
+
+def _all_files(folder: Path, refused: list[Path]) -> list[Path]:
+    try:
+        return [*walk_files(folder, refused)]
+    except RecursionError as error:
+        raise InputError(_too_deep(folder)) from error
+
+
+def _too_deep(folder: Path) -> str:
+    return f"The folders in {folder} are too deep; give one of them as --input."
 
 
 def _match_pattern(pattern: Path) -> tuple[Path, Iterator[Path]]:
@@ -252,9 +265,7 @@ def _filter_images(paths: Iterable[Path], folder: Path, output_dir: Path) -> lis
     except ValueError as error:
         raise InputError(f"{error}; correct the pattern of --input.") from error
     except RecursionError as error:
-        raise InputError(
-            f"The folders in {folder} are too deep; give one of them as --input."
-        ) from error
+        raise InputError(_too_deep(folder)) from error
     return sorted(found)
 
 
@@ -289,20 +300,26 @@ def _read_list(path: Path) -> ImageFiles:
     chosen = [name for name in names if name and not name.startswith("#")]
     if any("\0" in name for name in chosen):
         raise InputError(f"The list {path} is not text; write one image per line.")
-    # Links are not resolved: a result is named after the one that was listed.
-    images = [Path(os.path.abspath(_listed_image(path.parent, n))) for n in chosen]
-    if not images:
+    if not chosen:
         raise InputError(f"The list {path} names no image; write one per line.")
-    root = Path(os.path.commonpath({image.parent for image in images}))
-    return ImageFiles(root, list(dict.fromkeys(images)))
+    # Links are not resolved: a result is named after the one that was listed.
+    files = (os.path.abspath(_listed_image(path.parent, name)) for name in chosen)
+    images = [*dict.fromkeys(files)]
+    if not any(map(os.path.lexists, images)):
+        raise InputError(
+            f"None of the {len(images)} images in {path} exists: {abbreviate(images)}; "
+            f"correct the names, which are relative to the list or absolute."
+        )
+    root = Path(os.path.commonpath({os.path.dirname(image) for image in images}))
+    return ImageFiles(root, [*map(Path, images)])
 
 
 def _listed_image(folder: Path, line: str) -> Path:
     """The file that a line of a list names; of `image label` it is the first."""
-    path = find_listed(folder, line)
-    if not path.exists():
-        first = find_listed(folder, line.split()[0])
-        return first if first.exists() else path
+    path, first = find_listed(folder, line), line.split()[0]
+    if first != line and not os.path.exists(path):
+        path_of_first = find_listed(folder, first)
+        return path_of_first if os.path.exists(path_of_first) else path
     return path
 
 
@@ -334,9 +351,16 @@ def _predict_images(
     failed = []
     bar = tqdm(total=len(jobs), unit="image", desc="predict")
 
+    said = 0
+
     def fail(job: Job, error: Exception) -> None:
-        failed.append(job)
-        bar.write(with_path(job.image, error), file=sys.stderr)
+        failed.append(with_path(job.image, error))
+
+    def say() -> None:  # seldom: each time the bar is drawn anew
+        nonlocal said
+        if lines := failed[said:]:
+            bar.write("\n".join(lines), file=sys.stderr)
+            said += len(lines)
 
     def write(job: Job, *results) -> None:
         try:
@@ -352,14 +376,17 @@ def _predict_images(
         return read_image(job.image, max_pixels=max_pixels)
 
     images = closing(map_threads(read, jobs))
-    with bar, images as images, BackgroundWriter() as results:
-        for job, pixels in images:
+    with bar, ExitStack() as stack:
+        stack.callback(say)
+        results = stack.enter_context(BackgroundWriter())
+        for job, pixels in stack.enter_context(images):
             try:
                 pixels = pixels.result()
                 results.submit(write, job, pixels, *segment(pixels))
             except (InputError, MemoryError) as error:
                 fail(job, error)
-            bar.update()
+            if bar.update():
+                say()
     done = len(jobs) - len(failed)
     if failed:
         raise InputError(

@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -189,6 +190,20 @@ def test_what_may_not_be_read(weights, nobody, capsys):
         "sub",
         "z.png",
     ]
+    with pytest.raises(InputError, match="Cannot read .*in/sub: Permission denied"):
+        find_images(nobody / "in" / "sub", nobody / "out")
+
+
+def test_a_long_list_of_which_nothing_is_there(folder):
+    names = [f"{index % 100}/{index}.png" for index in range(100_000)]
+    (folder / "list.txt").write_text("\n".join(names))
+    says = (
+        "^None of the 100000 images in .*list.txt exists: .*0/0.png.* 99995 more; corr"
+    )
+    started = time.process_time()
+    with pytest.raises(InputError, match=says):
+        find_images(folder / "list.txt", Path("out"))
+    assert time.process_time() - started < 20  # half a second
 
 
 def test_an_image_that_does_not_fit_in_the_memory(weights, folder, capsys, monkeypatch):
