@@ -5,6 +5,7 @@ rename as the weights, and belong to them however a run ends.
 """
 
 import io
+import warnings
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from keras_lraspp.models.keras_file import (
     read_classes,
     save_network,
 )
+from keras_lraspp.run_dir.folder import put_aside
 from keras_lraspp.schema import Index, Share
 from keras_lraspp.weights.keras_archive import read_keras_archive
 
@@ -113,6 +115,25 @@ def read_best(path: Path) -> BestScores | None:
 class _Scored(NamedTuple):
     step: Index
     miou: Share
+
+
+def find_best(path: Path, expected: float | None) -> tuple[int, float | None]:
+    """Returns step and mIoU of the best model that a resumed run has, 0 and `None`.
+
+    A damaged one is put aside. `expected` is the mIoU that the checkpoint knows of.
+    """
+    try:
+        best = read_best(path)
+    except InputError as error:
+        put_aside(path, f"{error} The next evaluation writes a new one.")
+        return 0, None
+    if best is not None:
+        return best.step, best.miou
+    if expected is not None:
+        warnings.warn(
+            f"{path} is gone; the next evaluation writes a new one.", stacklevel=2
+        )
+    return 0, None
 
 
 def _pack(confusion: ImageConfusion) -> bytes:

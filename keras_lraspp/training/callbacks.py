@@ -52,6 +52,48 @@ class StepCallback(keras.callbacks.Callback):
         return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
 
 
+def mean_loss(model: keras.Model) -> list[keras.Variable]:
+    """Returns total and count of the mean loss that `fit` logs, of a compiled model."""
+    total, count = model.metrics[0].variables
+    return [total, count]
+
+
+class FinishedStep(StepCallback):
+    """Knows the last finished step, for a checkpoint after an error.
+
+    A step on TensorFlow that gets no batch changes no weight, but counts: in the
+    optimizer, on which the learning rate depends, in random states and in the mean
+    loss. Put it before all other callbacks, which may raise something themselves.
+    """
+
+    def __init__(self, start_step: int = 0):
+        super().__init__(start_step)
+        self.step = start_step
+        self._counters: list[keras.Variable] = []
+        self._before: list | None = None  # their values, while a step is under way
+
+    def on_train_begin(self, logs=None):
+        """Finds the counters."""
+        if keras.backend.backend() == "tensorflow":
+            variables = [*self.model.variables, *self.model.optimizer.variables]
+            self._counters = [v for v in variables if "int" in v.dtype]
+            self._counters += mean_loss(self.model)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Notes the counters."""
+        self._before = [*map(keras.ops.convert_to_numpy, self._counters)]
+
+    def on_step(self, step, logs):
+        """Notes the step."""
+        self.step, self._before = step, None
+
+    def undo_rest(self) -> None:
+        """Puts the counters back to the last finished step."""
+        if self._before is not None:
+            for variable, value in zip(self._counters, self._before, strict=True):
+                variable.assign(value)
+
+
 class GracefulShutdown(StepCallback):
     """Turns the first SIGTERM or Ctrl-C into a wish to stop; a second one kills.
 

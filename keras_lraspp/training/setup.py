@@ -1,5 +1,6 @@
 """Training setup: compile the network, check it, restore a checkpoint."""
 
+import json
 import tempfile
 import warnings
 from functools import partial
@@ -9,7 +10,8 @@ import keras
 
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.keras_file import load_weights
-from keras_lraspp.run_dir.folder import CheckpointFolder, TrainingState
+from keras_lraspp.run_dir.best_model import BEST, BEST_EMA, find_best
+from keras_lraspp.run_dir.folder import CheckpointFolder, TrainingState, read_state
 from keras_lraspp.training.multihost import Hosts
 from keras_lraspp.training.optimizer import exclude_backbone_batch_norm
 
@@ -72,10 +74,35 @@ def _restore_from_main(
     if not content:
         return None
     with tempfile.TemporaryDirectory() as temporary:
-        copy = CheckpointFolder(Path(temporary))
-        (copy.folder / "step_00000000.keras").write_bytes(content)
+        copy = Path(temporary, "checkpoint.keras")
+        copy.write_bytes(content)
         with hosts.local_scope():
-            return copy.restore(load)
+            load(copy)
+            return read_state(copy)
+
+
+def restore_best(state: TrainingState, folder: Path, hosts: Hosts) -> TrainingState:
+    """Takes the best scores from the best models themselves, on process 0.
+
+    They may be newer than the checkpoint, or damaged; then the weights as they are
+    become the best by the next evaluation.
+    """
+    found = []
+    with hosts.raise_together():
+        if hosts.is_main:
+            found += find_best(folder / BEST, state.best_miou)
+            found += find_best(folder / BEST_EMA, state.best_ema_miou)
+    step, miou, step_ema, miou_ema = json.loads(
+        hosts.broadcast(json.dumps(found).encode())
+    )
+    lost = miou is None and state.best_miou is not None
+    return state._replace(
+        evaluated_step=0 if lost else state.evaluated_step,
+        best_step=step,
+        best_miou=miou,
+        best_ema_step=step_ema,
+        best_ema_miou=miou_ema,
+    )
 
 
 def _load_checkpoint(network: keras.Model, path: Path) -> None:

@@ -48,6 +48,7 @@ from keras_lraspp.training.optimizer import check_devices, freeze, optimizer_opt
 from keras_lraspp.training.setup import (
     check_crop,
     compile_network,
+    restore_best,
     restore_checkpoint,
 )
 from keras_lraspp.training.validation import (
@@ -201,6 +202,7 @@ class Training:
             if self.resume:
                 with hosts.raise_together():
                     state = restore_checkpoint(network, checkpoints, hosts)
+                    state = restore_best(state, folder, hosts)
             batches = self.open_batches(
                 network, training_set, devices, start_step=state.step, hosts=hosts
             )
@@ -266,12 +268,16 @@ class Training:
                 folder, network, checkpointer, best, paused=progress.paused, hosts=hosts
             )
             callbacks = [shutdown, divergence, progress, checkpointer, report]
+            callbacks.insert(0, checkpointer.finished)
 
             # --- Fit and report.
             try:
                 self._fit(network, batches, checkpointer, callbacks, hosts)
             except DivergedError:
                 report.finish()  # its curves show when
+                raise
+            except Exception as error:
+                checkpointer.save_finished(error)
                 raise
             report.finish()
 

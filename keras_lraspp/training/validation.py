@@ -13,7 +13,7 @@ import numpy as np
 
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.data.pipeline import evaluation_batches
-from keras_lraspp.errors import DivergedError
+from keras_lraspp.errors import DivergedError, StorageError
 from keras_lraspp.evaluation.loop import evaluate_model
 from keras_lraspp.inference.functions import label_function
 from keras_lraspp.metrics import ImageConfusion
@@ -22,7 +22,12 @@ from keras_lraspp.report.examples import Examples, find_examples
 from keras_lraspp.run_dir.best_model import BEST, BestModel, read_best
 from keras_lraspp.run_dir.folder import CheckpointFolder, TrainingState
 from keras_lraspp.run_dir.log import MetricLogger
-from keras_lraspp.training.callbacks import GracefulShutdown, StepCallback
+from keras_lraspp.training.callbacks import (
+    FinishedStep,
+    GracefulShutdown,
+    StepCallback,
+    mean_loss,
+)
 from keras_lraspp.training.ema import WeightAverages
 from keras_lraspp.training.multihost import SINGLE_HOST, Hosts
 from keras_lraspp.visualize import overlay
@@ -207,6 +212,14 @@ class EvaluateAndCheckpoint(StepCallback):
         self.stop = stop
         self.paused = paused
         self.hosts = hosts
+        self.finished = FinishedStep(state.step)  # goes before all other callbacks
+        self._saved = state.step
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Goes on with the mean loss of a stopped run; `fit` has just cleared it."""
+        values = self.state.loss_total, self.state.loss_count
+        for variable, value in zip(mean_loss(self.model), values, strict=True):
+            variable.assign(value)
 
     def evaluate_if_missed(self) -> None:
         """Makes up for an evaluation that a stop broke off; called before `fit`."""
@@ -230,6 +243,7 @@ class EvaluateAndCheckpoint(StepCallback):
                 self._evaluate(step)
             ends = self.stop() or self.out_of_patience()
             if save or ends:
+                self.state = self._full_state()
                 self._save()
             if ends:
                 self.model.stop_training = True
@@ -263,8 +277,32 @@ class EvaluateAndCheckpoint(StepCallback):
                 f"start again."
             )
 
+    def save_finished(self, error: Exception) -> None:
+        """Saves the last finished step after an error, as far as this is possible."""
+        step = self.finished.step
+        # Where a checkpoint could not be written, it cannot be written now.
+        if step == self._saved or isinstance(error, StorageError):
+            return
+        try:
+            self.sync_weights()
+            self._check_weights(step)
+            self.finished.undo_rest()
+            self.state = self.state._replace(step=step)
+            if self.hosts.is_main:  # the others may have ended
+                with self.hosts.local_scope():
+                    self.checkpoints.save(self.model, self._full_state())
+        except Exception as second:  # the first error is the one to report
+            warnings.warn(f"Could not save iteration {step}: {second}", stacklevel=2)
+        else:
+            self.hosts.print(f"saved iteration {step}; --resume goes on from there")
+
     def _save(self) -> None:
         self.hosts.run_on_main(self.checkpoints.save, self.model, self.state)
+        self._saved = self.state.step
+
+    def _full_state(self) -> TrainingState:
+        total, count = map(keras.ops.convert_to_numpy, mean_loss(self.model))
+        return self.state._replace(loss_total=float(total), loss_count=float(count))
 
     def _evaluate(self, step: int) -> None:
         scores = self.evaluate(step)

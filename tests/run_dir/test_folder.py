@@ -1,22 +1,27 @@
 """Checkpoints: everything comes back, damage is seen, the old ones go."""
 
+import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
+import warnings
 import zipfile
 
 import keras
 import numpy as np
 import pytest
 
+from harness.children import command
 from harness.mutations import mutate_json
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.run_dir.folder import (
     CheckpointFolder,
     TrainingState,
     read_state,
+    run_folder,
     save_checkpoint,
 )
 from keras_lraspp.training.optimizer import SGD
@@ -80,9 +85,13 @@ def test_a_damaged_one_is_passed_over_with_a_word(tmp_path, network, damage):
     newest.write_bytes(
         {"truncated": content[: len(content) // 2], "empty": b""}.get(damage, content)
     )
-    with pytest.warns(UserWarning, match="Falling back.*step_00000002"):
+    with pytest.warns(UserWarning, match="Falling back.*step_00000002") as warned:
         state = folder.restore(network.load_weights)
     assert state.step == 1
+    assert "is kept as step_00000002.damaged; 1 such in" in str(warned[0].message)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it was said once
+        assert folder.restore(network.load_weights).step == 1
 
 
 def test_every_flipped_byte_is_seen_or_harmless(tmp_path, network):
@@ -111,11 +120,9 @@ def test_every_flipped_byte_is_seen_or_harmless(tmp_path, network):
 def test_nothing_whole_left_is_an_error(tmp_path, network):
     folder = CheckpointFolder(tmp_path)
     folder.save(network, TrainingState(step=1)).write_bytes(b"")
-    with (
-        pytest.raises(InputError, match="None of the 1 checkpoints"),
-        pytest.warns(UserWarning),
-    ):
-        folder.restore(network.load_weights)
+    for _ in range(2):  # they stay: a resume must not start from the beginning
+        with pytest.raises(InputError, match="None of the 1 checkpoints.*not a zip"):
+            folder.restore(network.load_weights)
 
 
 def test_an_empty_folder_restores_nothing(tmp_path, network):
@@ -146,6 +153,186 @@ def test_what_came_after_a_step_is_discarded_unless_nothing_is_left(tmp_path, ne
     assert len(folder.paths()) == 1
 
 
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def steps(folder):
+    return [int(path.stem[5:]) for path in folder.paths()]
+
+
+def saved(path, network, numbers, keep=9, damaged=()):
+    """Saves checkpoints of these steps, and cuts some of them."""
+    folder = CheckpointFolder(path, keep=9)
+    for number in numbers:
+        file = folder.save(network, TrainingState(step=number))
+        if number in damaged:
+            file.write_bytes(file.read_bytes()[:-30])
+    return CheckpointFolder(path, keep)  # as in a new process
+
+
+@pytest.mark.parametrize(
+    ("numbers", "damaged", "keep", "step", "left"),
+    [
+        ((4, 8, 12), {12}, 1, 8, [16]),
+        ((4, 8, 12), {12}, 2, 8, [16, 8]),
+        ((4, 8, 12), {8}, 2, 12, [16, 12]),
+        ((1, 2, 3, 12), {2, 3}, 3, 12, [16, 12, 1]),
+        ((4, 8, 12, 14), {12, 14}, 1, 8, [16]),
+        ((4, 8, 12, 20), {20}, 3, 12, [16, 12, 8]),
+        ((4, 8, 12), (), 1, 12, [16]),  # `keep` was larger before
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*It is kept as step_")
+def test_row_47_only_whole_checkpoints_are_counted(
+    tmp_path, network, numbers, damaged, keep, step, left
+):
+    folder = saved(tmp_path, network, numbers, keep, damaged)
+    assert folder.restore(network.load_weights).step == step
+    folder.save(network, TrainingState(step=16))
+    assert steps(folder) == left
+    for number in left:
+        assert read_state(tmp_path / f"step_{number:08d}.keras").step == number
+    aside = {f"step_{number:08d}.damaged" for number in damaged}
+    assert {*names(tmp_path)} - {path.name for path in folder.paths()} == aside
+
+
+def test_a_checkpoint_that_is_damaged_while_the_training_runs(tmp_path, network):
+    folder = CheckpointFolder(tmp_path, keep=2)
+    for number in (1, 2, 3):
+        folder.save(network, TrainingState(step=number))
+    (tmp_path / "step_00000003.keras").write_bytes(b"PK")
+    with pytest.warns(UserWarning, match="step_00000003.keras.*step_00000003.damaged"):
+        folder.save(network, TrainingState(step=4))
+    assert steps(folder) == [4, 2]
+
+
+def test_foreign_files_are_neither_read_nor_counted_nor_removed(tmp_path, network):
+    (tmp_path / "step_00000098.keras").mkdir()
+    os.mkfifo(tmp_path / "step_00000099.keras")  # would keep a reader waiting
+    (tmp_path / "step_00000097.keras").symlink_to("step_00000097.keras")
+    for name in ("step_5.keras", "notes.txt", "step_00000006.keras.bak"):
+        (tmp_path / name).write_text("")
+    before = names(tmp_path)
+    folder = CheckpointFolder(tmp_path, keep=1)
+    for number in (1, 2):
+        folder.save(network, TrainingState(step=number))
+    assert folder.restore(network.load_weights).step == 2
+    assert names(tmp_path) == sorted([*before, "step_00000002.keras"])
+
+
+def test_a_checkpoint_by_the_name_of_another_step_is_not_taken(tmp_path, network):
+    folder = saved(tmp_path, network, (4, 8), keep=1)
+    shutil.copy(tmp_path / "step_00000004.keras", tmp_path / "step_00000090.keras")
+    with pytest.warns(UserWarning, match="its state is that of step 4"):
+        assert folder.restore(network.load_weights).step == 8
+    folder.save(network, TrainingState(step=9))
+    assert steps(folder) == [9]
+
+
+@pytest.mark.filterwarnings("ignore:.*It is kept as step_")
+def test_a_divergence_leaves_the_newest_where_all_others_are_damaged(tmp_path, network):
+    folder = saved(tmp_path, network, (4, 8, 12), damaged={4, 8})
+    folder.discard_after(10)
+    assert steps(folder) == [12]
+
+
+def test_a_file_that_cannot_be_opened_is_not_taken_for_damaged(
+    tmp_path, network, monkeypatch
+):
+    folder = saved(tmp_path, network, (4, 8))
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("keras_lraspp.run_dir.folder.check_regular", refuse)
+    with pytest.raises(StorageError, match="Cannot read.*8.keras: Permission denied"):
+        folder.restore(network.load_weights)
+    assert steps(folder) == [8, 4]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}x",
+        '["4"]',
+        '{"step": "4"}',
+        '{"step": -4}',
+        '{"step": 1e99}',
+        '{"step": 4, "best_miou": NaN}',
+        '{"step": 4, "best_miou": 7}',
+        '{"step": 4, "loss_total": Infinity}',
+        '{"step": 4, "step": 4}',
+        '{"step": ' + 50_000 * "[",
+    ],
+)
+def test_a_state_of_nonsense_is_damage(tmp_path, network, text):
+    network.save(path := tmp_path / "step_00000004.keras")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("training_state.json", text)
+    with pytest.raises(InputError, match=f"{path}.*use another"):
+        read_state(path)
+
+
+# Holds the lock of an output folder, as a training does; imports nothing heavy.
+HOLDER = """
+    import sys, time, filelock
+    with filelock.FileLock(sys.argv[1], blocking=False):
+        print("held", flush=True)
+        time.sleep(100)
+"""
+
+
+def test_a_second_training_is_refused_until_the_first_is_gone(tmp_path):
+    checkpoints = CheckpointFolder(tmp_path / "checkpoints")
+    arguments = command(HOLDER, tmp_path / ".lock")
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(StorageError, match="Another training writes to"):
+            with run_folder(tmp_path, checkpoints, resume=True):
+                pass
+        holder.kill()  # -9: the lock's file stays
+    assert (tmp_path / ".lock").exists()
+    with run_folder(tmp_path, checkpoints, resume=True):
+        with pytest.raises(StorageError, match="Another training writes to"):
+            with run_folder(tmp_path, checkpoints, resume=True):
+                pass
+
+
+@pytest.mark.parametrize(("number", "works"), [(errno.ENOSYS, True), (37, False)])
+def test_a_file_system_without_locks(tmp_path, monkeypatch, number, works):
+    def refuse(descriptor, how):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    checkpoints = CheckpointFolder(tmp_path / "checkpoints")
+    if not works:  # ENOLCK, of a network file system
+        with pytest.raises(StorageError, match="No locks available"):
+            with run_folder(tmp_path, checkpoints, resume=False):
+                pass
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with run_folder(tmp_path, checkpoints, resume=False):
+            with pytest.raises(StorageError, match="Another training writes to"):
+                with run_folder(tmp_path, checkpoints, resume=False):
+                    pass
+
+
+def test_a_best_model_alone_is_a_run_too(tmp_path):
+    (tmp_path / "best.keras").write_bytes(b"")
+    with pytest.raises(InputError, match="holds a run .best.keras."):
+        with run_folder(tmp_path, CheckpointFolder(tmp_path), resume=False):
+            pass
+
+
+def test_what_others_write_below_the_folder_is_left_alone(tmp_path):
+    own, others = (tmp_path / name for name in (".tmp-a", "predictions/.tmp-b"))
+    own.mkdir(), others.mkdir(parents=True)
+    with run_folder(tmp_path, CheckpointFolder(tmp_path / "c"), resume=True):
+        assert (own.exists(), others.exists()) == (False, True)
+
+
 def test_keep_is_at_least_one(tmp_path):
     with pytest.raises(InputError, match="at least 1"):
         CheckpointFolder(tmp_path, keep=0)
@@ -155,22 +342,25 @@ def test_keep_is_at_least_one(tmp_path):
 # a stand-in for the model writes and reads an archive as Keras does. Each child saves
 # without pause until it is killed.
 KILLED = """
-    import os, pathlib, random, signal, sys, time, zipfile
+    import h5py, io, numpy, os, pathlib, random, signal, sys, time, zipfile
     from keras_lraspp.run_dir.folder import CheckpointFolder, TrainingState
 
     class Model:
         def save(self, path):
             with zipfile.ZipFile(path, "w") as archive:
-                archive.writestr("config.json", "{}")
-                for part in ("metadata.json", "model.weights.h5"):
-                    archive.writestr(part, f"{self.step:08d}" * 50_000)
+                archive.writestr("config.json", f"{self.step:08d}" * 50_000)
+                content = io.BytesIO()
+                with h5py.File(content, "w") as file:
+                    file["weights"] = numpy.full(100_000, self.step)
+                archive.writestr("model.weights.h5", content.getvalue())
 
         def load_weights(self, path):
             with zipfile.ZipFile(path) as archive:
-                for part in ("metadata.json", "model.weights.h5"):
-                    content = archive.read(part).decode()
-                    self.step = int(content[:8])
-                    assert content == f"{self.step:08d}" * 50_000
+                content = archive.read("config.json").decode()
+                self.step = int(content[:8])
+                assert content == f"{self.step:08d}" * 50_000
+                with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
+                    assert (file["weights"][()] == self.step).all()
 
     model, other = Model(), Model()
     folder = CheckpointFolder(pathlib.Path(sys.argv[1]), keep=2)

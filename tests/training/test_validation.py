@@ -71,7 +71,7 @@ def test_intervals_and_the_last_step():
         ("save", 10),
     ]
     assert run.saved == TrainingState(
-        step=10, evaluated_step=10, best_step=6, best_miou=0.3
+        step=10, evaluated_step=10, best_step=6, best_miou=0.3, loss_count=10
     )
 
 
@@ -85,7 +85,7 @@ def test_averaged_weights_have_a_best_of_their_own():
     run = Run({3: (0.1, 0.2), 6: (0.3, nan), 9: (0.2, 0.3), 10: (0.1, 0.25)})
     bests = [event for event in run.events if event[0] in ("best", "ema")]
     assert bests == [("best", 3), ("ema", 3), ("best", 6), ("ema", 9)]
-    assert run.saved == TrainingState(10, 10, 6, 0.3, 9, 0.3)
+    assert run.saved == TrainingState(10, 10, 6, 0.3, 9, 0.3, 0, 10)
 
 
 def test_a_signal_saves_and_stops_at_once():
@@ -99,7 +99,7 @@ def test_an_evaluation_that_was_broken_off_is_made_up_for():
     stopped = Run({3: 0.1, 6: 0.2}, stop_at=6)
     assert ("evaluate", 6) not in stopped.events
     assert stopped.saved == TrainingState(
-        step=6, evaluated_step=3, best_step=3, best_miou=0.1
+        step=6, evaluated_step=3, best_step=3, best_miou=0.1, loss_count=6
     )
     resumed = Run({6: 0.2, 9: 0.1, 10: 0.1}, state=stopped.saved)
     assert resumed.events[:2] == [("evaluate", 6), ("best", 6)]
