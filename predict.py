@@ -2,7 +2,7 @@
 
 import sys
 
-from keras_lraspp.__main__ import main
+from keras_lraspp.__main__ import run_process
 
 if __name__ == "__main__":
-    sys.exit(main(["predict", *sys.argv[1:]]))
+    run_process(["predict", *sys.argv[1:]])

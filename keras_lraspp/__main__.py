@@ -5,11 +5,15 @@ imported before the flags are read.
 """
 
 import argparse
+import atexit
 import contextlib
+import faulthandler
 import os
 import sys
+import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NoReturn
 
 from keras_lraspp.cli.data import DATA_COMMAND
 from keras_lraspp.cli.evaluate import EVALUATE_COMMAND
@@ -32,13 +36,20 @@ COMMANDS = (
 )
 
 _INTERRUPTED = 130  # exit code after Ctrl-C, as in a shell
+_LAST_SECONDS = 5.0  # for threads and exit handlers, once a command is done
+_WITH_OTHERS = 330.0  # the same where JAX waits for other processes, up to 300
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    ending: Callable[[int], object] = lambda code: None,
+) -> int:
     """Runs a sub-command.
 
     Args:
         arguments: Its name and flags; those of the process if `None`.
+        ending: Called with the exit code as soon as it is known, while an error still
+            holds what the command held; letting go of that may wait for threads.
 
     Returns:
         The exit code: 0; 2 for bad input or configuration; 3 for files that cannot be
@@ -52,17 +63,76 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags = _parser().parse_args(arguments)
     try:
         with _plain_warnings():
-            return flags.run(flags)
+            code = flags.run(flags)
     except UserError as error:
-        return _fail(str(error), error.exit_code)
+        code = _fail(str(error), error.exit_code, ending)
     except OSError as error:
         what = f"{error.strerror}: {error.filename}" if error.filename else str(error)
-        return _fail(
+        code = _fail(
             f"{what}; check the path, its permissions and the free space.",
             StorageError.exit_code,
+            ending,
         )
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        code = _INTERRUPTED
+        ending(code)
+    except BaseException:
+        ending(1)
+        raise
+    ending(code)
+    return code
+
+
+def run_process(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs `main` and ends the process with its exit code, whatever its threads do.
+
+    Python takes itself to pieces at its end, while threads of tf.data still want to
+    call it: they may then keep it for ever. So once exit handlers ran and output is
+    flushed, the process just ends; and it does so too if a handler or a thread that is
+    waited for does not end within seconds. For scripts only: a caller goes on after
+    `main`.
+
+    Args:
+        arguments: As for `main`.
+    """
+    ending = _Ending()
+    atexit.register(ending.leave)  # the first to be registered is the last to run
+    try:
+        sys.exit(main(arguments, ending.begin))
+    except SystemExit as stopped:  # also of argparse
+        ending.begin(stopped.code)
+        raise
+
+
+class _Ending:
+    """How the process ends."""
+
+    code: int | None = None  # until it is known
+
+    def begin(self, code: int) -> None:
+        """Leaves in some seconds, whether the rest has come to its end or not."""
+        if self.code is not None:
+            return
+        self.code = code
+        jax = sys.modules.get("jax")
+        joined = jax is not None and jax.distributed.is_initialized()
+        seconds = _WITH_OTHERS if joined else _LAST_SECONDS
+        timer = threading.Timer(seconds, self.leave)
+        timer.daemon = True
+        timer.start()
+        # A thread that needs no lock of Python's, but has an exit code of its own.
+        nowhere = open(os.devnull, "w")
+        faulthandler.dump_traceback_later(seconds + 3, file=nowhere, exit=True)
+
+    def leave(self) -> NoReturn:
+        """Flushes the output and ends the process."""
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):  # closed, or its reader is gone
+                stream.flush()
+        if "logging" in sys.modules:
+            with contextlib.suppress(Exception):
+                sys.modules["logging"].shutdown()
+        os._exit(1 if self.code is None else self.code)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,8 +145,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _fail(message: str, code: int) -> int:
+def _fail(message: str, code: int, ending: Callable[[int], object]) -> int:
     print(f"error: {message}", file=sys.stderr)
+    ending(code)
     return code
 
 
@@ -98,4 +169,4 @@ def _plain_warnings() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_process()
