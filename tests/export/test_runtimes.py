@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from harness.pixel_model import expected_labels, pixel_model, random_images
 from keras_lraspp.classes import ClassSet, generic_class_set
@@ -93,6 +94,22 @@ def test_scores_alone_give_labels(tmp_path):
     images = random_images(1, 9, 7)
     found = open_onnx(path).labels(images)
     assert np.mean(found == expected_labels(model, images)) > 0.95
+
+
+def test_an_assertion_in_a_saved_model_is_one_printable_sentence(tmp_path):
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)])
+    def labels(image):
+        check = tf.debugging.Assert(tf.shape(image)[1] < 99, ["\x1b[2J99 is high"])
+        with tf.control_dependencies([check]):
+            return {"labels": tf.zeros(tf.shape(image)[:3], tf.int32)}
+
+    tf.saved_model.save(tf.Module(), str(tmp_path), {"serving_default": labels})
+    opened = open_saved_model(tmp_path)
+    assert opened.labels(random_images(1, 98, 4)).shape == (1, 98, 4)
+    says = r"99x4 \(assertion failed: \[.*99 is high\]\); try"
+    with pytest.raises(InputError, match=says) as refused:
+        opened.labels(random_images(1, 99, 4))
+    assert str(refused.value).isprintable()
 
 
 def test_what_is_no_exported_file(tmp_path):
