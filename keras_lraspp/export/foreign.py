@@ -281,6 +281,11 @@ def not_finite(path: str | Path) -> str:
 def refusal(path: str | Path, found: str) -> str:
     """Says why a file is refused."""
     return (
-        f"{path} is refused: it has {found}, which no exported network here needs; "
-        f"export the model again with export.py."
+        f"{path} is refused: it has {printable(found)}, which no exported network "
+        f"here needs; export the model again with export.py."
     )
+
+
+def printable(text: str) -> str:
+    """Returns the beginning of what a file says, without what moves a cursor."""
+    return "".join(one if one.isprintable() else "?" for one in text[:300])

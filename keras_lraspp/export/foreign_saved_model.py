@@ -218,13 +218,16 @@ def _check_claims(meta, size: int, folder: Path) -> None:
     nodes = [*meta.graph_def.node]
     for function in meta.graph_def.library.function:
         nodes += function.node_def
+    tensors = [node.attr["value"].tensor for node in nodes if node.op == "Const"]
     objects = meta.object_graph_def.nodes
-    for shapes, most in (
-        ([node.attr["value"].tensor.tensor_shape for node in nodes], size),
-        ([node.variable.shape for node in objects], stored),
+    for claims, most in (
+        ([_values(one.tensor_shape, one.string_val) for one in tensors], size),
+        ([_values(node.variable.shape) for node in objects], stored),
     ):
-        claimed = sum(
-            math.prod(max(side.size, 0) for side in shape.dim) for shape in shapes
-        )
-        if claimed > most + _MOST_REPEATED:
-            raise InputError(refusal(folder, f"{claimed} values in {most} bytes"))
+        if sum(claims) > most + _MOST_REPEATED:
+            raise InputError(refusal(folder, f"{sum(claims)} values in {most} bytes"))
+
+
+def _values(shape, texts: Iterable[bytes] = ()) -> int:
+    longest = max(map(len, texts), default=1)
+    return math.prod(max(side.size, 0) for side in shape.dim) * max(longest, 1)

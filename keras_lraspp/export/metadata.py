@@ -12,6 +12,7 @@ OUTPUTS = ("labels", "logits", "probabilities")
 KEY = "keras_lraspp"  # name of the entry in a LiteRT file
 ASSET = f"{KEY}.json"  # in a SavedModel's assets/
 MEND = "export the model again"
+MOST_METADATA = 2**20  # bytes; a thousand classes need a tenth of it
 
 
 class Metadata(NamedTuple):
@@ -51,7 +52,7 @@ class Metadata(NamedTuple):
             InputError: If it contradicts itself, or a value is none of ours.
         """
         texts = {key: entries[key] for key in _SCHEMAS if key in entries}
-        check_value(texts, dict[str, str], source, mend=MEND)
+        check_value(texts, _Texts, source, mend=MEND)
         found = {
             key: parse_json(text, _SCHEMAS[key], f"{key} of {source}", mend=MEND)
             for key, text in texts.items()
@@ -73,6 +74,7 @@ class Metadata(NamedTuple):
         return cls(count, found.get("smallest_side", 1), variant, classes)
 
 
+_Texts = dict[str, Annotated[str, Bounds(0, MOST_METADATA)]]
 _SCHEMAS = {
     "num_classes": Annotated[int, Bounds(1, MOST_CLASSES)],
     "smallest_side": Count,

@@ -15,6 +15,7 @@ from keras_lraspp.export.foreign import (
     check_litert,
     check_onnx,
     not_finite,
+    printable,
 )
 from keras_lraspp.export.foreign_saved_model import check_saved_model
 from keras_lraspp.export.metadata import (
@@ -22,14 +23,13 @@ from keras_lraspp.export.metadata import (
     INPUT,
     KEY,
     MEND,
+    MOST_METADATA,
     OUTPUTS,
     Metadata,
 )
 from keras_lraspp.files import read_regular
 from keras_lraspp.inference.tta import SINGLE_PASS
 from keras_lraspp.schema import parse_json, read_json
-
-_MOST_METADATA = 2**20  # bytes; a thousand classes need a tenth of it
 
 
 class ExportedModel:
@@ -195,8 +195,9 @@ def open_onnx(path: str | Path, threads: int | None = None) -> ExportedModel:
             content, options, providers=["CPUExecutionProvider"], enable_fallback=0
         )
         (given,) = session.get_inputs()
-        if (given.name, given.type) != (INPUT, "tensor(uint8)"):
-            raise ValueError(f"its input is {given.name}, {given.type}")
+        described = given.name, given.type, len(given.shape)
+        if described != (INPUT, "tensor(uint8)", 4):
+            raise ValueError(f"its input is {given.name}, {given.type} {given.shape}")
         made = {output.name: output.shape for output in session.get_outputs()}
         entries = session.get_modelmeta().custom_metadata_map
         metadata = Metadata.of_entries(entries, _count(made), str(path))
@@ -250,12 +251,14 @@ def open_saved_model(path: str | Path) -> ExportedModel:
                 found.setdefault(name, made)
         first = found[_known(found)[0]]
         pixels = first.structured_input_signature[1][INPUT]
+        if (pixels.dtype, pixels.shape.rank) != (tf.uint8, 4):
+            raise ValueError(f"its input is {pixels.dtype.name} {pixels.shape}")
         for variable in {id(each): each for each in first.variables}.values():
             if not np.isfinite(variable.numpy()).all():
                 raise InputError(not_finite(path))
         note, entries = path / "assets" / ASSET, {}
         if note.is_file():
-            entries = read_json(note, dict[str, str], mend=MEND, most=_MOST_METADATA)
+            entries = read_json(note, dict[str, str], mend=MEND, most=MOST_METADATA)
         shapes = {name: found[name].structured_outputs[name].shape for name in found}
         metadata = Metadata.of_entries(entries, _count(shapes), str(path))
     except UserError:
@@ -299,7 +302,10 @@ def read_entries(content: bytes, source: str = "The file") -> dict[str, str]:
     for index in range(model.MetadataLength()):
         entry = model.Metadata(index)
         if entry.Name() == KEY.encode():
-            data = bytes(model.Buffers(entry.Buffer()).DataAsNumpy())
+            buffer = model.Buffers(entry.Buffer())
+            if buffer.DataLength() > MOST_METADATA:
+                raise InputError(f"{source} has too much metadata; {MEND}.")
+            data = bytes(buffer.DataAsNumpy())
             source = f"metadata `{KEY}` of {source}"
             return parse_json(data, dict[str, str], source, mend=MEND)
     return {}
@@ -384,8 +390,12 @@ def _damaged(path: Path, what: str, error: Exception) -> str:
 
 
 def _reason(error: Exception) -> str:
+<<<<<<< HEAD
     lines = str(error).splitlines() or [type(error).__name__]
     # TensorFlow says it in front of the node; an assertion there is text of the file.
     nodes = [at for at, line in enumerate(lines) if line.startswith("\t [[")]
     line = lines[max(nodes[0] - 1, 0) if nodes else 0]
     return "".join(each if each.isprintable() else " " for each in line)
+=======
+    return printable((str(error).splitlines() or [type(error).__name__])[0])
+>>>>>>> 0fdb2ff (Refuse inputs that are no images, and repeat of a file only what is text)

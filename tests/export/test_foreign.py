@@ -86,6 +86,7 @@ LOOP = helper.make_node("Loop", ["", "yes"], [], body=LOOP_BODY)
         ),
         (helper.make_node("Conv", ["image"], ["x"], domain="evil"), "evil.Conv"),
         (helper.make_node("StringConcat", ["a", "a"], ["x"]), "StringConcat"),
+        (helper.make_node("\x1b[2JAdd", ["a", "a"], ["x"]), r"\?\[2JAdd, which"),
         (helper.make_node("ConstantOfShape", ["huge"], ["x"]), "a ConstantOfShape to"),
         (helper.make_node("Expand", ["image", "huge"], ["x"]), "an? Expand to"),
         (helper.make_node("Tile", ["image", "huge"], ["x"]), "a Tile to"),
@@ -225,6 +226,17 @@ def test_an_error_of_the_runtime_names_the_file(tmp_path):
         open_exported(path).labels(IMAGES)
 
 
+@pytest.mark.parametrize("shape", [[], [3], [None, None, 3], [1, 1, 4, 6, 3]])
+def test_an_input_that_is_no_image(tmp_path, shape):
+    path = tmp_path / "a.onnx"
+    model = onnx_file(path, [helper.make_node("Cast", ["image"], ["labels"], to=6)])
+    info = helper.make_tensor_value_info("image", TensorProto.UINT8, shape)
+    model.graph.input[0].CopyFrom(info)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match="a.onnx is not an ONNX file .*its input is"):
+        open_exported(path)
+
+
 @pytest.mark.parametrize(
     "key, text, match",
     [
@@ -238,6 +250,7 @@ def test_an_error_of_the_runtime_names_the_file(tmp_path):
         ("num_classes", "9" * 5000, "has a whole number of 5000 digits"),
         ("num_classes", "3", "says that it has 3 classes, .* names 2"),
         ("smallest_side", "NaN", "NaN is no finite number"),
+        ("variant", "a" * 2**21, "`variant` is 'aaa.*, not text of length"),
         ("variant", "a\x1b[2J", "`variant` is"),
     ],
 )

@@ -15,12 +15,12 @@ IMAGES = random_images(1, 4, 6)
 SPEC = tf.TensorSpec((None, None, None, 3), tf.uint8, name="image")
 
 
-def saved_model(folder, call, **parts):
+def saved_model(folder, call, spec=SPEC, **parts):
     """Writes a SavedModel with the signature `serving_default`."""
     module = tf.Module()
     for name, part in parts.items():
         setattr(module, name, part)
-    module.serve = tf.function(call, input_signature=[SPEC], autograph=False)
+    module.serve = tf.function(call, input_signature=[spec], autograph=False)
     tf.saved_model.save(module, str(folder), signatures=module.serve)
     return folder
 
@@ -116,6 +116,20 @@ def test_variables_that_are_no_numbers(tmp_path):
         open_exported(folder)
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        tf.TensorSpec((None, 3), tf.uint8, name="image"),
+        tf.TensorSpec(None, tf.uint8, name="image"),
+        tf.TensorSpec((1, None, None, 3), tf.float32, name="image"),
+    ],
+)
+def test_an_input_that_is_no_image(tmp_path, spec):
+    folder = saved_model(tmp_path / "1", whole, spec)
+    with pytest.raises(InputError, match="1 is not a SavedModel file .*its input is"):
+        open_exported(folder)
+
+
 @pytest.fixture(scope="module")
 def harmless(tmp_path_factory):
     folder = saved_model(tmp_path_factory.mktemp("saved") / "1", whole)
@@ -165,6 +179,13 @@ def _constant(meta):
     tensor.float_val.append(1)
 
 
+def _strings(meta):
+    tensor = _function(meta).node_def.add(name="n", op="Const").attr["value"].tensor
+    tensor.dtype = tf.string.as_datatype_enum
+    tensor.tensor_shape.dim.add(size=1 << 20)
+    tensor.string_val.append(bytes(1 << 20))
+
+
 def _main_graph(meta):
     meta.graph_def.node.add(name="n", op="WriteFile")
 
@@ -212,6 +233,7 @@ def _far(meta):
         (_recursion, "a function that calls itself"),
         (_thousand_million_calls, "operations, more than 50000"),
         (_constant, "values in"),
+        (_strings, "values in"),
         (_main_graph, "the operation WriteFile"),
         (_orphan, "the operation EagerPyFunc"),
         (_stand_in, "a stand-in for a function"),
