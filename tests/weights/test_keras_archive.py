@@ -2,6 +2,7 @@
 
 import io
 import os
+import random
 import zipfile
 
 import h5py
@@ -39,15 +40,13 @@ def test_a_sound_file_passes(tmp_path):
             file[name] = np.ones((2, 3), "f4")
         file["layers/a/vars/1"] = np.ones((4,), "f2")
         file["none"], file["flag"] = np.ones((0, 5)), np.array(True)
-        file["half"] = np.array([0x3F80], "<u2").view("V2")
-        file["half"].attrs["dtype"] = "bfloat16"
 
     for kind in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         path = archive(tmp_path / "a.keras", hdf5(fill), '{"config": {"b": 1}}', kind)
         read = read_keras_archive(path)
         assert read.path == path and [*read.texts] == ["config.json"]
         assert read.config() == {"config": {"b": 1}}
-        assert sorted(read.shapes) == [(), (0, 5), (1,), (2, 3), (4,)]
+        assert sorted(read.shapes) == [(), (0, 5), (2, 3), (4,)]
 
 
 def absurd(file):
@@ -83,9 +82,24 @@ def another_float(file):
     tensor.write(h5py.h5s.ALL, h5py.h5s.ALL, np.ones(4, "f4"))
 
 
+def bfloat16(file):
+    file["a"] = np.ones(4, "V2")
+
+
+def attribute(file):
+    """Keras reads it, and HDF5 hangs where its heap is damaged."""
+    file["a"] = np.ones(4, "f4")
+    file["a"].attrs["dtype"] = "bfloat16"
+
+
 def many_groups(file):
     for index in range(5001):
         file.create_group(str(index))
+
+
+def deep(file):
+    for _ in range(60):
+        file = file.create_group("a")
 
 
 def external_link(file):
@@ -124,12 +138,15 @@ def empty(file):
         (reference, "another type than numbers"),
         (words, "another type than numbers"),
         (another_float, "another type than numbers"),
+        (bfloat16, "another type than numbers of NumPy, such as bfloat16"),
+        (attribute, "/a has attributes"),
         (many_groups, "more than 5000 tensors"),
+        (deep, "nested deeper than 50"),
         (external_link, "is a link"),
         (soft_link, "is a link"),
         (external_data, "in another file"),
         (virtual_data, "in another file"),
-        (cycle, "more than 5000 tensors"),
+        (cycle, "/a/again is a group that it is in"),
         (empty, "is no tensor"),
     ],
 )
@@ -144,22 +161,47 @@ def test_tensors_that_are_no_weights_are_refused(tmp_path, fill, says):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("kind", ["<f4", ">f4", "<f2", "<f8", "bfloat16"])
+@pytest.mark.parametrize("kind", ["<f4", ">f4", "<f2", "<f8"])
 def test_row_55_values_that_are_not_finite(tmp_path, value, kind):
     def fill(file):
         values = np.ones((50, 3), "f4")
         values[31, 2] = value
-        if kind == "bfloat16":
-            file["a/b"] = (values.view("<u4") >> 16).astype("<u2").view("V2")
-            file["a/b"].attrs["dtype"] = kind
-        else:
-            file["a/b"] = values.astype(kind)
+        file["a/b"] = values.astype(kind)
 
     with pytest.raises(InputError, match="a.keras is refused: /a/b has values that"):
         read_keras_archive(archive(tmp_path / "a.keras", hdf5(fill)))
     (tmp_path / "a.weights.h5").write_bytes(hdf5(fill))
     with pytest.raises(InputError, match="not finite, as a training leaves"):
         check_hdf5(tmp_path / "a.weights.h5")
+
+
+def test_mutated_headers_bring_only_typed_errors(tmp_path):
+    """Without a checksum; before attributes were left alone, one in 200 hung HDF5."""
+
+    def fill(file):
+        for index in range(3):
+            vars = file.create_group(f"layers/conv_{index}/vars")
+            vars.attrs["name"] = f"conv_{index}"
+            vars["0"], vars["1"] = np.ones((2, 3), "f4"), np.ones(3, "f4")
+        file["optimizer/vars/0"] = np.int64(3)
+
+    whole, rng = hdf5(fill), random.Random(0)
+    path, refused = tmp_path / "a.weights.h5", 0
+    for _ in range(300):
+        content = bytearray(whole)
+        for _ in range(rng.choice((1, 2, 8))):
+            place = rng.randrange(len(whole) - 8)
+            size = rng.choice((1, 2, 8))
+            value = rng.choice((0, 1, 255, 2 ** (8 * size) - 8, rng.randrange(1 << 15)))
+            value = value % 2 ** (8 * size)
+            content[place : place + size] = value.to_bytes(size, "little")
+        path.write_bytes(content)
+        try:
+            check_hdf5(path)
+        except InputError as error:
+            assert str(error).startswith(str(path))
+            refused += 1
+    assert 30 < refused < 300
 
 
 def test_zip_bombs_are_refused(tmp_path, monkeypatch):
