@@ -390,12 +390,8 @@ def _damaged(path: Path, what: str, error: Exception) -> str:
 
 
 def _reason(error: Exception) -> str:
-<<<<<<< HEAD
     lines = str(error).splitlines() or [type(error).__name__]
     # TensorFlow says it in front of the node; an assertion there is text of the file.
     nodes = [at for at, line in enumerate(lines) if line.startswith("\t [[")]
     line = lines[max(nodes[0] - 1, 0) if nodes else 0]
-    return "".join(each if each.isprintable() else " " for each in line)
-=======
-    return printable((str(error).splitlines() or [type(error).__name__])[0])
->>>>>>> 0fdb2ff (Refuse inputs that are no images, and repeat of a file only what is text)
+    return printable(line)
