@@ -1,9 +1,11 @@
 """Devices: distribution strategy, precision policy and deterministic kernels."""
 
 import contextlib
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 
 import keras
 
@@ -127,6 +129,40 @@ def _check_processes(names: Sequence[str] | None) -> None:
             f"The processes have {counts} devices, but each needs as many as the "
             f"others; hide some by CUDA_VISIBLE_DEVICES."
         )
+
+
+def on_cpu() -> bool:
+    """Whether the backend has no other device than the CPU."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        return not _gpus()
+    if backend == "jax":
+        import jax
+
+        return jax.default_backend() == "cpu"
+    import torch
+
+    return not (torch.cuda.is_available() or torch.backends.mps.is_available())
+
+
+def free_memory() -> float:
+    """Bytes that this process could have at most on a CPU; infinite if not known.
+
+    More than it will get: what the process has already is taken for free.
+    """
+    with contextlib.suppress(OSError, KeyError, ValueError, ImportError):
+        import resource
+
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        machine = {name: int(size[0]) for name, *size in map(str.split, lines)}
+        free = 1024 * (machine["MemAvailable:"] + machine["SwapFree:"])
+        pages = Path("/proc/self/statm").read_text().split()
+        virtual, resident = (int(count) * resource.getpagesize() for count in pages[:2])
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY:
+            free = min(free, limit - virtual)
+        return free + resident
+    return math.inf
 
 
 def compute_deterministically() -> None:

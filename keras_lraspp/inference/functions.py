@@ -1,5 +1,6 @@
 """Label, probability and logit functions: one call for any backend."""
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 import keras
 import numpy as np
 
+from keras_lraspp.devices import free_memory, on_cpu
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference.tta import (
     SINGLE_PASS,
@@ -21,6 +23,7 @@ from keras_lraspp.inference.tta import (
 
 LabelFunction = Callable[[np.ndarray], np.ndarray]
 ScoreFunction = Callable[[np.ndarray], np.ndarray]
+_LARGE = 2**26  # bytes; less is not worth a look
 _Compute = Callable[[Network, Tensor], Tensor]
 # Names and messages of what backends and runtimes raise in place of MemoryError.
 _OUT_OF_MEMORY = re.compile(
@@ -172,9 +175,21 @@ def _checked_function(
                 fixed=model.input_shape[1:3],
             )
         with memory_errors(images.shape):
+            _check_memory(images.shape, model)
             return compiled(images)
 
     return call
+
+
+def _check_memory(shape: Sequence[int], model: keras.Model) -> None:
+    """Raises `MemoryError` on a CPU whose memory does not hold the logits alone.
+
+    oneDNN's kernels crash the process there, where they should raise an error.
+    """
+    item = 4 if model.compute_dtype == "float32" else 2
+    logits = item * math.prod(shape[:3]) * model.output_shape[-1]  # bytes
+    if logits > _LARGE and on_cpu() and logits > free_memory():
+        raise MemoryError
 
 
 @contextmanager

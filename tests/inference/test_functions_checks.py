@@ -1,5 +1,8 @@
 """Which images a network takes, with and without options."""
 
+import resource
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -124,6 +127,22 @@ def test_out_of_memory_is_an_error_of_the_image(error):
     with pytest.raises(InputError, match="^The batch of 2 images of 7x8 does not fit"):
         with memory_errors((2, 7, 8, 3)):
             raise error
+
+
+def test_row_50_logits_that_do_not_fit_are_seen_before_the_network_runs():
+    """oneDNN's kernels would end the process by a segmentation fault."""
+    labels = label_function(pixel_model(19))
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    usual = resource.getrlimit(resource.RLIMIT_AS)
+    limit = pages * resource.getpagesize() + 2**28
+    large = np.broadcast_to(np.zeros(3, np.uint8), (1, 40_000, 40_000, 3))
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, usual[1]))
+        with pytest.raises(InputError, match="The image is 40000x40000, which does n"):
+            labels(large)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, usual)
+    assert labels(np.ascontiguousarray(large[:, :5, :6])).shape == (1, 5, 6)
 
 
 def test_other_errors_are_not_about_memory():
