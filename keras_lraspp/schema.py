@@ -1,16 +1,18 @@
 """Schemas of metadata and arguments: JSON and text read with types, ranges and sizes.
 
 A schema is an annotation: `int`, `float`, `str`, `bool`, `None`, `Path`, `Any`,
-`Literal`, unions, `tuple[X, ...]`, `tuple[X, Y]`, `dict[str, X]`, a dataclass, a
-`NamedTuple`, and any of these as `Annotated[..., Bounds(least, most)]`.
+`Literal`, unions, `tuple[X, ...]`, `tuple[X, Y]`, `Sequence[X]`, `dict[str, X]`, a
+dataclass, a `NamedTuple`, `Callable`, and any of these as
+ `Annotated[..., Bounds(least, most)]`.
 """
 
 import dataclasses
+import inspect
 import json
 import math
 import re
 import typing
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from numbers import Integral, Real
 from pathlib import Path
@@ -50,6 +52,9 @@ Index = Annotated[int, Bounds(0, 2**31 - 1)]
 Positive = Annotated[float, Bounds(above=0)]
 Share = Annotated[float, Bounds(0, 1)]
 Name = Annotated[str, Bounds(1, 1000)]
+Label = Annotated[int, Bounds(0, 65_535)]  # of at most 16 bits
+Int32 = Annotated[int, Bounds(-(2**31), 2**31 - 1)]
+Rate = Annotated[float, Bounds(0, 1e30)]
 
 
 def read_json(
@@ -137,6 +142,39 @@ def check_argument(name: str, value: Any, kind: Any) -> None:
         ) from error
 
 
+def check_call(name: str, function: Callable, values: Mapping[str, Any]) -> None:
+    """Checks the arguments of a function by its annotations, where they are schemas.
+
+    Args:
+        name: What users call it, as "WarmupPolynomial".
+        function: The function, or a dataclass.
+        values: Its arguments by name, as `locals()` at its beginning.
+
+    Raises:
+        InputError: As `check_argument` does.
+    """
+    for argument, kind in _argument_kinds(function).items():
+        if argument in values:
+            check_argument(f"{name}.{argument}", values[argument], kind)
+
+
+@cache
+def _argument_kinds(function: Callable) -> dict[str, Any]:
+    parameters = inspect.signature(function, eval_str=True).parameters.values()
+    return {p.name: p.annotation for p in parameters if _is_schema(p.annotation)}
+
+
+def _is_schema(kind: Any) -> bool:
+    origin, parts = _apart(kind)
+    if origin is Annotated:
+        return _is_schema(parts[0])
+    if origin in (Literal, Callable):
+        return True
+    if origin is None:
+        return kind is Any or kind in _WORDS
+    return all(part is Ellipsis or _is_schema(part) for part in parts)
+
+
 def read_text(path: str | Path, *, mend: str, most: int = LARGEST_TEXT) -> str:
     """Reads a text file of UTF-8, with or without a byte order mark.
 
@@ -200,19 +238,24 @@ def _fit(value: Any, kind: Any, key: str) -> Any:
     if kind is int and type(value) is int:  # quick, as lists have a million of them
         return value
     origin, parts = _apart(kind)
+    if origin is Sequence:
+        origin, parts = tuple, (*parts, Ellipsis)
+        value = value.tolist() if hasattr(value, "tolist") else value  # NumPy's arrays
     items = isinstance(value, (list, tuple))
     if origin is Annotated:
         return _fit_bounds(value, kind, key)
     if origin in (Union, UnionType):
         return _fit_union(value, kind, key)
-    if origin is Literal and isinstance(value, str) and value in parts:
+    if origin is Literal and _is_choice(value, parts):
         return value
-    elif origin is tuple and items and parts[-1] is Ellipsis:
+    if origin is Callable and _makes(value, parts[-1]):
+        return value
+    if origin is tuple and items and parts[-1] is Ellipsis:
         return tuple(_fit(v, parts[0], f"{key}[{i}]") for i, v in enumerate(value))
     elif origin is tuple and items and len(parts) == len(value):
         pairs = enumerate(zip(value, parts, strict=True))
         return tuple(_fit(v, part, f"{key}[{i}]") for i, (v, part) in pairs)
-    elif origin is dict and isinstance(value, dict):
+    elif origin in (dict, Mapping) and isinstance(value, Mapping):
         return {
             _fit(name, parts[0], key): _fit(item, parts[1], _below(key, name))
             for name, item in value.items()
@@ -222,6 +265,17 @@ def _fit(value: Any, kind: Any, key: str) -> Any:
     elif origin is None and _is_scalar(value, kind):
         return Path(value) if kind is Path else value
     raise _Mismatch(key, _found(value), _expected(kind))
+
+
+def _is_choice(value: Any, choices: tuple) -> bool:
+    plain = isinstance(value, (str, Integral)) and not isinstance(value, bool)
+    return plain and value in choices
+
+
+def _makes(value: Any, product: Any) -> bool:
+    """Whether a value can be called for a product, and is not the product itself."""
+    made = isinstance(product, type) and product is not Callable
+    return callable(value) and not (made and isinstance(value, product))
 
 
 def _is_scalar(value: Any, kind: Any) -> bool:
@@ -349,6 +403,10 @@ def _expected(kind: Any) -> str:
         return " or ".join(map(_expected, parts))
     if origin is Literal:
         return f"one of {', '.join(map(repr, parts))}"
+    if origin is Callable:
+        return "a class or function (in a .gin file @Name, without quotes or brackets)"
+    if origin is Sequence or (origin is tuple and parts[-1] is Ellipsis):
+        return "a list"
     if origin is tuple:
-        return "a list" if parts[-1] is Ellipsis else f"a list of {len(parts)}"
+        return f"a list of {len(parts)}"
     return _WORDS.get(kind, "an object")

@@ -9,7 +9,6 @@ import inspect
 import io
 import os
 import re
-import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from operator import attrgetter
@@ -21,7 +20,9 @@ import gin
 from keras_lraspp import data, training
 from keras_lraspp.config.gin_errors import error_line, explain, undefined
 from keras_lraspp.errors import InputError, UserError
-from keras_lraspp.schema import read_text
+from keras_lraspp.schema import check_call, read_text
+
+_Reference = gin.config.ConfigurableReference  # @Name or %macro
 
 
 class Configurable(NamedTuple):
@@ -41,6 +42,15 @@ _COMPONENTS = {
     **training.OPTIMIZERS,
     **training.SCHEDULES,
 }
+# Which of them an argument of a run can be, beside what others have registered.
+_KINDS = {
+    "model": ("LRASPP", "from_preset"),
+    "dataset": data.DATASETS,
+    "transform": data.TRANSFORMS,
+    "loss": training.LOSSES,
+    "optimizer": training.OPTIMIZERS,
+    "schedule": training.SCHEDULES,
+}
 CONFIGURABLES = (
     Configurable("LRASPP", "keras_lraspp.models"),
     Configurable("from_preset", "keras_lraspp.models", "LRASPP.from_preset"),
@@ -53,12 +63,6 @@ CONFIGURABLES = (
     Configurable("predict", "keras_lraspp.prediction.predict", is_run=True),
     Configurable("export", "keras_lraspp.export.export", is_run=True),
 )
-
-# What a literal in a configuration can be; references are checked by what they call.
-_LITERALS = (bool, int, float, str, list, tuple, dict, type(None))
-
-# Gin adds this to the message of whatever passes through a configured function.
-_GIN_TRACE = "\n  In call to configurable"
 
 
 def load_config(
@@ -109,15 +113,12 @@ def call(run: str, **flags) -> object:
     flags = {name: value for name, value in flags.items() if value is not None}
     bindings = gin.get_bindings(run, resolve_references=False)
     check_arguments(_target(run), flags, bindings)
-    try:
-        return gin.get_configurable(run)(**flags)
-    except UserError as error:
-        raise _plain(error) from error
+    return _without_trace(lambda: gin.get_configurable(run)(**flags))
 
 
 def bound(run: str, *names: str) -> dict[str, object]:
     """Returns those of the named arguments that the configuration gives a run."""
-    bindings = gin.get_bindings(run)
+    bindings = _without_trace(lambda: gin.get_bindings(run))
     return {name: bindings[name] for name in names if name in bindings}
 
 
@@ -152,25 +153,39 @@ def check_arguments(
             f"The configuration gives no {', '.join(missing)}; add `{missing[0]} = "
             f'...` to the .gin file, or --gin_bindings="{missing[0]}=...".'
         )
+    check_call(
+        run.__name__,
+        run,
+        {name: value for name, value in bindings.items() if _is_literal(value)},
+    )
     for name, value in bindings.items():
-        if not _fits(value, parameters[name].annotation):
-            wanted = inspect.formatannotation(parameters[name].annotation)
-            raise InputError(
-                f"{run.__name__}.{name} is {wanted}, not {value!r}; correct it."
-            )
+        if isinstance(value, _Reference) and value.selector != "gin.macro":
+            _check_reference(f"{run.__name__}.{name}", name, value)
 
 
-def _fits(value: object, annotation: object) -> bool:
-    kinds = typing.get_args(annotation) or (annotation,)
-    if not isinstance(value, _LITERALS) or not all(
-        isinstance(kind, type) for kind in kinds
-    ):
-        return True
-    if isinstance(value, bool):
-        return bool in kinds
-    if isinstance(value, int) and float in kinds:
-        return True
-    return isinstance(value, kinds)
+def _check_reference(argument: str, name: str, reference: _Reference) -> None:
+    """Refuses what is called already, and what is known to be something else."""
+    known = _KINDS.get(name)
+    if known is None:
+        return
+    if reference.evaluate:
+        raise InputError(
+            f"{argument} is called by the run itself; write @"
+            f"{reference.scoped_selector} without the brackets."
+        )
+    given = reference.selector.rpartition(".")[-1]
+    if given in {row.name for row in CONFIGURABLES} - {*known}:
+        raise InputError(
+            f"{argument} is one of {', '.join(f'@{row}' for row in known)}, not "
+            f"@{given}; correct it."
+        )
+
+
+def _is_literal(value: object) -> bool:
+    """Whether a binding is no reference, which is checked by what it calls."""
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_literal, value))
+    return not isinstance(value, _Reference)
 
 
 _PACKAGE = Path(__file__).parents[1]
@@ -286,14 +301,15 @@ def _as_function(row: Configurable) -> Callable:
 
     def configured(*args, **kwargs):
         try:
-            return _target(row.name)(*args, **kwargs)
-        except UserError:
-            raise
-        except (TypeError, ValueError) as error:
-            if row.is_run:
-                raise
-            message = str(error).split(_GIN_TRACE)[0]
-            raise InputError(f"The configured {row.name}: {message}") from error
+            return _without_trace(lambda: _target(row.name)(*args, **kwargs))
+        except Exception as error:
+            refused = error
+            wrong = isinstance(error, (TypeError, ValueError))
+            if wrong and not isinstance(error, UserError) and not row.is_run:
+                refused = InputError(f"The configured {row.name}: {error}")
+                refused.__cause__ = error
+        refused.raised = refused  # for `_without_trace`
+        raise refused
 
     configured.__name__ = configured.__qualname__ = row.name
     configured.__doc__ = target.__doc__
@@ -328,7 +344,14 @@ def _sections(text: str) -> dict[str, str]:
     return {part.partition("\n")[0]: part.strip() for part in parts if part.strip()}
 
 
-def _plain(error: UserError) -> UserError:
-    """Undoes gin's stand-in for an error, which has one more line of message."""
-    kind = next(kind for kind in type(error).__mro__ if "__getattr__" not in vars(kind))
-    return kind(str(error).split(_GIN_TRACE)[0])
+def _without_trace(function: Callable[[], object]) -> object:
+    """Calls a function that may call configured ones.
+
+    What passes through those, gin replaces by a stand-in whose message says through
+    which; here it is the error itself again, which `_as_function` has noted on it.
+    """
+    try:
+        return function()
+    except Exception as error:
+        found = getattr(error, "raised", error)
+    raise found

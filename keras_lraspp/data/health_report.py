@@ -5,7 +5,7 @@ import inspect
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from keras_lraspp.data.health import (
 from keras_lraspp.data.preview import contact_sheet
 from keras_lraspp.errors import InputError
 from keras_lraspp.files import write_text
+from keras_lraspp.schema import Bounds, check_call
 
 
 class Health(NamedTuple):
@@ -53,10 +54,10 @@ def check(
     *,
     dataset: Callable[..., SegmentationDataset],
     data_root: str | Path | None = None,
-    splits: Sequence[str] = ("train", "val"),
+    splits: Annotated[Sequence[str], Bounds(1, 100)] = ("train", "val"),
     json_path: str | Path | None = None,
     sheet_path: str | Path | None = None,
-    workers: int | None = None,
+    workers: Annotated[int, Bounds(1, 1024)] | None = None,
     progress: bool = True,
 ) -> Health:
     """Checks every file of a data set, and reports all that is wrong with it.
@@ -78,6 +79,7 @@ def check(
             is printed and written before.
         StorageError: If a file cannot be written.
     """
+    check_call("check", check, locals())
     factory = dataset if data_root is None else _with_root(dataset, data_root)
     checked = tuple(
         full_check_split(factory, split, progress=progress, workers=workers)

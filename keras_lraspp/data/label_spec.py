@@ -25,9 +25,8 @@ from keras_lraspp.images import (
     naming_memory_errors,
     open_image,
 )
-from keras_lraspp.schema import Bounds, Byte, check_argument
+from keras_lraspp.schema import Bounds, Byte, Label, check_argument
 
-_Label = Annotated[int, Bounds(0, MOST_CLASSES - 1)]  # of at most 16 bits
 _LOOKUPS = {"cityscapes": cityscapes_lookup, "ade20k": ade20k_lookup}
 
 
@@ -37,7 +36,7 @@ class ColorClass(NamedTuple):
     red: Byte
     green: Byte
     blue: Byte
-    label: _Label  # a class, or the ignore label
+    label: Label  # a class, or the ignore label
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -131,7 +130,7 @@ def read_label_spec(
     Raises:
         InputError: If an argument cannot be, or two disagree.
     """
-    check_argument(f"{reader}.ignore_label", ignore_label, _Label | None)
+    check_argument(f"{reader}.ignore_label", ignore_label, Label | None)
     if isinstance(classes, str) and Path(classes).suffix:
         known = read_class_file(root / classes)
         classes = known.classes
@@ -151,6 +150,8 @@ def read_label_spec(
 def _class_set(reader: str, classes, num_classes: int | None) -> ClassSet:
     if classes is None and num_classes is None:
         raise InputError(f"{reader} needs num_classes or classes; set one of them.")
+    count = Annotated[int, Bounds(1, MOST_CLASSES)]
+    check_argument(f"{reader}.num_classes", num_classes, count | None)
     wanted = num_classes if classes is None else classes
     class_set = resolve_classes(wanted, name=f"{reader}.classes")
     if num_classes not in (None, len(class_set.names)):
@@ -177,11 +178,11 @@ def _lookup(reader: str, lookup, ignore_label: int | None) -> tuple[int, ...] | 
                 "A label_lookup mapping leaves out values, which are then ignored; set "
                 "ignore_label, or give a sequence with a class for every value."
             )
-        check_argument(f"{reader}.label_lookup", lookup, dict[_Label, _Label])
+        check_argument(f"{reader}.label_lookup", lookup, dict[Label, Label])
         size = max([255, *lookup]) + 1
         lookup = [lookup.get(value, ignore_label) for value in range(size)]
     lookup = lookup.tolist() if isinstance(lookup, np.ndarray) else lookup
-    values = Annotated[tuple[_Label, ...], Bounds(1, MOST_CLASSES)]
+    values = Annotated[tuple[Label, ...], Bounds(1, MOST_CLASSES)]
     check_argument(f"{reader}.label_lookup", lookup, values)
     return tuple(int(label) for label in lookup)
 

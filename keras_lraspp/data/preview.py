@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -11,6 +12,7 @@ from keras_lraspp.data.health import SplitHealth
 from keras_lraspp.data.pipeline import training_batches
 from keras_lraspp.data.pipeline_errors import input_errors
 from keras_lraspp.files import replacing
+from keras_lraspp.schema import Bounds, Index, check_call
 from keras_lraspp.visualize import overlay, with_legend
 
 _GAP = 8  # pixels between pictures
@@ -30,8 +32,8 @@ def show(
     output_path: str | Path,
     data_root: str | Path | None = None,
     split: str = "train",
-    samples: int = 4,
-    seed: int = 0,
+    samples: Annotated[int, Bounds(1, 1000)] = 4,
+    seed: Index = 0,
 ) -> Path:
     """Draws the first samples of a training: each image, and its labels laid over it.
 
@@ -51,6 +53,7 @@ def show(
         InputError: If the data set cannot be used.
         StorageError: If the file cannot be written.
     """
+    check_call("show", show, locals())
     listed = open_dataset(dataset, data_root, split)
     with input_errors():
         batches = training_batches(

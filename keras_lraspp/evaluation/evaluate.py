@@ -43,6 +43,7 @@ from keras_lraspp.metrics import ImageConfusion, check_absent_mode
 from keras_lraspp.models.keras_file import known_classes, load_weights, open_weights
 from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.prediction.segmenter import is_exported, open_predictor
+from keras_lraspp.schema import Count, check_call
 
 ModelFactory = Callable[..., keras.Model]
 
@@ -54,7 +55,7 @@ def evaluate(
     weights: str | Path,
     data_root: str | Path | None = None,
     split: str = "val",
-    batch_size: int = 1,
+    batch_size: Count = 1,
     flip: bool = False,
     scales: tuple[float, ...] = (1.0,),
     sliding_window: tuple[int, int] | None = None,
@@ -106,6 +107,7 @@ def evaluate(
         InputError: For bad data, weights or arguments.
         StorageError: If a file cannot be written.
     """
+    check_call("evaluate", evaluate, locals())
     check_absent_mode(absent)
     options = InferenceOptions(
         flip=flip, scales=scales, sliding_window=sliding_window, stride=stride

@@ -29,6 +29,7 @@ from keras_lraspp.inference.functions import label_function
 from keras_lraspp.models.keras_file import find_classes, load_weights, open_weights
 from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.models.variants import variant_of
+from keras_lraspp.schema import Count, Index, check_call
 
 EXPORT_FORMATS = ("saved_model", "onnx", "litert")
 _QUANTIZED = ("dynamic", "int8")  # judged by their mIoU
@@ -54,10 +55,10 @@ def export(
     size: Sequence[int] | None = None,
     outputs: Sequence[str] = ("labels",),
     precisions: Sequence[str] = ("float32",),
-    version: int = 1,
-    parity_images: int = 4,
-    calibration_images: int = 100,
-    certificate_images: int = 100,
+    version: Count = 1,
+    parity_images: Index = 4,
+    calibration_images: Count = 100,
+    certificate_images: Count = 100,
     overwrite: bool = False,
 ) -> list[Path]:
     """Writes a model for other runtimes.
@@ -101,11 +102,11 @@ def export(
             a point of mIoU.
         StorageError: If `output_dir` cannot be written.
     """
+    check_call("export", export, locals())
     require_tensorflow("An exported file")
     folder = Path(os.path.expanduser(output_dir))
     artifacts = _list_artifacts(formats, precisions, version, size)
     outputs = check_output_names(outputs)
-    _check_counts(parity_images, calibration_images, certificate_images)
     if not overwrite:
         _check_not_existing(folder, artifacts)
 
@@ -182,16 +183,6 @@ def _known(flag: str, names: Sequence[str] | str, known: tuple) -> tuple[str, ..
             f"{','.join(map(str, names))!r}."
         )
     return names
-
-
-def _check_counts(parity: int, calibration: int, certificate: int) -> None:
-    for name, count, least in (
-        ("parity_images", parity, 0),
-        ("calibration_images", calibration, 1),
-        ("certificate_images", certificate, 1),
-    ):
-        if not isinstance(count, int) or count < least:
-            raise InputError(f"{name} is a whole number from {least}, not {count!r}.")
 
 
 def _check_not_existing(folder: Path, artifacts: Sequence[Artifact]) -> None:

@@ -1,17 +1,18 @@
 """LRASPP: MobileNetV3 with the Lite Reduced ASPP head."""
 
 from pathlib import Path
+from typing import Annotated, Literal
 
 import keras
 
+from keras_lraspp.classes import MOST_CLASSES
 from keras_lraspp.layers import BatchNorm, LargeKernelPool, ResizeLike
 from keras_lraspp.models.importing import import_weights
 from keras_lraspp.models.mobilenet_v3 import MobileNetV3, conv
 from keras_lraspp.models.presets import load_preset
 from keras_lraspp.models.variants import SKIP_FILTERS
+from keras_lraspp.schema import Bounds, Count, check_call
 from keras_lraspp.weights.keras_archive import KerasArchive
-
-_POOLINGS = ("global", "large_kernel")
 
 
 def _lraspp_head(taps, num_classes, filters, pooling, output_stride):
@@ -98,9 +99,8 @@ class LRASPP(keras.Model):
         Float32 logits (B, H, W, num_classes).
 
     Raises:
-        ValueError: For arguments out of range, or a fixed `input_shape` below
-            `smallest_side`.
-        InputError: If `backbone_weights` do not fit.
+        InputError: For arguments out of range, or `backbone_weights` that do not fit.
+        ValueError: For a fixed `input_shape` below `smallest_side`.
         StorageError: If they cannot be downloaded or read.
 
     Example:
@@ -116,26 +116,19 @@ class LRASPP(keras.Model):
 
     def __init__(
         self,
-        num_classes=19,
-        backbone="large",
-        width=1.0,
-        output_stride=8,
-        pooling="global",
-        head_filters=128,
-        input_shape=(None, None, 3),
-        initialization="reference",
-        backbone_weights=None,
-        name="lraspp",
+        num_classes: Annotated[int, Bounds(1, MOST_CLASSES)] = 19,
+        backbone: Literal["large", "small"] = "large",
+        width: Annotated[float, Bounds(above=0, most=4)] = 1.0,
+        output_stride: Literal[8, 16, 32] = 8,
+        pooling: Literal["global", "large_kernel"] = "global",
+        head_filters: Annotated[int, Bounds(1, 4096)] = 128,
+        input_shape: tuple[Count | None, Count | None, Literal[3]] = (None, None, 3),
+        initialization: Literal["reference", "scratch"] = "reference",
+        backbone_weights: str | Path | None = None,
+        name: str = "lraspp",
         **kwargs,
     ):
-        if num_classes < 1:
-            raise ValueError(f"num_classes is at least 1, not {num_classes!r}.")
-        if pooling not in _POOLINGS:
-            raise ValueError(f"pooling is one of {_POOLINGS}, not {pooling!r}.")
-        if initialization not in ("reference", "scratch"):
-            raise ValueError(
-                f'initialization is "reference" or "scratch", not {initialization!r}.'
-            )
+        check_call("LRASPP", LRASPP.__init__, locals())
         encoder = MobileNetV3(
             backbone, width, output_stride, input_shape, name="backbone"
         )

@@ -46,8 +46,8 @@ def load_preset(
         names = [row.preset for row in VARIANTS if row.preset]
         others = [row.name for row in VARIANTS]
         raise InputError(
-            f"There is no preset or file {preset}; give one of {names}, a .keras or "
-            f".pdparams file, or, with load_weights=False, one of {others}."
+            f"There is no preset or file {str(preset)[:200]!r}; give one of {names}, a "
+            f".keras or .pdparams file, or, with load_weights=False, one of {others}."
         )
     if path.name.endswith(".keras"):
         file = read_keras_archive(path)

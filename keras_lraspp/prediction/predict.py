@@ -45,7 +45,7 @@ from keras_lraspp.prediction.outputs import (
 )
 from keras_lraspp.prediction.segmenter import Segmenter, is_exported, open_predictor
 from keras_lraspp.prediction.video import predict_video, read_video
-from keras_lraspp.schema import read_text
+from keras_lraspp.schema import Share, check_call, read_text
 from keras_lraspp.visualize import read_palette
 
 _SUFFIXES = tuple(".bmp .gif .jpeg .jpg .png .ppm .tif .tiff .webp".split())
@@ -68,7 +68,7 @@ def predict(
     classes: str | int | Sequence[str] | None = None,
     palette: str | Path | None = None,
     label_ids: bool = False,
-    opacity: float = 0.5,
+    opacity: Share = 0.5,
     legend: bool = False,
     flip: bool = False,
     scales: tuple[float, ...] = (1.0,),
@@ -119,6 +119,7 @@ def predict(
             if images could not be read or the video is damaged.
         StorageError: If `output_dir` cannot be written.
     """
+    check_call("predict", predict, locals())
     options = InferenceOptions(
         flip=flip, scales=scales, sliding_window=sliding_window, stride=stride
     )

@@ -1,12 +1,14 @@
 """Cross entropy, OHEM, focal and combined losses, with an ignore label."""
 
 from collections.abc import Callable, Sequence
+from typing import Annotated
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_lraspp.errors import InputError
+from keras_lraspp.schema import Bounds, Count, Int32, Share, check_call
 from keras_lraspp.training.fast_ops import kth_smallest, softmax_cross_entropy
 
 # The reference's guard against a division by zero, as a share of all pixels.
@@ -56,8 +58,13 @@ class CrossEntropy(keras.losses.Loss):
     """
 
     def __init__(
-        self, ignore_label=255, class_weights=None, name="cross_entropy", **kwargs
+        self,
+        ignore_label: Int32 | None = 255,
+        class_weights=None,
+        name: str = "cross_entropy",
+        **kwargs,
     ):
+        check_call(type(self).__name__, CrossEntropy.__init__, locals())
         super().__init__(name=name, **kwargs)
         self.ignore_label = ignore_label
         self.class_weights = _check_weights(
@@ -127,13 +134,14 @@ class OhemCrossEntropy(CrossEntropy):
 
     def __init__(
         self,
-        threshold=0.7,
-        min_kept=130_000,
-        ignore_label=255,
+        threshold: Share = 0.7,
+        min_kept: Count = 130_000,
+        ignore_label: Int32 | None = 255,
         class_weights=None,
-        name="ohem_cross_entropy",
+        name: str = "ohem_cross_entropy",
         **kwargs,
     ):
+        check_call("OhemCrossEntropy", OhemCrossEntropy.__init__, locals())
         super().__init__(ignore_label, class_weights, name=name, **kwargs)
         self.threshold = threshold
         self.min_kept = min_kept
@@ -190,7 +198,7 @@ class FocalLoss(CrossEntropy):
         **kwargs: Arguments of `keras.losses.Loss`.
 
     Raises:
-        InputError: For a negative `gamma`; else as `CrossEntropy`.
+        InputError: For a `gamma` outside 0..100; else as `CrossEntropy`.
 
     Call arguments and returns: as `CrossEntropy`.
 
@@ -205,15 +213,14 @@ class FocalLoss(CrossEntropy):
 
     def __init__(
         self,
-        gamma=2.0,
-        ignore_label=255,
+        gamma: Annotated[float, Bounds(0, 100)] = 2.0,
+        ignore_label: Int32 | None = 255,
         class_weights=None,
-        name="focal_loss",
+        name: str = "focal_loss",
         **kwargs,
     ):
+        check_call("FocalLoss", FocalLoss.__init__, locals())
         super().__init__(ignore_label, class_weights, name=name, **kwargs)
-        if not gamma >= 0:
-            raise InputError(f"FocalLoss.gamma is at least 0, not {gamma!r}.")
         self.gamma = gamma
 
     def modulate(self, losses):
@@ -259,10 +266,11 @@ class CombinedLoss(keras.losses.Loss):
         self,
         losses: Sequence[keras.losses.Loss | Callable[..., keras.losses.Loss]],
         weights: Sequence[float] | None = None,
-        ignore_label: int | None = 255,
+        ignore_label: Int32 | None = 255,
         name: str = "combined_loss",
         **kwargs,
     ):
+        check_call("CombinedLoss", CombinedLoss.__init__, locals())
         super().__init__(name=name, **kwargs)
         self.ignore_label = ignore_label
         if not isinstance(losses, list | tuple):
@@ -322,7 +330,7 @@ def _check_weights(name: str, weights: Sequence[float] | None) -> list[float] | 
         return None
     try:
         numbers = np.asarray(weights, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         numbers = np.array(np.nan)
     fits = numbers.ndim == 1 and np.isfinite(numbers).all() and (numbers >= 0).all()
     if not fits or not numbers.any():

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_lraspp.errors import InputError
+from keras_lraspp.schema import Rate, Share, check_argument, check_call
 
 
 class BaseOptimizer(keras.optimizers.Optimizer):
@@ -110,8 +111,16 @@ class SGD(BaseOptimizer):
     """
 
     def __init__(
-        self, learning_rate=0.005, momentum=0.9, l2=5e-4, name="sgd", **kwargs
+        self,
+        learning_rate=0.005,
+        momentum: Share = 0.9,
+        l2: Rate = 5e-4,
+        name: str = "sgd",
+        **kwargs,
     ):
+        check_call("SGD", SGD.__init__, locals())
+        if not callable(learning_rate):  # as schedules are
+            check_argument("SGD.learning_rate", learning_rate, Rate)
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.momentum = momentum
         self.l2 = l2

@@ -1,9 +1,11 @@
 """Dice loss and Lovasz-softmax: losses on the overlap of regions."""
 
+from typing import Literal
+
 import keras
 from keras import ops
 
-from keras_lraspp.errors import InputError
+from keras_lraspp.schema import Int32, check_call
 from keras_lraspp.training.losses import valid_labels
 
 
@@ -31,7 +33,10 @@ class RegionLoss(keras.losses.Loss):
         own losses are.
     """
 
-    def __init__(self, per_image=False, ignore_label=255, **kwargs):
+    def __init__(
+        self, per_image: bool = False, ignore_label: Int32 | None = 255, **kwargs
+    ):
+        check_call(type(self).__name__, RegionLoss.__init__, locals())
         super().__init__(**kwargs)
         self.per_image = per_image
         self.ignore_label = ignore_label
@@ -96,7 +101,14 @@ class DiceLoss(RegionLoss):
         Milletari et al., "V-Net", 3DV 2016.
     """
 
-    def __init__(self, per_image=False, ignore_label=255, name="dice_loss", **kwargs):
+    def __init__(
+        self,
+        per_image: bool = False,
+        ignore_label: Int32 | None = 255,
+        name: str = "dice_loss",
+        **kwargs,
+    ):
+        check_call("DiceLoss", DiceLoss.__init__, locals())
         super().__init__(
             per_image=per_image, ignore_label=ignore_label, name=name, **kwargs
         )
@@ -139,19 +151,16 @@ class LovaszSoftmax(RegionLoss):
 
     def __init__(
         self,
-        classes="present",
-        per_image=False,
-        ignore_label=255,
-        name="lovasz_softmax",
+        classes: Literal["present", "all"] = "present",
+        per_image: bool = False,
+        ignore_label: Int32 | None = 255,
+        name: str = "lovasz_softmax",
         **kwargs,
     ):
+        check_call("LovaszSoftmax", LovaszSoftmax.__init__, locals())
         super().__init__(
             per_image=per_image, ignore_label=ignore_label, name=name, **kwargs
         )
-        if classes not in ("present", "all"):
-            raise InputError(
-                f'LovaszSoftmax.classes is "present" or "all", not {classes!r}.'
-            )
         self.classes = classes
 
     def class_losses(self, truth, probabilities):

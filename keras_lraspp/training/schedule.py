@@ -1,11 +1,14 @@
 """Learning rate schedule: linear warm-up and polynomial decay; sampled and drawn."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
+
+from keras_lraspp.errors import InputError
+from keras_lraspp.schema import Bounds, Count, Index, Rate, check_call
 
 
 @keras.saving.register_keras_serializable("keras_lraspp")
@@ -24,7 +27,8 @@ class WarmupPolynomial(keras.optimizers.schedules.LearningRateSchedule):
         power: Exponent of the decay.
 
     Raises:
-        ValueError: If the warm-up is not shorter than the training.
+        InputError: If a value is out of its range, or the warm-up not shorter than
+            the training.
 
     Reference:
         PaddleSeg's `lr_scheduler` of type PolynomialDecay with `warmup_iters`.
@@ -32,14 +36,15 @@ class WarmupPolynomial(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(
         self,
-        learning_rate,
-        iterations,
-        warmup_steps=1000,
-        warmup_rate=1e-5,
-        power=0.9,
+        learning_rate: Rate,
+        iterations: Count,
+        warmup_steps: Index = 1000,
+        warmup_rate: Rate = 1e-5,
+        power: Annotated[float, Bounds(0, 100)] = 0.9,
     ):
+        check_call("WarmupPolynomial", WarmupPolynomial.__init__, locals())
         if not 0 <= warmup_steps < iterations:
-            raise ValueError(
+            raise InputError(
                 f"The warm-up of {warmup_steps} steps must be shorter than the "
                 f"training of {iterations}; lower WarmupPolynomial.warmup_steps."
             )

@@ -35,6 +35,7 @@ from keras_lraspp.run_dir.record import (
     record_run,
     write_run_record,
 )
+from keras_lraspp.schema import Count, Index, Rate, Share, check_call
 from keras_lraspp.training.callbacks import GracefulShutdown, Progress, StopOnDivergence
 from keras_lraspp.training.dry_run import print_plan
 from keras_lraspp.training.ema import BATCHES, WeightAverages
@@ -125,40 +126,36 @@ class Training:
     loss: Callable[..., keras.losses.Loss]
     optimizer: Callable[..., keras.optimizers.Optimizer]
     schedule: Callable[..., keras.optimizers.schedules.LearningRateSchedule]
-    iterations: int
-    batch_size: int
-    learning_rate: float
-    reference_batch: int
-    eval_interval: int
-    save_interval: int
+    iterations: Count
+    batch_size: Count
+    learning_rate: Rate
+    reference_batch: Count
+    eval_interval: Count
+    save_interval: Count
     output_dir: str | Path
     data_root: str | Path | None = None
     resume: bool = False
     precision: str = "float32"
-    keep: int = 3
-    log_interval: int = 10
-    eval_batch_size: int = 1
-    seed: int = 0
-    ema_momentum: float | None = None
-    accumulation: int = 1
-    frozen: tuple[str, ...] = ()
-    patience: int | None = None
+    keep: Count = 3
+    log_interval: Count = 10
+    eval_batch_size: Count = 1
+    seed: Index = 0
+    ema_momentum: Share | None = None
+    accumulation: Count = 1
+    frozen: Sequence[str] = ()
+    patience: Count | None = None
     deterministic: bool = False
     devices: Sequence[str] | None = None
     coordinator: str | None = None
-    processes: int | None = None
-    process: int | None = None
+    processes: Count | None = None
+    process: Index | None = None
     corrupt: str = "fail"
     operative_config: Callable[[], str] | None = None
     dry_run: bool = False
 
     def __post_init__(self):
-        """Checks the values that nothing else checks."""
-        if self.patience is not None and self.patience < 1:
-            raise InputError(
-                f"train.patience is a number of evaluations from 1, not "
-                f"{self.patience}; correct it, or None to train to the end."
-            )
+        """Checks types and ranges."""
+        check_call("train", Training, vars(self))
 
     def run(self) -> TrainingResult | None:
         """Trains a model and keeps the one with the best validation mIoU.

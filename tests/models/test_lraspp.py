@@ -181,5 +181,5 @@ def test_a_seed_gives_the_same_weights_and_a_file_does_not_draw_again(model):
 
 
 def test_another_initialization_is_refused():
-    with pytest.raises(ValueError, match='"reference" or "scratch", not .zeros.'):
+    with pytest.raises(ValueError, match="one of 'reference', 'scratch', not 'zeros'"):
         LRASPP(initialization="zeros")

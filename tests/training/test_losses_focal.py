@@ -79,5 +79,7 @@ def test_a_pixel_that_is_surely_right_has_no_gradient(gamma):
 
 @pytest.mark.parametrize("gamma", [-1, float("nan")])
 def test_a_negative_gamma_is_refused(gamma):
-    with pytest.raises(InputError, match="FocalLoss.gamma is at least 0, not"):
+    with pytest.raises(
+        InputError, match="FocalLoss.gamma is a number from 0 to 100, not"
+    ):
         FocalLoss(gamma=gamma)

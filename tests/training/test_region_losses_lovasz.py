@@ -110,5 +110,7 @@ def test_what_a_pixel_adds_is_exact_among_many():
 
 @pytest.mark.parametrize("classes", ["absent", None, [0, 1]])
 def test_other_classes_are_refused(classes):
-    with pytest.raises(InputError, match='LovaszSoftmax.classes is "present" or "all"'):
+    with pytest.raises(
+        InputError, match="LovaszSoftmax.classes is one of 'present', 'all'"
+    ):
         LovaszSoftmax(classes=classes)

@@ -1,27 +1,28 @@
 """Random rotation, random resized part and Gaussian blur of images and labels."""
 
 import math
+from typing import Annotated
 
 import tensorflow as tf
 
-from keras_lraspp.data.augmentation.recipe import (
-    Transform,
-    check_probability,
-    check_range,
-)
+from keras_lraspp.data.augmentation.recipe import Transform, check_ascending
 from keras_lraspp.data.augmentation.scale_crop import PAD_PIXEL
 from keras_lraspp.errors import InputError
+from keras_lraspp.schema import Bounds, Int32, Share, check_call
 
+_Area = Annotated[float, Bounds(0.01, 1)]
+_Aspect = Annotated[float, Bounds(0.1, 10)]
+_Sigma = Annotated[float, Bounds(0.01, 100)]  # pixels
 _TRIES = 10  # as torchvision's RandomResizedCrop and PaddleSeg's RandomScaleAspect
 _REACH = 4.0  # sigmas; beyond it, 1 part in 16000 of the weight
 
 
 def rotation_transform(
     *,
-    probability: float = 0.5,
-    max_degrees: float = 10.0,
+    probability: Share = 0.5,
+    max_degrees: Annotated[float, Bounds(0, 180)] = 10.0,
     expand: bool = False,
-    ignore_label: int | None = 255,
+    ignore_label: Int32 | None = 255,
 ) -> Transform:
     """Turns some images by a random angle.
 
@@ -42,11 +43,7 @@ def rotation_transform(
     Raises:
         InputError: If a value is outside its range, or there is no ignore label.
     """
-    check_probability("rotation_transform.probability", probability)
-    if not 0 <= max_degrees <= 180:
-        raise InputError(
-            f"rotation_transform.max_degrees is an angle 0..180, not {max_degrees!r}."
-        )
+    check_call("rotation_transform", rotation_transform, locals())
     if ignore_label is None:
         raise InputError(
             "rotation_transform fills corners with the ignore label, but the data set "
@@ -136,10 +133,10 @@ def _warp(
 
 def scale_aspect_transform(
     *,
-    probability: float = 1.0,
-    areas: tuple[float, float] = (0.5, 1.0),
-    aspects: tuple[float, float] = (0.75, 4 / 3),
-    ignore_label: int | None = None,
+    probability: Share = 1.0,
+    areas: tuple[_Area, _Area] = (0.5, 1.0),
+    aspects: tuple[_Aspect, _Aspect] = (0.75, 4 / 3),
+    ignore_label: Int32 | None = None,
 ) -> Transform:
     """Takes a random part of the image and resizes it to the image's size.
 
@@ -160,9 +157,9 @@ def scale_aspect_transform(
     Raises:
         InputError: If a value is outside its range.
     """
-    check_probability("scale_aspect_transform.probability", probability)
-    check_range("scale_aspect_transform.areas", areas, 0.01, 1.0)
-    check_range("scale_aspect_transform.aspects", aspects, 0.1, 10.0)
+    check_call("scale_aspect_transform", scale_aspect_transform, locals())
+    check_ascending("scale_aspect_transform.areas", areas)
+    check_ascending("scale_aspect_transform.aspects", aspects)
     areas, aspects = tuple(areas), tuple(aspects)
 
     def enlarge(image, label, seed):
@@ -232,9 +229,9 @@ def stretch(
 
 def blur_transform(
     *,
-    probability: float = 0.5,
-    sigmas: tuple[float, float] = (0.1, 2.0),
-    ignore_label: int | None = None,
+    probability: Share = 0.5,
+    sigmas: tuple[_Sigma, _Sigma] = (0.1, 2.0),
+    ignore_label: Int32 | None = None,
 ) -> Transform:
     """Blurs some images, as a lens out of focus does.
 
@@ -249,8 +246,8 @@ def blur_transform(
     Raises:
         InputError: If a value is outside its range.
     """
-    check_probability("blur_transform.probability", probability)
-    check_range("blur_transform.sigmas", sigmas, 0.01)
+    check_call("blur_transform", blur_transform, locals())
+    check_ascending("blur_transform.sigmas", sigmas)
     sigmas = tuple(sigmas)
     radius = math.ceil(_REACH * sigmas[1])
 

@@ -4,18 +4,20 @@ import importlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import ModuleType
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import tensorflow as tf
 
 from keras_lraspp.data.augmentation.recipe import (
+    CropSize,
+    Scale,
     Transform,
+    check_ascending,
     check_crop_size,
-    check_probability,
-    check_range,
 )
 from keras_lraspp.data.pipeline_errors import refuse_unless
 from keras_lraspp.errors import InputError
+from keras_lraspp.schema import Bounds, Int32, Share, check_call
 
 
 class _Step(NamedTuple):
@@ -27,15 +29,15 @@ class _Step(NamedTuple):
 
 def keras_cv_transform(
     *,
-    crop_size: tuple[int, int] | None = (512, 1024),
-    scales: tuple[float, float] = (0.5, 2.0),
-    flip: float = 0.5,
-    operations: int = 2,
-    magnitude: float = 0.3,
-    magnitude_deviation: float = 0.15,
-    grid_mask: float = 0.0,
-    grid_ratios: tuple[float, float] = (0.0, 0.5),
-    ignore_label: int | None = 255,
+    crop_size: CropSize | None = (512, 1024),
+    scales: tuple[Scale, Scale] = (0.5, 2.0),
+    flip: Share = 0.5,
+    operations: Annotated[int, Bounds(0, 100)] = 2,
+    magnitude: Share = 0.3,
+    magnitude_deviation: Share = 0.15,
+    grid_mask: Share = 0.0,
+    grid_ratios: tuple[Share, Share] = (0.0, 0.5),
+    ignore_label: Int32 | None = 255,
 ) -> Transform:
     """KerasCV's JitteredResize, RandomFlip, RandAugment and GridMask, in this order.
 
@@ -64,22 +66,10 @@ def keras_cv_transform(
     Raises:
         InputError: If a value is outside its range, or keras_cv cannot be imported.
     """
-    if crop_size is not None:
-        check_crop_size(crop_size)
-        check_range("keras_cv_transform.scales", scales, 0.01)
-    check_probability("keras_cv_transform.flip", flip)
-    check_probability("keras_cv_transform.grid_mask", grid_mask)
-    check_range("keras_cv_transform.grid_ratios", grid_ratios, 0.0, 1.0)
-    if operations < 0:
-        raise InputError(
-            f"keras_cv_transform.operations is a number from 0 up, not {operations!r}."
-        )
-    for name, value in (
-        ("magnitude", magnitude),
-        ("magnitude_deviation", magnitude_deviation),
-    ):
-        if not 0 <= value <= 1:
-            raise InputError(f"keras_cv_transform.{name} is in 0..1, not {value!r}.")
+    check_call("keras_cv_transform", keras_cv_transform, locals())
+    check_crop_size("keras_cv_transform.crop_size", crop_size or ())
+    check_ascending("keras_cv_transform.scales", scales)
+    check_ascending("keras_cv_transform.grid_ratios", grid_ratios)
     keras_cv = _import_keras_cv()
     layers = keras_cv.layers
     # Without a seed a layer would make TensorFlow's global generator; none is used.

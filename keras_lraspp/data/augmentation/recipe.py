@@ -1,7 +1,9 @@
 """The augmentation recipe of training, and transforms composed in order."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Annotated
 
 import tensorflow as tf
 
@@ -13,22 +15,42 @@ from keras_lraspp.data.augmentation.scale_crop import (
 )
 from keras_lraspp.data.window import CropFirst, Window
 from keras_lraspp.errors import InputError
+from keras_lraspp.images import MAX_PIXELS
+from keras_lraspp.schema import (
+    Bounds,
+    Int32,
+    Rate,
+    Share,
+    check_argument,
+    check_call,
+)
 
 # (uint8 image, label, integer seed of shape (2,)) -> (uint8 image, label)
 Transform = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
+CropSize = tuple[Annotated[int, Bounds(1, 65_536)], Annotated[int, Bounds(1, 65_536)]]
+Scale = Annotated[float, Bounds(0.01, 100)]
+
 
 def recipe_transform(
     *,
-    crop_size: tuple[int, int] = (512, 1024),
-    scales: Sequence[float] = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0),
-    flip: float = 0.5,
-    color: float = 0.5,
-    color_factors: tuple[float, float] = (0.5, 1.5),
-    hue: float = 18.0,
-    max_class_share: float | None = None,
-    crop_tries: int = 10,
-    ignore_label: int | None = 255,
+    crop_size: CropSize = (512, 1024),
+    scales: Annotated[Sequence[Scale], Bounds(1, 1000)] = (
+        0.5,
+        0.75,
+        1.0,
+        1.25,
+        1.5,
+        1.75,
+        2.0,
+    ),
+    flip: Share = 0.5,
+    color: Share = 0.5,
+    color_factors: tuple[Rate, Rate] = (0.5, 1.5),
+    hue: Annotated[float, Bounds(0, 256)] = 18.0,
+    max_class_share: Annotated[float, Bounds(above=0, most=1)] | None = None,
+    crop_tries: Annotated[int, Bounds(1, 1000)] = 10,
+    ignore_label: Int32 | None = 255,
 ) -> Transform:
     """The reference's training transforms, in its order.
 
@@ -53,12 +75,9 @@ def recipe_transform(
     Raises:
         InputError: If a value is outside its range.
     """
-    check_crop_size(crop_size)
-    if not _is_list(scales) or min(scales) < 0.01:
-        raise InputError(f"scales are numbers of at least 0.01, not {scales!r}.")
-    check_probability("flip", flip)
-    check_probability("color", color)
-    check_range("color_factors", color_factors)
+    check_call("recipe_transform", recipe_transform, locals())
+    check_crop_size("recipe_transform.crop_size", crop_size)
+    check_ascending("recipe_transform.color_factors", color_factors)
     crop = {"crop_size": tuple(crop_size), "scales": tuple(scales)}
     if max_class_share is None:
         crop_step = CropFirst(
@@ -66,12 +85,6 @@ def recipe_transform(
             partial(scale_crop_window, **crop),
         )
     else:
-        if not 0 < max_class_share <= 1:
-            raise InputError(
-                f"max_class_share is a share above 0, up to 1, not {max_class_share!r}."
-            )
-        if crop_tries < 1:
-            raise InputError(f"crop_tries is at least 1, not {crop_tries!r}.")
         crop_step = partial(
             random_balanced_crop,
             **crop,
@@ -89,7 +102,7 @@ def recipe_transform(
 def transforms_in_order(
     *,
     steps: Sequence[Callable[..., Transform]],
-    ignore_label: int | None = 255,
+    ignore_label: Int32 | None = 255,
 ) -> Transform:
     """Several transforms, one after the other, each with a seed of its own.
 
@@ -104,7 +117,9 @@ def transforms_in_order(
     Raises:
         InputError: If the steps are no list of transforms that are yet to be called.
     """
-    if not _is_list(steps) or not all(map(callable, steps)):
+    check_argument("transforms_in_order.ignore_label", ignore_label, Int32 | None)
+    is_list = isinstance(steps, Sequence) and len(steps) > 0
+    if not is_list or not all(map(callable, steps)):
         raise InputError(
             "transforms_in_order.steps is a list of transforms, as "
             f"[@recipe_transform, @blur_transform], not {steps!r}."
@@ -153,34 +168,15 @@ def random_flip(
     )
 
 
-def _is_list(values, count: int | None = None) -> bool:
-    """Whether it is a tuple or list, of that length; a lone number is a usual slip."""
-    return isinstance(values, Sequence) and len(values) == (count or len(values)) > 0
-
-
-def check_probability(name: str, value: float) -> None:
-    """Refuses a value outside of 0..1."""
-    if not 0 <= value <= 1:
-        raise InputError(f"{name} is a probability 0..1, not {value!r}.")
-
-
-def check_crop_size(crop_size: Sequence[int]) -> None:
-    """Refuses a crop size that is not two positive numbers."""
-    if not _is_list(crop_size, 2) or min(crop_size) < 1:
+def check_crop_size(name: str, size: Sequence[int]) -> None:
+    """Refuses a crop with more pixels than an image may have."""
+    if math.prod(map(int, size)) > MAX_PIXELS:
         raise InputError(
-            f"crop_size is (height, width), both positive, not {crop_size!r}."
+            f"{name} is (height, width) of at most {MAX_PIXELS} pixels, not {size!r}."
         )
 
 
-def check_range(
-    name: str,
-    values: Sequence[float],
-    lowest: float = 0.0,
-    highest: float = float("inf"),
-) -> None:
-    """Refuses a range that is not two ascending numbers within the bounds."""
-    if not _is_list(values, 2) or not lowest <= values[0] <= values[1] <= highest:
-        upper = "up" if highest == float("inf") else f"to {highest:g}"
-        raise InputError(
-            f"{name} are (lowest, highest) from {lowest:g} {upper}, not {values!r}."
-        )
+def check_ascending(name: str, values: Sequence[float]) -> None:
+    """Refuses a range whose end is below its beginning."""
+    if values[0] > values[1]:
+        raise InputError(f"{name} are (lowest, highest), not {values!r}; swap them.")

@@ -5,6 +5,7 @@ from pathlib import Path
 from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.data.datasets.custom import FolderPair, check_split_name
 from keras_lraspp.errors import InputError
+from keras_lraspp.schema import check_call
 
 _FOLDERS = {"train": "training", "val": "validation", "test": "testing"}
 _ARCHIVE = "http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip"
@@ -38,6 +39,7 @@ def ADE20K(  # named as the data set is
     Reference:
         Zhou et al., "Scene Parsing through ADE20K Dataset", CVPR 2017.
     """
+    check_call("ADE20K", ADE20K, locals())
     check_split_name(name, split, _FOLDERS)
     root, folder = Path(root), _FOLDERS[split]
     tree = "ADEChallengeData2016/" if (root / "ADEChallengeData2016").is_dir() else ""

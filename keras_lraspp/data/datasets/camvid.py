@@ -14,6 +14,7 @@ from keras_lraspp.data.datasets.custom import (
 from keras_lraspp.data.label_spec import ColorClass
 from keras_lraspp.data.pairing import keep_labelled, read_names
 from keras_lraspp.errors import InputError
+from keras_lraspp.schema import check_call
 
 _SPLITS = ("train", "val", "test")
 _IGNORED = 255
@@ -71,6 +72,7 @@ def CamVid(  # named as the data set is
         Brostow et al., "Semantic Object Classes in Video", 2009; Badrinarayanan et
         al., "SegNet", 2017.
     """
+    check_call("CamVid", CamVid, locals())
     check_split_name(name, split, _SPLITS)
     root = Path(root)
     meaning = {

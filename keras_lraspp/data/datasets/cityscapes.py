@@ -9,6 +9,7 @@ from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.data.datasets.custom import check_split_name
 from keras_lraspp.data.pairing import keep_labelled, warn_without_image
 from keras_lraspp.errors import InputError
+from keras_lraspp.schema import check_call
 
 _SPLITS = ("train", "val", "test", "train_extra")
 ANNOTATIONS = ("gtFine", "gtCoarse")
@@ -50,6 +51,7 @@ def Cityscapes(  # named as the data set is
     Raises:
         InputError: If there are no images, or images without label.
     """
+    check_call("Cityscapes", Cityscapes, locals())
     root = cityscapes_tree(Path(root))
     folders = tuple(train_splits) if split == "train" else (split,)
     for folder in folders or ("",):

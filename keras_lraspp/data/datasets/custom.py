@@ -16,8 +16,9 @@ from keras_lraspp.data.pairing import (
     pair_folders,
 )
 from keras_lraspp.errors import InputError, abbreviate
-from keras_lraspp.schema import Bounds, check_argument, read_text
+from keras_lraspp.schema import Bounds, Count, check_call, read_text
 
+_Part = Annotated[float, Bounds(0.001, 0.999)]
 # What others call the splits.
 _ALIASES = {
     "train": ("training",),
@@ -30,7 +31,7 @@ def FileList(  # named as the other data sets are
     root: str | Path | None = None,
     split: str = "train",
     *,
-    num_classes: int | None = None,
+    num_classes: Count | None = None,
     list_file: str = "{split}.txt",
     classes: str | Sequence[str] | None = None,
     ignore_label: int | None = 255,
@@ -41,7 +42,7 @@ def FileList(  # named as the other data sets are
     missing_label: str = "fail",
     orientation: str = "refuse",
     split_names: Mapping[str, str] | None = None,
-    holdout: float | None = None,
+    holdout: _Part | None = None,
     name: str = "files",
 ) -> Dataset:
     """Lists a split from a text file, as PaddleSeg's and PASCAL's are.
@@ -89,6 +90,7 @@ def FileList(  # named as the other data sets are
         InputError: If the list or a file in it does not exist, a line has another
             number of columns, or names do not agree.
     """
+    check_call("FileList", FileList, locals())
     root = Path(f"data/{name}" if root is None else root)
     spec = read_label_spec(
         "FileList",
@@ -125,7 +127,7 @@ def FolderPair(  # named as the other data sets are
     root: str | Path | None = None,
     split: str = "train",
     *,
-    num_classes: int | None = None,
+    num_classes: Count | None = None,
     images: str = "images/{split}",
     labels: str | None = "labels/{split}",
     image_suffix: str = "",
@@ -137,7 +139,7 @@ def FolderPair(  # named as the other data sets are
     missing_label: str = "fail",
     orientation: str = "refuse",
     split_names: Mapping[str, str] | None = None,
-    holdout: float | None = None,
+    holdout: _Part | None = None,
     name: str = "files",
 ) -> Dataset:
     """Pairs the images in one folder with the labels of the same names in another.
@@ -171,6 +173,7 @@ def FolderPair(  # named as the other data sets are
         InputError: If there are no images, images without label, or an argument cannot
             be.
     """
+    check_call("FolderPair", FolderPair, locals())
     root = Path(f"data/{name}" if root is None else root)
     spec = read_label_spec(
         "FolderPair",
@@ -216,17 +219,17 @@ def _split_path(
     """The list or folder of a split; an error if it has another name, or is missing."""
     if holdout is not None and split == "val":
         split = "train"
-    path = root / pattern.format(split=(names or {}).get(split, split))
+    path = root / pattern.replace("{split}", (names or {}).get(split, split))
     if path.exists():
         return path
     for alias in _ALIASES.get(split, ()):
-        other = root / pattern.format(split=alias)
+        other = root / pattern.replace("{split}", alias)
         if other.exists():
             raise InputError(
                 f"There is no {path}, but {other}; set {reader}.split_names = "
                 f'{{"{split}": "{alias}"}}.'
             )
-    if split == "val" and (root / pattern.format(split="train")).exists():
+    if split == "val" and (root / pattern.replace("{split}", "train")).exists():
         raise InputError(
             f"There is no {path} for the validation split; make it, or hold out a "
             f"part of the training images with {reader}.holdout = 0.1."
@@ -238,7 +241,6 @@ def _hold_out(names: Sequence[str], split: str, holdout: float | None) -> list[i
     """Which of the images belong to a split, by their names."""
     if holdout is None or split not in ("train", "val"):
         return [*range(len(names))]
-    check_argument("holdout", holdout, Annotated[float, Bounds(0.001, 0.999)])
     kept = []
     for index, name in enumerate(names):
         digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()

@@ -7,7 +7,7 @@ import hashlib
 import json
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -19,11 +19,21 @@ from keras_lraspp.data.datasets.custom import check_split_name
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.files import is_whole, remove_leftovers, replacing
 from keras_lraspp.parallel import map_processes
-from keras_lraspp.schema import Index, Name, check_value, read_json
+from keras_lraspp.schema import (
+    Bounds,
+    Index,
+    Name,
+    check_argument,
+    check_call,
+    check_value,
+    read_json,
+)
 from keras_lraspp.street_scenes.scene import Scene, draw_scene
 
 _CITIES = {"train": "drawnburg", "val": "inkstadt"}
-_SMALLEST_SIDE = 64
+_Side = Annotated[int, Bounds(64, 8192)]
+_Seed = Annotated[int, Bounds(-(2**63), 2**63 - 1)]
+_Count = Annotated[int, Bounds(1, 1_000_000)]
 _MANIFEST = "scenes.json"
 # Raise this when the same seed draws other pixels, so that one tree never mixes both.
 _DRAWING = 1
@@ -64,11 +74,11 @@ def Scenes(  # noqa: N802 (a reader is named as the data set is)
     root: str | Path = "data/scenes",
     split: str = "train",
     *,
-    train_scenes: int = 400,
-    val_scenes: int = 50,
-    height: int = 256,
-    width: int = 512,
-    seed: int = 0,
+    train_scenes: _Count = 400,
+    val_scenes: _Count = 50,
+    height: _Side = 256,
+    width: _Side = 512,
+    seed: _Seed = 0,
     progress: bool = True,
 ) -> Dataset:
     """Lists street scenes drawn by this package, with the 19 classes of Cityscapes.
@@ -97,6 +107,7 @@ def Scenes(  # noqa: N802 (a reader is named as the data set is)
             scenes of this size and seed.
         StorageError: If the folder cannot be written.
     """
+    check_call("Scenes", Scenes, locals())
     counts = {"train": train_scenes, "val": val_scenes}
     check_split_name("Scenes", split, counts)
     root, count = Path(root), counts[split]
@@ -159,20 +170,11 @@ def draw_scenes(
 
 def _check_arguments(counts: dict[str, int], height, width, seed) -> None:
     for name, value in (("height", height), ("width", width)):
-        if not _is_integer(value) or value < _SMALLEST_SIDE:
-            raise InputError(
-                f"{name} of Scenes is {value!r}; give {_SMALLEST_SIDE} pixels or more."
-            )
-    if not _is_integer(seed):
-        raise InputError(f"seed of Scenes is {seed!r}; give an integer.")
+        check_argument(f"Scenes.{name}", value, _Side)
+    check_argument("Scenes.seed", seed, _Seed)
     for split, count in counts.items():
         check_split_name("Scenes", split, _CITIES)
-        if not _is_integer(count) or count < 1:
-            raise InputError(f"{split}_scenes is {count!r}; give at least 1 scene.")
-
-
-def _is_integer(value) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+        check_argument(f"Scenes.{split}_scenes", count, _Count)
 
 
 def missing_scenes(root: Path, split: str, count: int) -> list[SceneKey]:

@@ -5,7 +5,7 @@ import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from keras_lraspp.data.tfrecord import Shard, TfrecordFiles
 from keras_lraspp.errors import InputError
 from keras_lraspp.files import check_regular
 from keras_lraspp.images import EncodedImage, open_image, read_image
+from keras_lraspp.schema import Bounds, Count, Label, check_call
 
 
 class TfdsSet(NamedTuple):
@@ -67,12 +68,12 @@ def TFDS(  # named as the package is
     name: str,
     image: str | None = None,
     label: str | None = None,
-    num_classes: int | None = None,
+    num_classes: Count | None = None,
     classes: str | Sequence[str] | None = None,
-    ignore_label: int | None = 255,
+    ignore_label: Label | None = 255,
     label_lookup: str | Mapping[int, int] | Sequence[int] | None = None,
     color_map: Sequence[Sequence[int]] | None = None,
-    label_channel: int | None = None,
+    label_channel: Annotated[int, Bounds(0, 3)] | None = None,
     train_split: str = "train",
     val_split: str | None = None,
     download: bool = True,
@@ -113,6 +114,7 @@ def TFDS(  # named as the package is
         InputError: If there is no such data set, feature or split, or it cannot be
             prepared.
     """
+    check_call("TFDS", TFDS, locals())
     builder = _builder(name, root, file_format, download)
     known = TFDS_SETS.get(builder.name, TfdsSet())
     image, label = image or known.image, label or known.label

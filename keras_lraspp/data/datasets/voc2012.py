@@ -8,6 +8,7 @@ from keras_lraspp.data.dataset import Dataset
 from keras_lraspp.data.datasets.custom import check_split_name
 from keras_lraspp.data.pairing import keep_labelled, read_names
 from keras_lraspp.errors import InputError, abbreviate
+from keras_lraspp.schema import check_call
 
 _SPLITS = ("train", "val", "trainval", "test")
 LISTS = "ImageSets/Segmentation"
@@ -49,6 +50,7 @@ def VOC2012(  # named as the data set is
         Everingham et al., "The PASCAL Visual Object Classes Challenge", 2015;
         Hariharan et al., "Semantic Contours from Inverse Detectors", ICCV 2011.
     """
+    check_call("VOC2012", VOC2012, locals())
     check_split_name(name, split, _SPLITS)
     root = Path(root)
     tree = voc_tree(root)

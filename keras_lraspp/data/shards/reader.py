@@ -24,6 +24,7 @@ from keras_lraspp.data.tfrecord import Shard, TfrecordFiles
 from keras_lraspp.data.window import Window, full_image
 from keras_lraspp.errors import InputError
 from keras_lraspp.images import DamagedFileError, EncodedImage
+from keras_lraspp.schema import Count, Index, check_call
 
 _JPEG = b"\xff\xd8"
 
@@ -32,8 +33,8 @@ def Shards(  # named as the other data sets are
     root: str | Path | None = None,
     split: str = "train",
     *,
-    hosts: int = 1,
-    host: int = 0,
+    hosts: Count = 1,
+    host: Index = 0,
     checksums: bool = False,
 ) -> "ShardSamples":
     """Opens a split of what `keras-lraspp data shards` wrote.
@@ -58,6 +59,7 @@ def Shards(  # named as the other data sets are
         InputError: If there are no shards or no such split, or files are missing or
             not what was written.
     """
+    check_call("Shards", Shards, locals())
     folder = "data/shards" if root is None else str(root)  # a Path would eat the //
     manifest = read_manifest(folder)
     if split not in manifest.splits:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -30,6 +30,7 @@ from keras_lraspp.data.shards.tiles import TileSize
 from keras_lraspp.errors import InputError
 from keras_lraspp.files import new_folder, sha256
 from keras_lraspp.parallel import map_threads, processors
+from keras_lraspp.schema import Bounds, check_call
 
 _FILE_FORMATS = ("tfrecord", "array_record")
 _DATASET = "shards"  # in the names of files
@@ -54,10 +55,10 @@ def shards(
     dataset: Callable[..., SegmentationDataset],
     output_dir: str | Path,
     data_root: str | Path | None = None,
-    splits: Sequence[str] = ("train", "val"),
+    splits: Annotated[Sequence[str], Bounds(1, 100)] = ("train", "val"),
     encoding: str = "png",
     file_format: str = "tfrecord",
-    workers: int | None = None,
+    workers: Annotated[int, Bounds(1, 1024)] | None = None,
     progress: bool = True,
 ) -> Manifest:
     """Writes a data set as shards, and says what they take.
@@ -80,6 +81,7 @@ def shards(
         InputError: If the data set cannot be used, or `output_dir` exists or is a URL.
         StorageError: If `output_dir` cannot be written; nothing is left then.
     """
+    check_call("shards", shards, locals())
     if "://" in str(output_dir):
         raise InputError(
             f"Shards are written to a disk of this machine, not to {output_dir}; name "

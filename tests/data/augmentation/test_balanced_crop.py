@@ -144,9 +144,15 @@ def test_through_the_recipe():
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"max_class_share": 0}, "max_class_share is a share above 0, up to 1, not 0"),
+        (
+            {"max_class_share": 0},
+            "max_class_share is a number above 0 and at most 1 .* not 0",
+        ),
         ({"max_class_share": 75}, "max_class_share is .* not 75"),
-        ({"max_class_share": 0.5, "crop_tries": 0}, "crop_tries is at least 1, not 0"),
+        (
+            {"max_class_share": 0.5, "crop_tries": 0},
+            "crop_tries is a whole number from 1 to 1000, not 0",
+        ),
     ],
 )
 def test_settings_outside_their_range(settings, says):

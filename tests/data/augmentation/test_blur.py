@@ -63,9 +63,12 @@ def test_probability():
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"probability": 2}, "blur_transform.probability is a probability .* not 2"),
-        ({"sigmas": (0.0, 1.0)}, r"sigmas are .* from 0.01 up, not \(0.0, 1.0\)"),
-        ({"sigmas": 1.0}, "sigmas are .* not 1.0"),
+        (
+            {"probability": 2},
+            "blur_transform.probability is a number from 0 to 1, not 2",
+        ),
+        ({"sigmas": (0.0, 1.0)}, r"sigmas\[0\] is a number from 0.01 to 100, not 0.0"),
+        ({"sigmas": 1.0}, "sigmas is a list of 2, not 1.0"),
         ({"sigmas": (2.0, 1.0)}, r"\(lowest, highest\)"),
     ],
 )

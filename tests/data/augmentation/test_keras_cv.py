@@ -176,12 +176,15 @@ def test_one_file_imports_it():
     [
         ({"crop_size": 512}, "crop_size is .* not 512"),
         ({"scales": (2.0, 0.5)}, r"keras_cv_transform.scales are .* not \(2.0, 0.5\)"),
-        ({"flip": 3}, "keras_cv_transform.flip is a probability"),
-        ({"operations": -1}, "operations is a number from 0 up, not -1"),
-        ({"magnitude": 5}, "keras_cv_transform.magnitude is in 0..1, not 5"),
-        ({"magnitude_deviation": 2}, "magnitude_deviation is in 0..1"),
-        ({"grid_mask": -0.5}, "keras_cv_transform.grid_mask is a probability"),
-        ({"grid_ratios": (0.0, 2.0)}, "grid_ratios are .* from 0 to 1"),
+        ({"flip": 3}, "keras_cv_transform.flip is a number from 0 to 1"),
+        ({"operations": -1}, "operations is a whole number from 0 to 100, not -1"),
+        (
+            {"magnitude": 5},
+            "keras_cv_transform.magnitude is a number from 0 to 1, not 5",
+        ),
+        ({"magnitude_deviation": 2}, "magnitude_deviation is a number from 0 to 1"),
+        ({"grid_mask": -0.5}, "keras_cv_transform.grid_mask is a number from 0 to 1"),
+        ({"grid_ratios": (0.0, 2.0)}, r"grid_ratios\[1\] is a number from 0 to 1"),
     ],
 )
 def test_settings_outside_their_range(settings, says):

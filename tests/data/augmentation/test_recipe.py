@@ -122,16 +122,19 @@ def test_the_same_in_tf_data_as_eagerly_and_again():
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"crop_size": (0, 4)}, r"\(height, width\), both positive, not \(0, 4\)"),
-        ({"crop_size": (4,)}, r"crop_size is \(height, width\)"),
-        ({"scales": ()}, "scales are numbers of at least 0.01"),
-        ({"scales": (1.0, -1.0)}, r"not \(1.0, -1.0\)"),
-        ({"flip": 1.5}, "flip is a probability 0..1, not 1.5"),
-        ({"color": -0.1}, "color is a probability 0..1, not -0.1"),
-        ({"color_factors": (1.5, 0.5)}, r"\(lowest, highest\) .* not \(1.5, 0.5\)"),
-        ({"color_factors": 0.5}, "color_factors are .* not 0.5"),
+        ({"crop_size": (0, 4)}, r"crop_size\[0\] is a whole number from 1 .*, not 0"),
+        ({"crop_size": (4,)}, "crop_size is a list of 2, not a list of 1"),
+        ({"scales": ()}, "scales is a list of length from 1 to 1000, not a list of 0"),
+        (
+            {"scales": (1.0, -1.0)},
+            r"scales\[1\] is a number from 0.01 to 100, not -1.0",
+        ),
+        ({"flip": 1.5}, "flip is a number from 0 to 1, not 1.5"),
+        ({"color": -0.1}, "color is a number from 0 to 1, not -0.1"),
+        ({"color_factors": (1.5, 0.5)}, r"\(lowest, highest\), not \(1.5, 0.5\)"),
+        ({"color_factors": 0.5}, "color_factors is a list of 2, not 0.5"),
         ({"crop_size": 512}, "crop_size is .* not 512"),
-        ({"scales": 1.0}, "scales are .* not 1.0"),
+        ({"scales": 1.0}, "scales is .* not 1.0"),
     ],
 )
 def test_settings_outside_their_range(settings, says):

@@ -112,8 +112,8 @@ def test_angles_are_uniform_and_as_likely_as_said():
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"probability": -1}, "rotation_transform.probability is a probability"),
-        ({"max_degrees": 200}, "max_degrees is an angle 0..180, not 200"),
+        ({"probability": -1}, "rotation_transform.probability is a number from 0 to 1"),
+        ({"max_degrees": 200}, "max_degrees is a number from 0 to 180, not 200"),
         (
             {"ignore_label": None},
             "fills corners with the ignore label, but .* has none",
