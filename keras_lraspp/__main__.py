@@ -22,7 +22,7 @@ from keras_lraspp.cli.flags import add_commands, command_line
 from keras_lraspp.cli.predict import PREDICT_COMMAND
 from keras_lraspp.cli.tools import BENCHMARK_COMMAND, CONVERT_COMMAND, REPORT_COMMAND
 from keras_lraspp.cli.train import TRAIN_COMMAND
-from keras_lraspp.errors import StorageError, UserError
+from keras_lraspp.errors import InputError, StorageError, UserError
 
 COMMANDS = (
     TRAIN_COMMAND,
@@ -35,6 +35,7 @@ COMMANDS = (
     DATA_COMMAND,
 )
 
+_BACKENDS = ("tensorflow", "jax", "torch")
 _INTERRUPTED = 130  # exit code after Ctrl-C, as in a shell
 _LAST_SECONDS = 5.0  # for threads and exit handlers, once a command is done
 _WITH_OTHERS = 330.0  # the same where JAX waits for other processes, up to 300
@@ -62,7 +63,7 @@ def main(
         sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     flags = _parser().parse_args(arguments)
     try:
-        with _plain_warnings():
+        with _plain_warnings(), _backend_errors():
             code = flags.run(flags)
     except UserError as error:
         code = _fail(str(error), error.exit_code, ending)
@@ -81,6 +82,27 @@ def main(
         raise
     ending(code)
     return code
+
+
+@contextlib.contextmanager
+def _backend_errors() -> Iterator[None]:
+    """Says what Keras's backend lacks, which Keras finds out when it is imported."""
+    asked = os.environ.get("KERAS_BACKEND")
+    if asked and asked not in _BACKENDS:
+        raise InputError(
+            f"KERAS_BACKEND is one of {', '.join(_BACKENDS)}, not {asked!r}; set it to "
+            "one of them, or unset it."
+        )
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in _BACKENDS:
+            raise
+        extra = "" if error.name == "tensorflow" else f"[{error.name}]"
+        raise InputError(
+            f"The package {error.name} is not installed; run `pip install "
+            f'"keras-lraspp{extra}"`, or set KERAS_BACKEND to a backend that is.'
+        ) from error
 
 
 def run_process(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -1,5 +1,6 @@
 """The command: its flags, what it calls, and how it ends."""
 
+import io
 import os
 import shlex
 import signal
@@ -26,6 +27,16 @@ class NoKeras:
     def find_spec(name, path, target=None):
         assert name not in ("keras", "tensorflow", "numpy"), name
 sys.meta_path.insert(0, NoKeras)
+"""
+
+
+NO_TORCH = """
+import sys
+class NoTorch:
+    def find_spec(name, path, target=None):
+        if name == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+sys.meta_path.insert(0, NoTorch)
 """
 
 
@@ -279,3 +290,43 @@ def test_train_evaluate_predict_and_export_work_together(
     assert main(["export", *saved, "--output_dir=s"]) == 0
     assert (tmp_path / "s/1/saved_model.pb").is_file()
     assert main(["train", *common, *data]) == 2  # the folder holds a run
+
+
+def test_a_terminal_of_ascii_gets_the_rest_as_escapes(monkeypatch):
+    def call(run, **flags):
+        print("▁▂ caf\udce9")
+
+    monkeypatch.setattr("keras_lraspp.config.call", call)
+    stream = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(stream, "ascii"))
+    assert main(["evaluate", "--gin_file=camvid.gin", "--weights=w"]) == 0
+    assert stream.getvalue() == b"\\u2581\\u2582 caf\\udce9\n"
+
+
+@pytest.mark.parametrize("asked", ["openvino", "nonsense", "Torch"])
+def test_another_backend_ends_with_2(asked, monkeypatch, capsys):
+    monkeypatch.setenv("KERAS_BACKEND", asked)
+    assert main(["evaluate", "--gin_file=camvid.gin", "--weights=w"]) == 2
+    said = f"KERAS_BACKEND is one of tensorflow, jax, torch, not '{asked}'"
+    assert said in capsys.readouterr().err
+
+
+def test_a_backend_without_its_package_ends_with_2(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(NO_TORCH)
+    done = subprocess.run(
+        [sys.executable, TREE / "train.py", "--gin_file=quickstart.gin"],
+        cwd=tmp_path,
+        env={**ENVIRONMENT, "PYTHONPATH": str(tmp_path), "KERAS_BACKEND": "torch"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2, done.stderr
+    (line,) = [row for row in done.stderr.splitlines() if row.startswith("error: ")]
+    assert 'torch is not installed; run `pip install "keras-lraspp[torch]"`' in line
+    assert "Traceback" not in done.stderr
+
+
+def test_other_missing_modules_are_bugs_of_ours(fails):
+    fails(ModuleNotFoundError("No module named 'x'", name="x"))
+    with pytest.raises(ModuleNotFoundError):
+        main(["evaluate", "--gin_file=camvid.gin", "--weights=w"])

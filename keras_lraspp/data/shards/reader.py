@@ -194,7 +194,7 @@ class ShardSamples(RecordSamples):
         if size != (window.height, window.width):
             raise InputError(f"its size is {size}")
         (name,) = fields["name"].bytes_list.value
-        name = f"{source} ({name.decode()})"
+        name = f"{source} ({name.decode(errors='backslashreplace')})"
         images, labels = (
             _Tiles(f"{name} {key}", fields[key].bytes_list.value)
             for key in ("image", "label")
@@ -270,5 +270,5 @@ def encode_sample(
     fields["label"].bytes_list.value.extend(labels)
     fields["height"].int64_list.value.append(label.shape[0])
     fields["width"].int64_list.value.append(label.shape[1])
-    fields["name"].bytes_list.value.append(name.encode())
+    fields["name"].bytes_list.value.append(name.encode(errors="backslashreplace"))
     return example.SerializeToString()

@@ -168,3 +168,11 @@ def test_counts_and_checksums_are_noted(pairs, tmp_path):
     assert len(file["lengths"]) == 7 and file["bytes"] == len(content)
     assert file["sha256"] == hashlib.sha256(content).hexdigest()
     assert noted["splits"]["train"]["sizes"] == [[7, *SIZE]]
+
+
+def test_a_name_that_is_no_utf_8(tmp_path):
+    folder = tmp_path / "caf\udce9"
+    pairs = write_pairs(folder, 2, size=SIZE)
+    write_shards([pairs], tmp_path / "shards", OPTIONS)
+    found = Shards(tmp_path / "shards").load(1)[0]
+    np.testing.assert_array_equal(found, pairs.load(1)[0])
