@@ -9,6 +9,8 @@ _OPTIONS = (
     # gRPC's own limit of 4 MiB is a small image.
     ("grpc.max_receive_message_length", LARGEST_ANSWER),
     ("grpc.max_send_message_length", LARGEST_ANSWER),
+    # The image goes to --server alone, as over REST.
+    ("grpc.enable_http_proxy", 0),
     # A PNG is compressed already: nothing is unpacked.
     ("grpc.compression_enabled_algorithms_bitset", 1),
 )

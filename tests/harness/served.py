@@ -7,6 +7,7 @@ follows its rules for REST: base64 for names that end in `_bytes`, errors as JSO
 
 import base64
 import json
+import re
 import threading
 from concurrent import futures
 from contextlib import contextmanager, suppress
@@ -100,9 +101,10 @@ def raw_server(answer):
     class Handler(StreamRequestHandler):
         def handle(self):
             head = b"".join(iter(self.rfile.readline, b"\r\n"))
-            length = int(head.lower().split(b"content-length:")[1].split()[0])
+            length = re.search(rb"(?i)content-length: *(\d+)", head)
+            body = self.rfile.read(int(length[1])) if length else b""
             with suppress(OSError):
-                answer(self.request, head + self.rfile.read(length))
+                answer(self.request, head + body)
 
     class Server(ThreadingTCPServer):
         daemon_threads = True
