@@ -19,6 +19,7 @@ from keras_lraspp.export.graph import require_tensorflow
 from keras_lraspp.files import package_versions, replacing
 from keras_lraspp.models.variants import VARIANTS, Variant, find_variant
 from keras_lraspp.parallel import processors
+from keras_lraspp.schema import Count, check_call
 
 _ALL = "all"
 _CHILD = ("-m", "keras_lraspp.benchmark.measure")
@@ -77,10 +78,10 @@ def benchmark(
     *,
     variants: Sequence[str] = (_ALL,),
     formats: Sequence[str] = ("keras",),
-    size: tuple[int, int] = (512, 1024),
-    batch: int = 1,
-    threads: int | None = None,
-    runs: int = 20,
+    size: tuple[Count, Count] = (512, 1024),
+    batch: Count = 1,
+    threads: Count | None = None,
+    runs: Count = 20,
     output_dir: str | Path = "benchmark",
 ) -> list[BenchmarkRow]:
     """Measures variants, each in a process of its own, and prints a table.
@@ -106,7 +107,8 @@ def benchmark(
         StorageError: If `output_dir` cannot be written.
     """
     chosen, formats = _find_variants(variants), list(dict.fromkeys(formats))
-    _check_arguments(formats, {"batch": batch, "threads": threads or 1, "runs": runs})
+    check_call("benchmark", benchmark, locals())
+    _check_formats(formats)
     if set(formats) != {"keras"}:
         require_tensorflow("An exported file")
     output_dir = Path(output_dir)
@@ -137,14 +139,11 @@ def _find_variants(names: Sequence[str]) -> list[Variant]:
     return list(dict.fromkeys(variants))  # each once
 
 
-def _check_arguments(formats: Sequence[str], numbers: dict[str, int]) -> None:
+def _check_formats(formats: Sequence[str]) -> None:
     if not formats or set(formats) - set(OPENERS):
         raise InputError(
             f"--format is some of {', '.join(OPENERS)}, not {','.join(formats)!r}."
         )
-    for name, number in numbers.items():
-        if number < 1:
-            raise InputError(f"--{name} is at least 1, not {number}.")
 
 
 def _measure_variant(

@@ -147,9 +147,10 @@ def test_a_folder_that_is_a_file_is_said_before_anything_runs(children, tmp_path
         ({"variants": ["os9_global"]}, "no variant 'os9_global'; take all or some of"),
         ({"formats": ["keras", "pth"]}, "--format is some of keras, saved_model, onnx"),
         ({"formats": []}, "--format is some of"),
-        ({"batch": 0}, "--batch is at least 1, not 0"),
-        ({"runs": -1}, "--runs is at least 1, not -1"),
-        ({"threads": -2}, "--threads is at least 1, not -2"),
+        ({"batch": 0}, "benchmark.batch is a whole number from 1 to .* not 0"),
+        ({"runs": -1}, "benchmark.runs is .* not -1"),
+        ({"threads": -2}, "benchmark.threads is .* not -2"),
+        ({"threads": 0}, "benchmark.threads is .* not 0"),
     ],
 )
 def test_bad_arguments(arguments, said, tmp_path):
