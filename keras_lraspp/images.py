@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import io
-import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -26,16 +25,16 @@ from keras_lraspp.image_bytes import (
 )
 
 MAX_PIXELS = 2**26  # 8192 x 8192; a small file can claim any size
+WHITE = 65535  # in an image of 16 bits per channel
 ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 _JPEG_FORMATS = ("JPEG", "MPO")
 # A header is parsed in Python, some byte for byte; so are the parts of a GIF.
 _MOST_READS, _MOST_HEADER_BYTES = 2**17, 2**25
-# The last bytes of a whole file.
-_ENDS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
 _ORIENTATION = 0x0112  # EXIF tag; 1 is upright
 _PNG_EXIF = {"exif", "Raw profile type exif", "XML:com.adobe.xmp"}  # in `info`
-_PLANAR = 284  # TIFF tag
+_PLANAR, _SUBFILE = 284, 254  # TIFF tags
+_MOST_OVERVIEWS = 32  # and the picture itself; each has a quarter of the pixels
 _TURNS = {  # EXIF orientation: what makes the image upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -46,6 +45,7 @@ _TURNS = {  # EXIF orientation: what makes the image upright
     8: Image.Transpose.ROTATE_90,
 }
 _ALPHA_WARNED: list = []  # the file whose alpha channel was warned of
+_DARK_WARNED: list = []  # the file whose darkness was warned of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,12 +87,17 @@ def naming_memory_errors(read: Callable) -> Callable:
 
 @naming_memory_errors
 def read_image(
-    path: ImageFile, *, apply_exif: bool = True, max_pixels: int = MAX_PIXELS
+    path: ImageFile,
+    *,
+    apply_exif: bool = True,
+    max_pixels: int = MAX_PIXELS,
+    white: int = WHITE,
 ) -> np.ndarray:
     """Reads an image of any usual kind as RGB.
 
     Grey, palette and CMYK images become RGB; an alpha channel is dropped with one
-    warning; of 16 bits per channel the high byte is kept (value // 256).
+    warning; of 16 bits per channel the high byte is kept (value // 256), with one
+    warning if that is nearly black.
 
     Args:
         path: The image file.
@@ -100,32 +105,67 @@ def read_image(
             Not for training, where labels belong to the pixels as stored.
         max_pixels: The most pixels (height x width) that are decoded. Twice
             `PIL.Image.MAX_IMAGE_PIXELS` is Pillow's own limit.
+        white: Value of white in grey images of 16 bits, as 4095 where a camera has 12.
 
     Returns:
         uint8 (height, width, 3).
 
     Raises:
         InputError: As `open_image` does; or for a damaged file, or pixels that are
-            floats or 32-bit integers.
+            floats, or integers of 32 bits or with a sign.
     """
     with open_image(path, max_pixels) as image:
+        stored = stored_kind(image)
         decode(path, image)
         turn = _TURNS.get(exif_orientation(image)) if apply_exif else None
-        rgb = _as_rgb(path, image)
+        rgb = _as_rgb(path, image, stored, white)
         return np.asarray(rgb if turn is None else rgb.transpose(turn))
 
 
-def _as_rgb(path: ImageFile, image: Image.Image) -> Image.Image:
-    if _depth_is_16(image):
-        high = (channel_values(image) >> 8).astype(np.uint8)
-        return Image.fromarray(high).convert("RGB")
+def stored_kind(header: Image.Image) -> str:
+    """What the file of an image holds that is not decoded yet: "RGB;16B", "L;4"."""
+    kind = header.tile[0][3] if header.tile else ""
+    return kind if isinstance(kind, str) else str(kind[0] if kind else "")
+
+
+def _as_rgb(
+    path: ImageFile, image: Image.Image, stored: str, white: int
+) -> Image.Image:
+    if depth_is_16(image):
+        values = np.asarray(image).astype(np.int32)
+        if white == WHITE:
+            _warn_dark_once(path, int(values.max()))
+            values = values >> 8
+        else:
+            values = np.minimum(values * 255 // white, 255)
+        return Image.fromarray(values.astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
-        raise InputError(f"{path} has 32 bits per channel; convert it to 8 or 16 bits.")
+        signed = stored.startswith("I;16") and stored.endswith("S")
+        kind = "values with a sign" if signed else "32 bits per channel"
+        raise InputError(f"{path} has {kind}; convert it to 8 or 16 bits.")
+    if ";16" in stored:  # Pillow has taken the high bytes
+        _warn_dark_once(path, max(high for _, high in _extrema(image)) << 8)
     if image.mode in ALPHA_MODES or "transparency" in image.info:
         image.info.pop("transparency", None)
         _warn_alpha_once(path)
     # Converting RGB to RGB would copy it.
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _extrema(image: Image.Image) -> tuple[tuple[int, int], ...]:
+    found = image.getextrema()
+    return found if isinstance(found[0], tuple) else (found,)
+
+
+def _warn_dark_once(path: ImageFile, largest: int) -> None:
+    if 0 < largest < 1 << 12 and not _DARK_WARNED:
+        _DARK_WARNED.append(path)
+        warnings.warn(
+            f"{path} has 16 bits per channel, of which at most {largest.bit_length()} "
+            "are used, so it is nearly black; if white is 4095, as of 12 bits, set "
+            "white=4095 (said once).",
+            stacklevel=5,
+        )
 
 
 def _warn_alpha_once(path: ImageFile) -> None:
@@ -136,44 +176,8 @@ def _warn_alpha_once(path: ImageFile) -> None:
         )
 
 
-def channel_values(image: Image.Image, path: ImageFile = "") -> np.ndarray:
-    """Values of a single-channel image as the file holds them: (height, width)."""
-    values = np.asarray(image)
-    if path and image.format in ("PPM", "TIFF"):
-        _check_stored_values(path)
-    if image.mode in ("P", "1"):
-        return values.astype(np.uint8)
-    if image.mode == "L":
-        # Pillow stretches grey of 2 and 4 bits to 0..255.
-        return values // {2: 85, 4: 17}.get(_png_bit_depth(image, path), 1)
-    if _depth_is_16(image):
-        return values.astype(np.int32)
-    raise InputError(
-        f"The label {path} has the pixel format {image.mode}; save it with one channel "
-        "of 8 or 16 bits that holds the class of each pixel."
-    )
-
-
-def _check_stored_values(path: ImageFile) -> None:
-    """Raises InputError if Pillow stretches or inverts the values of a label."""
-    with open_image(path) as header:
-        codec, _, _, kind = header.tile[0]
-    kind, *most = (kind,) if isinstance(kind, str) else kind
-    stretched = codec.startswith("ppm") and most[0] not in (255, 65535)
-    if stretched or kind.startswith(("L;", "1;I")) and kind != "L;R":
-        raise InputError(
-            f"The label {path} stores greys of another range than 0..255 or 0..65535, "
-            "or has them inverted; save it as a PNG that holds the class of each pixel."
-        )
-
-
-def _png_bit_depth(image: Image.Image, path: ImageFile) -> int:
-    if image.format != "PNG" or not path:
-        return 8
-    return _read_start(path, 25)[24]
-
-
-def _depth_is_16(image: Image.Image) -> bool:
+def depth_is_16(image: Image.Image) -> bool:
+    """Whether an opened image has one channel of 16 bits without a sign."""
     is_grey = image.mode == "I" and image.format in ("PNG", "PPM")
     return is_grey or image.mode.startswith("I;16")
 
@@ -201,6 +205,7 @@ def open_image(path: ImageFile, max_pixels: int = MAX_PIXELS) -> Image.Image:
         image = Image.open(source, formats=_FORMATS)
         # A phone's MPO is a JPEG with a second picture behind it, not an animation.
         animated = image.format != "MPO" and getattr(image, "is_animated", False)
+        animated = animated and not _has_overviews_only(image)
         source.opening = False
         _check_pixels(path, image.size, max_pixels)
         if image.format != "WEBP":
@@ -230,6 +235,20 @@ def open_image(path: ImageFile, max_pixels: int = MAX_PIXELS) -> Image.Image:
             f"Cannot read {path}: {error.strerror}; check the path and its permissions."
         ) from error
     return image
+
+
+def _has_overviews_only(image: Image.Image) -> bool:
+    """Whether the further pictures of a TIFF are the first one, made smaller."""
+    if image.format != "TIFF" or image.n_frames > _MOST_OVERVIEWS:
+        return False
+    try:
+        for frame in range(1, image.n_frames):
+            image.seek(frame)
+            if not image.tag_v2.get(_SUBFILE, 0) & 1:
+                return False
+        return True
+    finally:
+        image.seek(0)
 
 
 class _Source:
@@ -274,11 +293,12 @@ def _check_pixels(path: ImageFile, size: tuple[int, int], max_pixels: int) -> No
 
 
 def _describe_start(path: ImageFile) -> str:
-    start = _read_start(path, 16)
+    start = read_start(path, 16)
     return f"it starts with {start!r}" if start else "it has zero bytes"
 
 
-def _read_start(path: ImageFile, count: int) -> bytes:
+def read_start(path: ImageFile, count: int) -> bytes:
+    """Reads the first bytes of an image file."""
     if isinstance(path, EncodedImage):
         return path.content[:count]
     with open(path, "rb") as file:
@@ -383,38 +403,6 @@ def _memory_sentence(path: ImageFile) -> str:
 def damage_sentence(path: ImageFile, error: Exception | str) -> str:
     """Says that a file is damaged, and how it showed."""
     return f"{path} is damaged ({error}); replace it, or leave it out."
-
-
-def check_image_file(path: Path) -> tuple[int, int]:
-    """Checks an image file's header and that it has not been cut off.
-
-    Only where the end looks unusual (bytes appended to it, a rare format) is the image
-    decoded.
-
-    Args:
-        path: The image file.
-
-    Returns:
-        Height and width of the pixels as stored.
-
-    Raises:
-        InputError: As `read_image` does.
-    """
-    with open_image(path) as image:
-        width, height = image.size
-        whole = _ends_well(path, image)
-    if not whole:
-        read_image(path, apply_exif=False)
-    return height, width
-
-
-def _ends_well(path: Path, image: Image.Image) -> bool:
-    end = _ENDS.get(image.format)
-    if end is None:
-        return False
-    with open(path, "rb") as file:
-        file.seek(-len(end), os.SEEK_END)
-        return file.read() == end
 
 
 def header_orientation(image: Image.Image) -> int:

@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, TiffImagePlugin
 
 from harness.bombs import tiff_bytes
 from harness.image_files import (
@@ -19,15 +19,15 @@ from harness.image_files import (
     save,
     write,
 )
-from keras_lraspp import images as image_checks
 from keras_lraspp import images as reading
+from keras_lraspp.data import check as image_checks
+from keras_lraspp.data.check import check_image_file
 from keras_lraspp.data.decode import load_sample
 from keras_lraspp.data.label_spec import ColorClass, read_label
 from keras_lraspp.errors import InputError
 from keras_lraspp.images import (
     DamagedFileError,
     EncodedImage,
-    check_image_file,
     read_image,
 )
 
@@ -340,3 +340,70 @@ def test_faults_are_named_by_where_they_are(fault):
     kind = DamagedFileError if fault.damaged else InputError
     with pytest.raises(kind, match=f"^shard record 7 .*{fault.says}"):
         read_image(inside)
+
+
+@pytest.fixture
+def dark_not_yet_said(monkeypatch):
+    monkeypatch.setattr(reading, "_DARK_WARNED", [])
+
+
+@pytest.mark.parametrize("name", ["deep.png", "deep.tif", "deep.pgm"])
+def test_12_bits_in_16_are_warned_of_and_read_with_their_white(
+    name, tmp_path, dark_not_yet_said
+):
+    values = np.array([[0, 1000], [2048, 4095]], np.uint16)
+    path = save(tmp_path / name, values)
+    with pytest.warns(UserWarning) as caught:
+        assert read_image(path)[..., 0].tolist() == [[0, 3], [8, 15]]
+        read_image(path)
+    assert [str(one.message) for one in caught] == [
+        f"{path} has 16 bits per channel, of which at most 12 are used, so it is "
+        "nearly black; if white is 4095, as of 12 bits, set white=4095 (said once)."
+    ]
+    wanted = values.astype(int) * 255 // 4095
+    np.testing.assert_array_equal(read_image(path, white=4095)[..., 2], wanted)
+    # A sample of the training sees the same, and values above white are white.
+    label = save(tmp_path / "label.png", np.zeros((2, 2), np.uint8))
+    for white, first in ((4095, wanted[0, 1]), (999, 255)):
+        dataset = dataset_of([path], [label], white=white)
+        assert np.asarray(dataset.load(0)[0])[0, 1].tolist() == 3 * [first]
+
+
+def test_16_bits_of_colour_that_are_nearly_black(tmp_path, dark_not_yet_said):
+    rows = b"".join(b"\0" + struct.pack(">6H", *range(200, 800, 100)) for _ in "ab")
+    path = write(tmp_path / "deep.png", png_bytes(2, 2, 16, 2, rows))
+    with pytest.warns(UserWarning, match="of which at most 10 are used, so"):
+        assert read_image(path)[0].tolist() == [[0, 1, 1], [1, 2, 2]]
+
+
+def test_full_16_bits_are_no_reason_to_warn(tmp_path, dark_not_yet_said, recwarn):
+    for largest in (0, 4096, 65535):
+        values = np.array([[0, largest]], np.uint16)
+        read_image(save(tmp_path / "deep.png", values))
+    assert not recwarn.list
+
+
+def test_values_with_a_sign_are_not_called_32_bits(tmp_path):
+    path = tmp_path / "signed.tif"
+    pixels = np.array([[-5, 300]], np.int16)
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[339] = 2  # signed
+    Image.fromarray(pixels.view(np.uint16)).save(path, tiffinfo=tags)
+    with pytest.raises(InputError, match="signed.tif has values with a sign; conv"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("reduced", [True, False])
+def test_a_tiff_with_overviews_is_one_picture(reduced, tmp_path):
+    path = tmp_path / "map.tif"
+    first, second = noise(20, 30), noise(10, 15)
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[254] = int(reduced)
+    smaller = Image.fromarray(second)
+    smaller.encoderinfo = {"tiffinfo": tags}
+    Image.fromarray(first).save(path, save_all=True, append_images=[smaller])
+    if reduced:
+        np.testing.assert_array_equal(read_image(path), first)
+    else:
+        with pytest.raises(InputError, match="map.tif is animated"):
+            read_image(path)

@@ -17,12 +17,12 @@ from harness.image_files import (
     save,
     write,
 )
+from keras_lraspp.data.check import check_image_file
 from keras_lraspp.data.decode import load_sample
 from keras_lraspp.data.label_spec import read_label
 from keras_lraspp.errors import InputError
 from keras_lraspp.images import (
     DamagedFileError,
-    check_image_file,
     open_image,
     read_image,
 )
@@ -93,7 +93,7 @@ def test_row_45_mutated_files_bring_only_typed_errors(tmp_path, kind):
 
 MEMORY = """
 import sys
-from keras_lraspp.images import check_image_file
+from keras_lraspp.data.check import check_image_file
 from keras_lraspp.images import read_image
 from keras_lraspp.errors import InputError
 

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
+import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from keras_lraspp.data.dataset import Dataset, SegmentationDataset
@@ -31,12 +33,14 @@ from keras_lraspp.data.pairing import keep_labelled
 from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.images import (
     DamagedFileError,
-    check_image_file,
     header_orientation,
     open_image,
+    read_image,
 )
 from keras_lraspp.parallel import map_threads, processors
 
+# The last bytes of a whole file.
+_ENDS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
 MOST_SKIPPED = 0.01  # share of the data set
 _PATIENCE = 2.0  # seconds before a progress bar appears
 
@@ -272,8 +276,8 @@ def full_check(dataset: SegmentationDataset, index: int) -> SampleReport:
 
     def read() -> SampleReport:
         if isinstance(dataset, Dataset):
-            path, upright = dataset.images[index], dataset.is_upright
-            image = np.asarray(load_image(path, upright=upright))
+            path, settings = dataset.images[index], (dataset.is_upright, dataset.white)
+            image = np.asarray(load_image(path, None, *settings))
             report, label = _check_label(dataset, index, image.shape[:2])
         else:
             report = SampleReport(index)
@@ -284,6 +288,38 @@ def full_check(dataset: SegmentationDataset, index: int) -> SampleReport:
         return report._replace(stats=_stats(dataset, image, label))
 
     return _report_errors(index, read)
+
+
+def check_image_file(path: Path) -> tuple[int, int]:
+    """Checks an image file's header and that it has not been cut off.
+
+    Only where the end looks unusual (bytes appended to it, a rare format) is the image
+    decoded.
+
+    Args:
+        path: The image file.
+
+    Returns:
+        Height and width of the pixels as stored.
+
+    Raises:
+        InputError: As `read_image` does.
+    """
+    with open_image(path) as image:
+        width, height = image.size
+        whole = _ends_well(path, image)
+    if not whole:
+        read_image(path, apply_exif=False)
+    return height, width
+
+
+def _ends_well(path: Path, image: Image.Image) -> bool:
+    end = _ENDS.get(image.format)
+    if end is None:
+        return False
+    with open(path, "rb") as file:
+        file.seek(-len(end), os.SEEK_END)
+        return file.read() == end
 
 
 def _report_errors(index: int, read: Callable[[], SampleReport]) -> SampleReport:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from keras_lraspp.data.decode import load_sample
 from keras_lraspp.data.label_spec import LabelSpec
 from keras_lraspp.data.window import Window
 from keras_lraspp.errors import InputError
-from keras_lraspp.images import header_orientation, open_image
+from keras_lraspp.images import WHITE, header_orientation, open_image
+from keras_lraspp.schema import Bounds, check_argument
 
 ORIENTATIONS = ("refuse", "stored", "upright")
 
@@ -99,6 +100,7 @@ class Dataset(LabelSpec):
         orientation: What to do with an image's EXIF orientation: `"upright"` turns it
             by that, as prediction does; `"stored"` takes the pixels as stored, which
             labels belong to; with `"refuse"` it is a fault.
+        white: Value of white in grey images of 16 bits, see `read_image`.
     """
 
     name: str
@@ -107,10 +109,12 @@ class Dataset(LabelSpec):
     images: tuple[Path, ...]
     labels: tuple[Path, ...]
     orientation: str = "stored"
+    white: Annotated[int, Bounds(1, WHITE)] = WHITE
 
     def __post_init__(self):
         """Refuses what would be misread silently later."""
         super().__post_init__()
+        check_argument("white", self.white, Annotated[int, Bounds(1, WHITE)])
         if self.orientation not in ORIENTATIONS:
             raise InputError(
                 f"orientation is one of {ORIENTATIONS}, not {self.orientation!r}; "
@@ -144,12 +148,12 @@ class Dataset(LabelSpec):
     def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Reads a sample; see `load_sample`."""
         paths = self.images[index], self.labels[index]
-        return load_sample(*paths, self, upright=self.is_upright)
+        return load_sample(*paths, self, upright=self.is_upright, white=self.white)
 
     def load_window(self, index: int, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """Reads a region of a sample; see `RegionReadable.load_window`."""
         paths = self.images[index], self.labels[index]
-        return load_sample(*paths, self, window, self.is_upright)
+        return load_sample(*paths, self, window, self.is_upright, self.white)
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of an image, from its header."""

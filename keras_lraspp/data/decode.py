@@ -35,6 +35,7 @@ from keras_lraspp.image_bytes import (
     png_chunks,
 )
 from keras_lraspp.images import (
+    WHITE,
     EncodedImage,
     ImageFile,
     exif_orientation,
@@ -43,6 +44,7 @@ from keras_lraspp.images import (
     naming_memory_errors,
     open_image,
     read_image,
+    stored_kind,
 )
 
 try:
@@ -61,10 +63,11 @@ def load_sample(
     spec: LabelSpec,
     window: Window | None = None,
     upright: bool = False,
+    white: int = WHITE,
 ) -> tuple[tf.Tensor | np.ndarray, np.ndarray]:
     """Reads an image and its label, and checks that they belong together.
 
-    Pixels are those of `read_image(path, apply_exif=upright)` and `read_label`. The
+    Pixels are those of `read_image`, turned only if `upright`, and `read_label`. The
     usual kinds are decoded by TensorFlow, which is faster than Pillow, and of a PNG no
     rows below the window (integers; `None` for the whole image).
 
@@ -76,7 +79,7 @@ def load_sample(
             class nor ignored.
     """
     if window is None:
-        image = load_image(image_path, upright=upright)
+        image = load_image(image_path, upright=upright, white=white)
         label = load_label(label_path, spec)
     else:
         # Regions of one size may be cut from files of two.
@@ -85,7 +88,7 @@ def load_sample(
         image_size = window.height, window.width
         _check_same_size(image_path, image_size, label_path, label_size)
         region = np.s_[window.top : window.bottom, window.left : window.right]
-        image = load_image(image_path, window.bottom, upright)[region]
+        image = load_image(image_path, window.bottom, upright, white)[region]
         label = load_label(label_path, spec, window.bottom)[region]
     return image, check_label(label, image.shape[:2], image_path, label_path, spec)
 
@@ -141,21 +144,24 @@ def _check_same_size(image_path, image_size, label_path, label_size) -> None:
 
 @naming_memory_errors
 def load_image(
-    path: ImageFile, rows: int | None = None, upright: bool = False
+    path: ImageFile,
+    rows: int | None = None,
+    upright: bool = False,
+    white: int = WHITE,
 ) -> tf.Tensor | np.ndarray:
-    """Reads the first rows of `read_image(path, apply_exif=upright)`, or all."""
+    """Reads the first rows of `read_image`, or all; turned only if `upright`."""
     with open_image(path) as header:
         kind = _kind(header)
         turned = upright and header_orientation(header) != 1
     pixels = None
     if turned:
-        pixels = read_image(path)
+        pixels = read_image(path, white=white)
     elif kind == _PNG:
         pixels = _decode_png(path, 3, rows)
     elif kind == _JPEG:
         pixels = _decode_jpeg(path)
     if pixels is None:  # Pillow names the fault, if there is one
-        pixels = read_image(path, apply_exif=False)
+        pixels = read_image(path, apply_exif=False, white=white)
     return pixels[:rows]
 
 
@@ -225,10 +231,7 @@ def _content(path: ImageFile) -> bytes:
 
 def _kind(header: Image.Image) -> tuple:
     """Format, mode, and what the file itself holds ("RGB;16B", "L;4", ...)."""
-    raw = header.tile[0][3] if header.tile else None
-    if isinstance(raw, tuple):
-        raw = raw[0] if raw else None
-    return header.format, header.mode, raw
+    return header.format, header.mode, stored_kind(header)
 
 
 def decode_png_rows(content: bytes, rows: int | None = None) -> tf.Tensor | None:

@@ -20,10 +20,11 @@ from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.images import (
     ALPHA_MODES,
     ImageFile,
-    channel_values,
     decode,
+    depth_is_16,
     naming_memory_errors,
     open_image,
+    read_start,
 )
 from keras_lraspp.schema import Bounds, Byte, Label, check_argument
 
@@ -249,7 +250,7 @@ def read_label(path: ImageFile, spec: LabelSpec) -> np.ndarray:
                 "of each pixel is expected; convert it, or say what its colours mean: "
                 "color_map = [(red, green, blue, class), ...]."
             )
-        return classes_of_values(path, channel_values(image, path), spec)
+        return classes_of_values(path, _channel_values(image, path), spec)
 
 
 def _opaque_colors(path, image: Image.Image) -> np.ndarray:
@@ -267,6 +268,43 @@ def _opaque_colors(path, image: Image.Image) -> np.ndarray:
                 "color_map; save it without an alpha channel."
             )
     return np.asarray(image.convert("RGB"))
+
+
+def _channel_values(image: Image.Image, path: ImageFile) -> np.ndarray:
+    """Values of a single-channel image as the file holds them: (height, width)."""
+    values = np.asarray(image)
+    if image.format in ("PPM", "TIFF"):
+        _check_stored_values(path)
+    if image.mode in ("P", "1"):
+        return values.astype(np.uint8)
+    if image.mode == "L":
+        # Pillow stretches grey of 2 and 4 bits to 0..255.
+        return values // {2: 85, 4: 17}.get(_png_bit_depth(image, path), 1)
+    if depth_is_16(image):
+        return values.astype(np.int32)
+    raise InputError(
+        f"The label {path} has the pixel format {image.mode}; save it with one channel "
+        "of 8 or 16 bits that holds the class of each pixel."
+    )
+
+
+def _check_stored_values(path: ImageFile) -> None:
+    """Raises InputError if Pillow stretches or inverts the values of a label."""
+    with open_image(path) as header:
+        codec, _, _, kind = header.tile[0]
+    kind, *most = (kind,) if isinstance(kind, str) else kind
+    stretched = codec.startswith("ppm") and most[0] not in (255, 65535)
+    if stretched or kind.startswith(("L;", "1;I")) and kind != "L;R":
+        raise InputError(
+            f"The label {path} stores greys of another range than 0..255 or 0..65535, "
+            "or has them inverted; save it as a PNG that holds the class of each pixel."
+        )
+
+
+def _png_bit_depth(image: Image.Image, path: ImageFile) -> int:
+    if image.format != "PNG":
+        return 8
+    return read_start(path, 25)[24]
 
 
 def classes_of_values(path, values: np.ndarray, spec: LabelSpec) -> np.ndarray:

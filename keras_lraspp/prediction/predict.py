@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +29,7 @@ from keras_lraspp.data.pairing import LARGEST_LIST, find_listed, warn_left_out
 from keras_lraspp.devices import precision_policy
 from keras_lraspp.errors import InputError, StorageError, abbreviate
 from keras_lraspp.files import check_regular, walk_files
-from keras_lraspp.images import MAX_PIXELS, read_image
+from keras_lraspp.images import MAX_PIXELS, WHITE, read_image
 from keras_lraspp.inference.tta import InferenceOptions
 from keras_lraspp.models.keras_file import find_classes, load_weights, open_weights
 from keras_lraspp.parallel import BackgroundWriter, map_threads
@@ -76,6 +77,7 @@ def predict(
     stride: tuple[int, int] | None = None,
     precision: str = "float32",
     max_pixels: int = MAX_PIXELS,
+    white: int = WHITE,
 ) -> list[Job]:
     """Segments images, or the frames of a video.
 
@@ -110,6 +112,7 @@ def predict(
         precision: `"float32"`, `"mixed_float16"` or `"mixed_bfloat16"`.
         max_pixels: The most pixels (height x width) of an image or frame; larger ones
             are refused before they are decoded.
+        white: Value of white in grey images of 16 bits, see `read_image`.
 
     Returns:
         The images, or the one video, and what was written for them.
@@ -169,7 +172,8 @@ def predict(
     with warnings.catch_warnings():
         # Pillow's remarks on odd metadata name no file, and the pixels are whole.
         warnings.filterwarnings("ignore", module=r"PIL\.")
-        return _predict_images(jobs, segmenter, style, target, max_pixels)
+        read = partial(read_image, max_pixels=max_pixels, white=white)
+        return _predict_images(jobs, segmenter, style, target, read)
 
 
 class ImageFiles(NamedTuple):
@@ -339,7 +343,7 @@ def _predict_images(
     segmenter: Segmenter,
     style: DrawingStyle,
     output_dir: Path,
-    max_pixels: int,
+    read_file: Callable[[Path], np.ndarray],
 ) -> list[Job]:
     """Segments images and writes their results; raises InputError if some failed.
 
@@ -374,7 +378,7 @@ def _predict_images(
             fail(job, error)
 
     def read(job: Job) -> np.ndarray:
-        return read_image(job.image, max_pixels=max_pixels)
+        return read_file(job.image)
 
     images = closing(map_threads(read, jobs))
     with bar, ExitStack() as stack:

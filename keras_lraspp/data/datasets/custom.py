@@ -16,6 +16,7 @@ from keras_lraspp.data.pairing import (
     pair_folders,
 )
 from keras_lraspp.errors import InputError, abbreviate
+from keras_lraspp.images import WHITE
 from keras_lraspp.schema import Bounds, Count, check_call, read_text
 
 _Part = Annotated[float, Bounds(0.001, 0.999)]
@@ -41,6 +42,7 @@ def FileList(  # named as the other data sets are
     match_names: bool = True,
     missing_label: str = "fail",
     orientation: str = "refuse",
+    white: int = WHITE,
     split_names: Mapping[str, str] | None = None,
     holdout: _Part | None = None,
     name: str = "files",
@@ -76,6 +78,7 @@ def FileList(  # named as the other data sets are
         orientation: `"upright"` if masks were drawn on images as their EXIF orientation
             shows them, `"stored"` if on their pixels as stored; `"refuse"` images that
             have one.
+        white: Value of white in grey images of 16 bits, as 4095 of a camera's 12 bits.
         split_names: What stands for `{split}` where it is another word, as
             `{"val": "valid"}`.
         holdout: Share of the images of "train" that are the split "val" instead, as
@@ -119,6 +122,7 @@ def FileList(  # named as the other data sets are
         images=images,
         labels=labels,
         orientation=orientation,
+        white=white,
         **vars(spec),
     )
 
@@ -138,6 +142,7 @@ def FolderPair(  # named as the other data sets are
     color_map: Sequence[Sequence[int]] | None = None,
     missing_label: str = "fail",
     orientation: str = "refuse",
+    white: int = WHITE,
     split_names: Mapping[str, str] | None = None,
     holdout: _Part | None = None,
     name: str = "files",
@@ -162,6 +167,7 @@ def FolderPair(  # named as the other data sets are
         color_map: As in `FileList`.
         missing_label: `"fail"`, or `"skip"` to leave out images without label.
         orientation: As in `FileList`.
+        white: As in `FileList`.
         split_names: As in `FileList`.
         holdout: As in `FileList`.
         name: Name of the data set.
@@ -204,6 +210,7 @@ def FolderPair(  # named as the other data sets are
         images=image_files,
         labels=label_files,
         orientation=orientation,
+        white=white,
         **vars(spec),
     ).select(_hold_out(names, split, holdout))
 
