@@ -19,11 +19,16 @@ def pixels():
     return reference.image(33, 47, batch=2)
 
 
-@pytest.mark.parametrize("variant", reference.VARIANTS)
-def test_logits_equal_the_reference(variant):
+@pytest.fixture(scope="module", params=reference.VARIANTS)
+def published(request):
+    """A variant of the reference, and our network with its weights."""
+    return request.param, reference.model(request.param)
+
+
+def test_logits_equal_the_reference(published):
+    variant, model = published
     wanted = reference.expected("reference_forward.npz", variant)
     height, width = wanted["size"]
-    model = reference.model(variant)
     logits = model.predict_on_batch(reference.image(height, width))
     step = int(wanted["stride"])
     seen = logits[:, ::step, ::step]
@@ -34,14 +39,13 @@ def test_logits_equal_the_reference(variant):
     assert agreement.mean() >= 0.9995
 
 
-@pytest.mark.parametrize("variant", reference.VARIANTS)
-def test_parameters_are_the_reference_less_three_biases(variant):
+def test_parameters_are_the_reference_less_three_biases(published):
+    variant, model = published
     counted = sum(
         int(np.prod(shape))
         for name, shape in reference.names(variant).items()
         if not name.endswith(("._mean", "._variance"))
     )
-    model = LRASPP(**reference.VARIANTS[variant])
     ours = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
     assert ours == counted - 3 * 128
 
