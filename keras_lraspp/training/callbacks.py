@@ -63,7 +63,8 @@ class FinishedStep(StepCallback):
 
     A step on TensorFlow that gets no batch changes no weight, but counts: in the
     optimizer, on which the learning rate depends, in random states and in the mean
-    loss. Put it before all other callbacks, which may raise something themselves.
+    loss; on JAX `fit` then forgets that the mean loss was cleared. Put it before all
+    other callbacks, which may raise something themselves.
     """
 
     def __init__(self, start_step: int = 0):
@@ -74,14 +75,18 @@ class FinishedStep(StepCallback):
 
     def on_train_begin(self, logs=None):
         """Finds the counters."""
+        self._counters = mean_loss(self.model)
+        optimizer = self.model.optimizer
         if keras.backend.backend() == "tensorflow":
-            variables = [*self.model.variables, *self.model.optimizer.variables]
-            self._counters = [v for v in variables if "int" in v.dtype]
-            self._counters += mean_loss(self.model)
+            variables = [*self.model.variables, *optimizer.variables]
+            self._counters += [v for v in variables if "int" in v.dtype]
+        # It would make the averages the weights; JAX's `fit` does so after errors too.
+        optimizer.finalize_variable_values = lambda variables: None
 
     def on_train_batch_begin(self, batch, logs=None):
-        """Notes the counters."""
-        self._before = [*map(keras.ops.convert_to_numpy, self._counters)]
+        """Notes the counters, where they are up to date."""
+        if getattr(self.model, "_jax_state_synced", True):
+            self._before = [*map(keras.ops.convert_to_numpy, self._counters)]
 
     def on_step(self, step, logs):
         """Notes the step."""
