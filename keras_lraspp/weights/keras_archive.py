@@ -236,6 +236,8 @@ def _check_values(tensor: h5py.Dataset, content: io.BytesIO) -> None:
     values = np.frombuffer(
         content.getbuffer(), tensor.dtype, tensor.size, tensor.id.get_offset()
     )
+    with np.errstate(over="ignore"):  # what a float32 cannot hold becomes infinite
+        values = values.astype("float32", copy=False)
     if not np.isfinite(values).all():
         raise _Refusal(
             f"{tensor.name} has values that are not finite, as a training leaves that "

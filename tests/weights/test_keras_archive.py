@@ -175,6 +175,16 @@ def test_row_55_values_that_are_not_finite(tmp_path, value, kind):
         check_hdf5(tmp_path / "a.weights.h5")
 
 
+def test_values_that_a_float32_cannot_hold(tmp_path):
+    for value in (np.float64(3e38), np.float64(1e39)):
+        content = hdf5(lambda file, value=value: file.create_dataset("a", data=value))
+        (tmp_path / "a.weights.h5").write_bytes(content)
+        if value == 3e38:
+            check_hdf5(tmp_path / "a.weights.h5")
+    with pytest.raises(InputError, match="not finite"):
+        check_hdf5(tmp_path / "a.weights.h5")
+
+
 def test_mutated_headers_bring_only_typed_errors(tmp_path):
     """Without a checksum; before attributes were left alone, one in 200 hung HDF5."""
 
