@@ -160,6 +160,12 @@ def check_compatible(
     theirs = {canonical_name(name): value.shape for name, value in tensors.items()}
     if len(theirs) < len(tensors):
         raise InputError(f"{source} has several tensors for one place in the model.")
+    for name, value in tensors.items():
+        if name.endswith("._variance") and (value < 0).any():
+            raise InputError(
+                f"{source} has negative variances in {name[:200]}, which make scores "
+                f"that are not finite; take another file."
+            )
     both = [name for name in ours if name in theirs and name not in skip]
     mismatched = tuple(
         f"{name} {theirs[name]} in the file, {ours[name]} here"

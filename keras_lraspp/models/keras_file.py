@@ -96,6 +96,12 @@ def load_weights(model: keras.Model, weights: Weights) -> None:
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{path} does not fit the model: {reason}") from error
+    for weight in model.weights:
+        if weight.name == "moving_variance" and keras.ops.any(weight < 0):
+            raise InputError(
+                f"{path} has negative variances in {weight.path}, which make scores "
+                f"that are not finite; take another file."
+            )
 
 
 def read_arguments(archive: KerasArchive) -> dict:

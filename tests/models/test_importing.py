@@ -163,3 +163,11 @@ def test_names_and_shapes_are_the_reference(variant):
 
 def test_the_name_is_public():
     assert keras_lraspp.import_weights is import_weights
+
+
+def test_negative_variances_are_refused(tensors, filled):
+    name = next(name for name in tensors if name.endswith("._variance"))
+    model = LRASPP(**SMALLEST)
+    with pytest.raises(InputError, match=f"f has negative variances in {name}"):
+        fill(model, {**tensors, name: -tensors[name]}, "f")
+    assert not all(equal(model, filled))

@@ -246,6 +246,17 @@ def test_row_52_what_a_file_claims_takes_neither_memory_nor_time(tmp_path):
 
 @pytest.mark.backends
 @pytest.mark.parametrize("name", ["model.keras", "model.weights.h5"])
+def test_negative_variances_are_refused(tmp_path, name):
+    """Their square root is no number."""
+    model = LRASPP(num_classes=5, **SMALLEST)
+    model.get_layer("head_value_bn").moving_variance.assign(np.full(128, -1.0))
+    (model.save_weights if name.endswith("h5") else model.save)(tmp_path / name)
+    with pytest.raises(InputError, match=f"{name} has negative variances in head_val"):
+        load_weights(model, tmp_path / name)
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("name", ["model.keras", "model.weights.h5"])
 def test_row_55_weights_that_are_not_finite_are_refused(saved, tmp_path, name):
     model = LRASPP(num_classes=5, **SMALLEST)
     model.get_layer("head_value_bn").gamma.assign(np.full(128, np.nan))
