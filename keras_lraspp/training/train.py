@@ -142,7 +142,7 @@ class Training:
     seed: Index = 0
     ema_momentum: Share | None = None
     accumulation: Count = 1
-    frozen: Sequence[str] = ()
+    frozen: str | Sequence[str] = ()
     patience: Count | None = None
     deterministic: bool = False
     devices: Sequence[str] | None = None

@@ -60,7 +60,7 @@ def test_a_reference_is_left_to_what_it_calls():
         ("train.batch_size = 0", "train.batch_size is a whole number from 1 to .* 0;"),
         ("train.eval_interval = 0", "train.eval_interval is a whole number from 1"),
         ("train.learning_rate = 1e400", "train.learning_rate is a number .* not inf"),
-        ("train.frozen = 'backbone'", "train.frozen is a list, not 'backbone'"),
+        ("train.frozen = 3", "train.frozen is text or a list, not 3"),
     ],
 )
 def test_a_binding_that_cannot_be_is_refused_before_the_run(binding, message):

@@ -150,5 +150,7 @@ def test_a_setting_that_is_refused(config, capsys):
     flags = ["--gin_bindings", "rotation_transform.max_degrees=999"]
     assert main(["data", "show", f"--gin_file={config}", *flags]) == 2
     message = capsys.readouterr().err
-    assert "rotation_transform.max_degrees is an angle 0..180, not 999." in message
+    assert (
+        "rotation_transform.max_degrees is a number from 0 to 180, not 999;" in message
+    )
     assert "In call to configurable" not in message

@@ -200,8 +200,8 @@ def test_bad_arguments_get_one_sentence(pictures, tmp_path):
         ({"frozen": ("head",)}, "train.frozen is made of backbone and batch_norm, not"),
         ({"frozen": "backbone"}, "functional.* has no backbone to freeze"),
         ({"ema_momentum": 1.0}, "train.ema_momentum is between 0 and 1"),
-        ({"accumulation": 0}, "train.accumulation is a number of batches from 1"),
-        ({"patience": 0}, "train.patience is a number of evaluations from 1"),
+        ({"accumulation": 0}, "train.accumulation is a whole number from 1"),
+        ({"patience": 0}, "train.patience is a whole number from 1"),
     ):
         with pytest.raises(InputError, match=said):
             tiny.run(pictures, tmp_path / "run", dry_run=True, **changes)
