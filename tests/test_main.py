@@ -29,6 +29,23 @@ class NoKeras:
 sys.meta_path.insert(0, NoKeras)
 """
 
+# The quickstart, made small.
+TINY = """
+include "quickstart.gin"
+LRASPP.backbone = "small"
+LRASPP.width = 0.35
+Scenes.train_scenes = 4
+Scenes.val_scenes = 2
+Scenes.height = 64
+Scenes.width = 128
+recipe_transform.crop_size = (32, 64)
+WarmupPolynomial.warmup_steps = 1
+train.iterations = 4
+train.batch_size = 2
+train.eval_interval = 4
+train.save_interval = 4
+"""
+
 
 NO_TORCH = """
 import sys
@@ -254,42 +271,38 @@ def test_a_warning_to_the_user_is_one_line(monkeypatch):
     assert warnings.formatwarning is before
 
 
-def test_train_evaluate_predict_and_export_work_together(
-    scenes_root, tmp_path, monkeypatch, capsys
-):
+@pytest.mark.slow  # `.ci/run` runs it with the lowest and the newest versions
+def test_train_evaluate_predict_and_export_work_together(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "tiny.gin").write_text(
-        'include "quickstart.gin"\n'
-        'LRASPP.backbone = "small"\n'
-        "LRASPP.width = 0.35\n"
-        "Scenes.train_scenes = 8\n"
-        "Scenes.val_scenes = 4\n"
-        "Scenes.height = 64\n"
-        "Scenes.width = 128\n"
-        "recipe_transform.crop_size = (32, 64)\n"
-        "WarmupPolynomial.warmup_steps = 1\n"
-        "train.iterations = 2\n"
-        "train.batch_size = 2\n"
-        "train.eval_interval = 2\n"
-        "train.save_interval = 2\n"
-    )
-    common = ["--gin_file=tiny.gin"]
-    data = [f"--data_root={scenes_root}"]
-    assert main(["train", *common, *data]) == 0
-    assert "best validation mIoU" in capsys.readouterr().out
-    weights = "output/tiny/best.keras"
-    saved = [
-        f"--gin_file={tmp_path / 'output/tiny/config.gin'}",
-        f"--weights={weights}",
-    ]
-    assert main(["evaluate", *saved, *data, "--json=scores.json"]) == 0
+    (tmp_path / "tiny.gin").write_text(TINY)
+
+    def run(*arguments):
+        assert main([*arguments]) == 0
+        return capsys.readouterr().out
+
+    assert "best validation mIoU" in run("train", "--gin_file=tiny.gin")
+    weights = "--weights=output/tiny/best.keras"
+    saved = ["--gin_file=output/tiny/config.gin", weights]
+    run("evaluate", *saved, "--json=scores.json")
     assert '"miou"' in (tmp_path / "scores.json").read_text()
-    image = next(scenes_root.glob("leftImg8bit/val/*/*.png"))
-    assert main(["predict", *saved, f"--input={image}", "--output_dir=p"]) == 0
-    assert len(list(tmp_path.glob("p/*.png"))) == 3
-    assert main(["export", *saved, "--output_dir=s"]) == 0
-    assert (tmp_path / "s/1/saved_model.pb").is_file()
-    assert main(["train", *common, *data]) == 2  # the folder holds a run
+    formats = ["--format=saved_model,onnx,litert", "--size=64x128"]
+    run("export", *saved, "--output_dir=s", *formats)
+    image = next(tmp_path.glob("data/scenes/leftImg8bit/val/*/*.png"))
+    for name in ("output/tiny/best.keras", "s/1", "s/model.onnx", "s/model.tflite"):
+        place = f"p/{Path(name).name}"
+        flags = [f"--weights={name}", f"--input={image}", f"--output_dir={place}"]
+        run("predict", saved[0], *flags)
+        assert len(list(tmp_path.glob(f"{place}/*.png"))) == 3
+    (tmp_path / "output/tiny/report.html").unlink()
+    run("report", "--run=output/tiny")
+    assert (tmp_path / "output/tiny/report.html").is_file()
+    for kind in ("tfrecord", "array_record"):
+        out = [f"--out={kind}", f"--file_format={kind}"]
+        assert "val: 2 samples" in run("data", "shards", "--gin_file=tiny.gin", *out)
+        bindings = ["--gin_bindings", "DATASET = @Shards"]
+        read = ["train", "--gin_file=tiny.gin", "--dry_run", f"--data_root={kind}"]
+        run(*read, *bindings)
+    assert main(["train", "--gin_file=tiny.gin"]) == 2  # the folder holds a run
 
 
 def test_a_terminal_of_ascii_gets_the_rest_as_escapes(monkeypatch):

@@ -86,6 +86,9 @@ def test_supported_pythons_agree(project):
     assert listed == ["3.11", "3.12", "3.13"]
     assert project["tool"]["ruff"]["target-version"] == "py311"
     assert "With Python 3.11 to 3.13 on Linux" in (TREE / "README.md").read_text()
+    # What is promised is run: the ends of both ranges.
+    ci = (TREE / ".ci/run").read_text()
+    assert "versions 3.11 lowest-direct" in ci and "versions 3.13 highest" in ci
 
 
 def test_every_requirement_has_a_lowest_version(project):
