@@ -25,7 +25,7 @@ from keras_lraspp.files import read_regular
 LARGEST_TEXT = 16 << 20  # bytes of a file of metadata
 _MOST_DIGITS = 20  # of a whole number, its sign among them: 64 bits have no more
 # They would move a terminal's cursor, or cannot be written as UTF-8.
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Bounds(NamedTuple):

@@ -5,12 +5,12 @@ import importlib
 import shutil
 import stat
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import ModuleType
 from typing import NamedTuple
 
-from keras_lraspp.errors import InputError, StorageError
+from keras_lraspp.errors import InputError, StorageError, abbreviate
 from keras_lraspp.files import open_regular, replacing
 from keras_lraspp.parallel import map_processes
 
@@ -150,6 +150,36 @@ def _check_space(root: Path, needed: int) -> None:
 
 def _damaged(archive: str | Path, error: Exception) -> str:
     return f"{archive} is damaged ({error}); download it again."
+
+
+def convert_files(
+    function: Callable[..., str | None],
+    jobs: Sequence,
+    *,
+    what: str,
+    description: str,
+    unit: str,
+    workers: int | None,
+    progress: bool,
+) -> None:
+    """Calls a function for each job in worker processes, see `map_processes`.
+
+    It returns what is wrong with its files; all of it is raised together at the end as
+    an InputError on so many of `what`, as "masks".
+    """
+    found = map_processes(
+        function,
+        jobs,
+        description=description,
+        unit=unit,
+        workers=workers,
+        progress=progress,
+    )
+    faults = [fault for fault in found if fault]
+    if faults:
+        raise InputError(
+            f"{len(faults)} of {len(jobs)} {what} cannot be used: {abbreviate(faults)}"
+        )
 
 
 def import_optional(module: str, install: str) -> ModuleType:

@@ -14,11 +14,10 @@ from PIL import Image, ImageDraw
 
 from keras_lraspp.classes import generic_class_set
 from keras_lraspp.data.class_files import BACKGROUND, IGNORED, read_class_names
-from keras_lraspp.data.prepare.archives import import_optional
+from keras_lraspp.data.prepare.archives import convert_files, import_optional
 from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.files import replacing, write_text
 from keras_lraspp.images import EncodedImage, exif_orientation, open_image, read_image
-from keras_lraspp.parallel import map_processes
 from keras_lraspp.schema import Count, Name, check_value, read_json
 
 CLASS_LIST = "classes.txt"
@@ -262,19 +261,15 @@ def _convert(
             "both splits from annotations with the same categories."
         )
     _check_targets(jobs)
-    faults = map_processes(
+    convert_files(
         partial(_draw_mask, paint),
         jobs,
+        what="images",
         description="drawing masks",
         unit="mask",
         workers=workers,
         progress=progress,
     )
-    faults = [fault for fault in faults if fault]
-    if faults:
-        raise InputError(
-            f"{len(faults)} of {len(jobs)} images cannot be used: {abbreviate(faults)}"
-        )
     write_text(known, "".join(f"{name}\n" for name in names))
     list_path = root / f"{split}.txt"
     rows = [f"{_listed(job.image, root)}\t{_listed(job.target, root)}" for job in jobs]

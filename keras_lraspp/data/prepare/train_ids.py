@@ -13,13 +13,13 @@ from keras_lraspp.classes import CITYSCAPES, cityscapes_lookup
 from keras_lraspp.data.datasets.cityscapes import ANNOTATIONS, LABEL_IDS, TRAIN_IDS
 from keras_lraspp.data.prepare.archives import (
     PrepareResult,
+    convert_files,
     import_optional,
     unpack_archives,
 )
 from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.files import is_whole, read_regular, remove_leftovers, replacing
 from keras_lraspp.images import MAX_PIXELS, decode, open_image
-from keras_lraspp.parallel import map_processes
 
 # The other packages that it asks for are those of its viewers.
 _INSTALL = "pip install --no-deps cityscapesscripts pyquaternion"
@@ -77,20 +77,15 @@ def prepare_cityscapes(
     missing = [job for job in jobs if not is_whole(Path(job[1]))]
     if any(path.endswith(".json") for path, _ in missing):
         _import_rasterizer()
-    faults = map_processes(
+    convert_files(
         write_train_ids,
         missing,
+        what="annotations",
         description="writing labelTrainIds",
         unit="label",
         workers=workers,
         progress=progress,
     )
-    faults = [fault for fault in faults if fault]
-    if faults:
-        raise InputError(
-            f"{len(faults)} of {len(jobs)} annotations cannot be used: "
-            f"{abbreviate(faults)}"
-        )
     return PrepareResult(len(missing), len(jobs) - len(missing), unpacked)
 
 

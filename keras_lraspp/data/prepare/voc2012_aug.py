@@ -14,11 +14,14 @@ from keras_lraspp.data.datasets.voc2012 import (
     read_voc_list,
     voc_tree,
 )
-from keras_lraspp.data.prepare.archives import PrepareResult, import_optional
-from keras_lraspp.errors import InputError, abbreviate
+from keras_lraspp.data.prepare.archives import (
+    PrepareResult,
+    convert_files,
+    import_optional,
+)
+from keras_lraspp.errors import InputError
 from keras_lraspp.files import is_whole, open_regular, remove_leftovers, replacing
 from keras_lraspp.images import open_image
-from keras_lraspp.parallel import map_processes
 
 _INSTALL = "pip install scipy"
 
@@ -64,19 +67,15 @@ def prepare_voc(
     jobs = [
         (masks / f"{path.stem}.mat", path) for path in targets if not is_whole(path)
     ]
-    faults = map_processes(
+    convert_files(
         partial(_write_mask, tree / "JPEGImages"),
         jobs,
+        what="masks of SBD",
         description="converting masks",
         unit="mask",
         workers=workers,
         progress=progress,
     )
-    faults = [fault for fault in faults if fault]
-    if faults:
-        raise InputError(
-            f"{len(faults)} masks of SBD cannot be used: {abbreviate(faults)}"
-        )
     for name, names in lists.items():
         with replacing(tree / LISTS / name, sync=False) as path:
             path.write_text("\n".join(names) + "\n")
