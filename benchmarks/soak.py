@@ -29,7 +29,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 ITERATIONS = 200
 CHILD = f"""
-import pathlib, sys
+import os, pathlib, sys
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"  # as the command sets it before the import
 sys.path[:0] = {sys.path[:2]!r}
 import keras_lraspp.config
 from harness import tiny
