@@ -6,7 +6,19 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import shutil
+import tempfile
+
 import pytest
+
+# XLA's kernels are compiled once for all tests and their children, not once for each.
+if "TF_XLA_FLAGS" not in os.environ:
+    KERNELS = tempfile.mkdtemp(prefix="kernels-")
+    os.environ["TF_XLA_FLAGS"] = f"--tf_xla_persistent_cache_directory={KERNELS}"
+
+    def pytest_unconfigure():
+        shutil.rmtree(KERNELS, ignore_errors=True)
+
 
 SCENES = {"train_scenes": 8, "val_scenes": 4, "height": 64, "width": 128}
 

@@ -16,6 +16,7 @@ from keras_lraspp.images import WHITE, header_orientation, open_image
 from keras_lraspp.schema import Bounds, check_argument
 
 ORIENTATIONS = ("refuse", "stored", "upright")
+White = Annotated[int, Bounds(1, WHITE)]  # in an image of 16 bits
 
 
 @runtime_checkable
@@ -109,12 +110,12 @@ class Dataset(LabelSpec):
     images: tuple[Path, ...]
     labels: tuple[Path, ...]
     orientation: str = "stored"
-    white: Annotated[int, Bounds(1, WHITE)] = WHITE
+    white: White = WHITE
 
     def __post_init__(self):
         """Refuses what would be misread silently later."""
         super().__post_init__()
-        check_argument("white", self.white, Annotated[int, Bounds(1, WHITE)])
+        check_argument("white", self.white, White)
         if self.orientation not in ORIENTATIONS:
             raise InputError(
                 f"orientation is one of {ORIENTATIONS}, not {self.orientation!r}; "

@@ -25,6 +25,7 @@ from keras_lraspp.classes import (
     compare_classes,
     resolve_classes,
 )
+from keras_lraspp.data.dataset import White
 from keras_lraspp.data.pairing import LARGEST_LIST, find_listed, warn_left_out
 from keras_lraspp.devices import precision_policy
 from keras_lraspp.errors import InputError, StorageError, abbreviate
@@ -77,7 +78,7 @@ def predict(
     stride: tuple[int, int] | None = None,
     precision: str = "float32",
     max_pixels: int = MAX_PIXELS,
-    white: int = WHITE,
+    white: White = WHITE,
 ) -> list[Job]:
     """Segments images, or the frames of a video.
 

@@ -219,7 +219,7 @@ def test_settings_that_make_no_sense(case, tmp_path):
         ({"color_map": [(1, 2, 256, 0)]}, r"F.color_map\[0\].blue is .* not 256"),
         ({"color_map": [(1, 2, 0.5, 0)]}, r"F.color_map\[0\].blue is .* not 0.5"),
         ({"color_map": [(1, 2, 3, -1)]}, r"F.color_map\[0\].label is .* not -1"),
-        ({"num_classes": "three"}, "F.classes names no class set"),
+        ({"num_classes": "three"}, "F.num_classes is a whole number .* not 'three'"),
     ],
 )
 def test_arguments_out_of_range_are_refused(arguments, message):

@@ -242,5 +242,5 @@ def test_the_most_pixels(weights, folder, capsys):
     )
     run(weights, folder, max_pixels=72)
     for wrong in (0, -1, True, 2**70):
-        with pytest.raises(InputError, match="predict.max_pixels is a number of pixel"):
+        with pytest.raises(InputError, match="predict.max_pixels is a"):
             run(weights, folder, max_pixels=wrong)

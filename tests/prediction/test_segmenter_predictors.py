@@ -70,7 +70,7 @@ def test_weights_of_paddleseg(tmp_path):
 
 
 def test_what_names_no_network(tmp_path):
-    with pytest.raises(InputError, match="no preset or file nowhere.keras"):
+    with pytest.raises(InputError, match="no preset or file .nowhere.keras."):
         open_predictor("nowhere.keras")
     (tmp_path / "model.weights.h5").write_bytes(b"\x89HDF")
     with pytest.raises(InputError, match="is no preset"):

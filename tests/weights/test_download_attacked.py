@@ -257,6 +257,8 @@ def test_a_full_disk_is_no_fault_of_the_server(server, content, monkeypatch):
 
 
 def test_ctrl_c_leaves_nothing(server):
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def answer(handler):
         head(handler)
         server.send(handler, bytes(1 << 16))
@@ -264,8 +266,11 @@ def test_ctrl_c_leaves_nothing(server):
         server.over.wait(20)
 
     server.answer = answer
-    with pytest.raises(KeyboardInterrupt):
-        fetch(ROW, lambda tensors: None)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fetch(ROW, lambda tensors: None)
+    finally:
+        signal.signal(signal.SIGINT, usual)
     assert not [*ROW.cached.parent.iterdir()]
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from keras_lraspp.data.dataset import Dataset
+from keras_lraspp.data.dataset import Dataset, White
 from keras_lraspp.data.label_spec import read_label_spec
 from keras_lraspp.data.pairing import (
     LARGEST_LIST,
@@ -42,7 +42,7 @@ def FileList(  # named as the other data sets are
     match_names: bool = True,
     missing_label: str = "fail",
     orientation: str = "refuse",
-    white: int = WHITE,
+    white: White = WHITE,
     split_names: Mapping[str, str] | None = None,
     holdout: _Part | None = None,
     name: str = "files",
@@ -142,7 +142,7 @@ def FolderPair(  # named as the other data sets are
     color_map: Sequence[Sequence[int]] | None = None,
     missing_label: str = "fail",
     orientation: str = "refuse",
-    white: int = WHITE,
+    white: White = WHITE,
     split_names: Mapping[str, str] | None = None,
     holdout: _Part | None = None,
     name: str = "files",
