@@ -62,9 +62,7 @@ def test_no_list_appears_before_all_masks_are_there(folders):
     voc, sbd = folders
     write(sbd / "dataset/cls/2008_000001.mat", b"no mask")
     trees.jpeg(voc / "JPEGImages/2008_000002.jpg", 0, size=(5, 5))
-    with pytest.raises(
-        InputError, match="^2 of 2 masks of SBD cannot be"
-    ) as caught:
+    with pytest.raises(InputError, match="^2 of 2 masks of SBD cannot be") as caught:
         prepare_voc(voc, sbd, progress=False)
     assert "2008_000001.mat is no mask of SBD" in str(caught.value)
     assert "2008_000002.mat has another size than" in str(caught.value)

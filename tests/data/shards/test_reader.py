@@ -116,9 +116,7 @@ def test_what_is_not_there(root, tmp_path):
         Shards(root, hosts=2, host=2)
     with pytest.raises(InputError, match="hosts is 1..6 for 6 .*not 7"):
         Shards(root, hosts=7)
-    with pytest.raises(
-        InputError, match="Shards.hosts is a whole number .*not 0"
-    ):
+    with pytest.raises(InputError, match="Shards.hosts is a whole number .*not 0"):
         Shards(root, hosts=0)
 
 
