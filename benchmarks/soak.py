@@ -44,16 +44,18 @@ keras_lraspp.config.call = lambda run, **flags: tiny.run(
 )
 run_process(["train", "--gin_file=soak.gin"])
 """
+# A second signal, or one after the last step, ends it at once.
+STOPPED = {128 + signal.SIGTERM, -signal.SIGTERM}
 CODES = {  # how a round may end, by what happens in it
     "kill": {-signal.SIGKILL},
-    "terminate": {128 + signal.SIGTERM, -signal.SIGTERM},
+    "terminate": STOPPED,
     "interrupt": {128 + signal.SIGINT},
-    "checkpoint": {128 + signal.SIGTERM},
-    "best": {128 + signal.SIGTERM},
-    "record": {128 + signal.SIGTERM},
+    "checkpoint": STOPPED,
+    "best": STOPPED,
+    "record": STOPPED,
     "picture": {2},
     "full": {3},
-    "second": {128 + signal.SIGTERM},
+    "second": STOPPED,
 }
 
 
