@@ -134,6 +134,12 @@ class Soak:
             content[at - 1 : at + 60] = self.rng.bytes(60)
         path.write_bytes(content)
 
+    def damage_of_run(self, *names: str) -> None:
+        """Damages those of a run's files that are there yet."""
+        for path in (self.output / name for name in names):
+            if path.is_file():
+                self.damage(path)
+
     def whole_steps(self) -> list[int]:
         """Steps of the checkpoints that load, newest first."""
         from keras_lraspp.errors import InputError
@@ -161,10 +167,9 @@ class Soak:
             for path in checkpoints[1:]:  # the first one stays whole
                 self.damage(path)
         if name == "best":
-            self.damage(self.output / "best.keras")
+            self.damage_of_run("best.keras")
         if name == "record":
-            for record in ("run.json", "log.csv", "versions.json", "report.html"):
-                self.damage(self.output / record)
+            self.damage_of_run("run.json", "log.csv", "versions.json", "report.html")
             self.log_is_whole = False
         largest = max((path.stat().st_size for path in checkpoints), default=99)
         process = self.start(bytes_at_most=largest // 2 if name == "full" else None)

@@ -11,13 +11,21 @@ import tempfile
 
 import pytest
 
-# XLA's kernels are compiled once for all tests and their children, not once for each.
+# What XLA compiles for TensorFlow or JAX is compiled once for all tests and children.
 if "TF_XLA_FLAGS" not in os.environ:
     KERNELS = tempfile.mkdtemp(prefix="kernels-")
     os.environ["TF_XLA_FLAGS"] = f"--tf_xla_persistent_cache_directory={KERNELS}"
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = KERNELS
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
     def pytest_unconfigure():
         shutil.rmtree(KERNELS, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items):
+    """Puts the long files first: at the end one process would wait for the other."""
+    items.sort(key=lambda item: not {"training", "models"} & {*item.path.parts})
 
 
 SCENES = {"train_scenes": 8, "val_scenes": 4, "height": 64, "width": 128}
