@@ -265,8 +265,10 @@ def quick_check(dataset: SegmentationDataset, index: int) -> SampleReport:
         return full_check(dataset, index)._replace(stats=None)
 
     def read() -> SampleReport:
-        check_image_file(dataset.images[index])
-        return _check_label(dataset, index, dataset.size(index))[0]
+        size = check_image_file(dataset.images[index])
+        if dataset.is_upright:
+            size = dataset.size(index)
+        return _check_label(dataset, index, size)[0]
 
     return _report_errors(index, read)
 

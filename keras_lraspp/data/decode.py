@@ -153,16 +153,16 @@ def load_image(
     with open_image(path) as header:
         kind = _kind(header)
         turned = upright and header_orientation(header) != 1
-    pixels = None
-    if turned:
-        pixels = read_image(path, white=white)
-    elif kind == _PNG:
+    if kind == _PNG and not turned:
         pixels = _decode_png(path, 3, rows)
-    elif kind == _JPEG:
+        if pixels is not None:
+            return pixels
+    if kind == _JPEG and not turned:
         pixels = _decode_jpeg(path)
-    if pixels is None:  # Pillow names the fault, if there is one
-        pixels = read_image(path, apply_exif=False, white=white)
-    return pixels[:rows]
+        if pixels is not None:
+            return pixels[:rows]
+    # Other kinds; and Pillow names the fault, if there is one.
+    return read_image(path, apply_exif=turned, white=white)[:rows]
 
 
 @naming_memory_errors
