@@ -235,8 +235,19 @@ def walk_files(folder: Path, refused: list[Path] | None = None) -> Iterator[Path
     A folder comes once: links to where the walk has been already are passed over, so
     that one which leads back does no harm. `refused` gets the folders that may not be
     read.
+
+    Raises:
+        InputError: If the folders are deeper than Python walks.
     """
-    refused = [] if refused is None else refused
+    try:
+        yield from _walk_files(folder, [] if refused is None else refused)
+    except RecursionError as error:
+        raise InputError(
+            f"The folders in {folder} are too deep; give one of them."
+        ) from error
+
+
+def _walk_files(folder: Path, refused: list[Path]) -> Iterator[Path]:
     seen: set[tuple[int, int]] = set()
     waiting = [folder]  # it, and links to folders, which come after what is really here
     while waiting:

@@ -68,9 +68,8 @@ def find_listed(root: Path, text: str) -> Path:
     plain = text.strip("\"'").replace("\\", "/").lstrip("/")
     forms = plain, *(unicodedata.normalize(form, plain) for form in ("NFC", "NFD"))
     for form in dict.fromkeys((text, *forms)):
-        if os.path.exists(
-            os.path.join(root, form)
-        ):  # false for names that are too long
+        # Path.exists would raise an error for names that are too long.
+        if os.path.exists(os.path.join(root, form)):
             return root / form
     return root / text
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import keras
 import numpy as np
@@ -47,7 +47,7 @@ from keras_lraspp.prediction.outputs import (
 )
 from keras_lraspp.prediction.segmenter import Segmenter, is_exported, open_predictor
 from keras_lraspp.prediction.video import predict_video, read_video
-from keras_lraspp.schema import Share, check_call, read_text
+from keras_lraspp.schema import Bounds, Share, check_call, read_text
 from keras_lraspp.visualize import read_palette
 
 _SUFFIXES = tuple(".bmp .gif .jpeg .jpg .png .ppm .tif .tiff .webp".split())
@@ -77,7 +77,7 @@ def predict(
     sliding_window: tuple[int, int] | None = None,
     stride: tuple[int, int] | None = None,
     precision: str = "float32",
-    max_pixels: int = MAX_PIXELS,
+    max_pixels: Annotated[int, Bounds(1, 2**40)] = MAX_PIXELS,
     white: White = WHITE,
 ) -> list[Job]:
     """Segments images, or the frames of a video.
@@ -130,10 +130,6 @@ def predict(
     source = Path(os.path.expanduser(input_path))
     target = Path(os.path.expanduser(output_dir))
     is_file = os.path.lexists(source) and not source.is_dir()
-    if isinstance(max_pixels, bool) or not 0 < max_pixels <= 2**40:
-        raise InputError(
-            f"predict.max_pixels is a number of pixels above 0, not {max_pixels!r}."
-        )
     video = None
     if is_file and is_video(source):
         video = read_video(source, max_pixels)
@@ -207,7 +203,7 @@ def find_images(source: Path, output_dir: Path) -> ImageFiles:
     """
     if source.is_dir():
         refused = []
-        files = _all_files(source, refused)
+        files = [*walk_files(source, refused)]
         found = _filter_images(files, source, output_dir)
         if source in refused:
             _check_readable(source)
@@ -230,17 +226,6 @@ def find_images(source: Path, output_dir: Path) -> ImageFiles:
             f"pattern, and write ** for any sub-folders."
         )
     return ImageFiles(root, found)
-
-
-def _all_files(folder: Path, refused: list[Path]) -> list[Path]:
-    try:
-        return [*walk_files(folder, refused)]
-    except RecursionError as error:
-        raise InputError(_too_deep(folder)) from error
-
-
-def _too_deep(folder: Path) -> str:
-    return f"The folders in {folder} are too deep; give one of them as --input."
 
 
 def _match_pattern(pattern: Path) -> tuple[Path, Iterator[Path]]:
@@ -271,7 +256,9 @@ def _filter_images(paths: Iterable[Path], folder: Path, output_dir: Path) -> lis
     except ValueError as error:
         raise InputError(f"{error}; correct the pattern of --input.") from error
     except RecursionError as error:
-        raise InputError(_too_deep(folder)) from error
+        raise InputError(
+            f"The folders in {folder} are too deep; give one of them as --input."
+        ) from error
     return sorted(found)
 
 

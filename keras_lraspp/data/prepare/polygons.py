@@ -361,7 +361,7 @@ def _paint_labelme(shape: _LabelMeShape, size: tuple[int, int]) -> np.ndarray:
 def _disc(
     draw: ImageDraw.ImageDraw, center: tuple[float, float], radius: float
 ) -> None:
-    (x, y) = center
+    x, y = center
     draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=1, fill=1)
 
 
