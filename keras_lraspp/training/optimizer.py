@@ -1,6 +1,6 @@
 """SGD with coupled L2, weight averages, gradient accumulation and freezing."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 import keras
 from keras import ops
@@ -230,13 +230,12 @@ def check_devices(optimizer: keras.optimizers.Optimizer, devices: int) -> None:
         )
 
 
-def freeze(network: keras.Model, parts: Iterable[str]) -> None:
+def freeze(network: keras.Model, parts: Sequence[str]) -> None:
     """Takes the backbone or all batch norms out of training, before `compile`.
 
     A frozen batch norm normalises with its running statistics, in training too, and
     they do not move.
     """
-    parts = (parts,) if isinstance(parts, str) else tuple(parts)
     for part in parts:
         if part not in ("backbone", "batch_norm"):
             raise InputError(

@@ -156,6 +156,8 @@ class Training:
     def __post_init__(self):
         """Checks types and ranges."""
         check_call("train", Training, vars(self))
+        if isinstance(self.frozen, str):
+            self.frozen = (self.frozen,)
 
     def run(self) -> TrainingResult | None:
         """Trains a model and keeps the one with the best validation mIoU.

@@ -45,6 +45,14 @@ def test_a_dry_run_says_what_a_training_would_be(pictures, tmp_path, capsys):
     assert sorted(pictures.rglob("*")) == before
 
 
+def test_a_single_part_is_frozen_by_its_name(pictures, tmp_path, capsys):
+    tiny.run(pictures, tmp_path / "run", dry_run=True, frozen="batch_norm")
+    lines = said(capsys)
+    assert lines["frozen"] == "batch_norm"
+    # Scale and shift of four channels are trained no more.
+    assert "123 parameters to train, 16 others" in lines["network"]
+
+
 def test_the_rates_are_those_of_the_training(pictures, tmp_path, capsys):
     tiny.run(pictures, tmp_path / "run", dry_run=True, batch_size=4)
     lines = capsys.readouterr().out.splitlines()
