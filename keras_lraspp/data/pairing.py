@@ -1,5 +1,6 @@
 """Pairing of image and label files by name, and missing labels."""
 
+import glob
 import os
 import re
 import unicodedata
@@ -48,7 +49,7 @@ def keep_labelled(
         message = (
             f"{len(missing)} of {len(images)} images have no label: "
             f"{abbreviate(image for image, _ in missing)} (expected e.g. "
-            f"{missing[0][1]})"
+            f"{missing[0][1]}{_near(missing[0][1])})"
         )
         if missing_label == "fail" or not kept:
             raise InputError(
@@ -57,6 +58,17 @@ def keep_labelled(
             )
         warnings.warn(f"{message}; they are left out.", stacklevel=3)
     return tuple(image for image, _ in kept), tuple(label for _, label in kept)
+
+
+def _near(label: Path) -> str:
+    """Says what stands beside a label that is missing, if that may be meant."""
+    if (label.parent / label.stem).is_file():
+        return f", but there is {label.stem}: a suffix stands before the extension"
+    for other in sorted(label.parent.glob(f"{glob.escape(label.stem)}.*")):
+        if other.is_file():
+            kinds = ", ".join(LABEL_EXTENSIONS)
+            return f", but there is {other.name}: labels are {kinds}, without losses"
+    return ""
 
 
 def find_listed(root: Path, text: str) -> Path:

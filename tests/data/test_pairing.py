@@ -45,6 +45,24 @@ def test_row_2_not_all_are_left_out():
         keep_labelled(IMAGES, LABELS, exists=lambda _: False, missing_label="skip")
 
 
+@pytest.mark.parametrize(
+    ("label", "suffix", "words"),
+    [
+        ("a.jpg", "", "a.png, but there is a.jpg: labels are .png, .bmp, .tif, .tiff,"),
+        ("a.npy", "", "a.png, but there is a.npy: labels are"),
+        ("a.tif", ".tif", "but there is a.tif: a suffix stands before the extension"),
+        ("ab.jpg", "", "a.png)"),
+    ],
+)
+def test_a_label_of_another_kind_is_named(tmp_path, label, suffix, words):
+    save(tmp_path / "images/a.png", noise(4, 4))
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / label).touch()
+    with pytest.raises(InputError) as caught:
+        pair_folders(tmp_path / "images", tmp_path / "labels", label_suffix=suffix)
+    assert words in str(caught.value)
+
+
 def test_a_typo_in_missing_label():
     with pytest.raises(InputError, match='"fail" or "skip", not \'skp\''):
         keep_labelled([], [], missing_label="skp")
