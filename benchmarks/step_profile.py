@@ -25,9 +25,8 @@ import tensorflow as tf
 
 from keras_lraspp import LRASPP
 from keras_lraspp.layers import activations, batch_norm
+from keras_lraspp.losses import OhemCrossEntropy, fast_ops
 from keras_lraspp.models.summary import multiply_adds, output_bytes
-from keras_lraspp.training import fast_ops
-from keras_lraspp.training.losses import OhemCrossEntropy
 from keras_lraspp.training.optimizer import SGD
 from keras_lraspp.training.setup import compile_network
 

@@ -13,9 +13,9 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 from keras_lraspp import LRASPP  # noqa: E402
+from keras_lraspp.losses import OhemCrossEntropy  # noqa: E402
 from keras_lraspp.run_dir.log import MetricLogger  # noqa: E402
 from keras_lraspp.training.callbacks import Progress, StopOnDivergence  # noqa: E402
-from keras_lraspp.training.losses import OhemCrossEntropy  # noqa: E402
 from keras_lraspp.training.optimizer import SGD  # noqa: E402
 from keras_lraspp.training.setup import compile_network  # noqa: E402
 

@@ -13,6 +13,7 @@ _HOMES = {
     "Segmenter": "prediction.segmenter",
     "data": None,
     "import_weights": "models.importing",
+    "losses": None,
     "metrics": None,
 }
 __all__ = list(_HOMES)

@@ -28,7 +28,7 @@ TWO_DEVICES = """
     )
     import keras
     from keras_lraspp.layers import BatchNorm
-    from keras_lraspp.training.losses import OhemCrossEntropy
+    from keras_lraspp.losses import OhemCrossEntropy
     from keras_lraspp.training.optimizer import SGD
     from keras_lraspp.devices import all_devices
 

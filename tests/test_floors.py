@@ -13,7 +13,7 @@ FLOORS = (
     {"files", "image_bytes", "parallel", "street_scenes"},
     {"images", "schema"},
     {"classes", "devices", "layers", "metrics", "weights"},
-    {"visualize"},
+    {"losses", "visualize"},
     {"models", "data"},
     {"inference"},
     {"export"},

@@ -1,4 +1,4 @@
-"""Training: losses, optimizers, schedules, callbacks, and the run that uses them.
+"""Training: optimizers, schedules, callbacks, and the run that uses them.
 
 Names are loaded when first asked for, so that importing this package does not bring
 TensorFlow.
@@ -9,12 +9,12 @@ import importlib
 # A loss, an optimizer or a schedule is added by its row here: the `.gin` files and
 # `keras_lraspp.training.NAME` then know it.
 LOSSES = {
-    "CrossEntropy": "keras_lraspp.training.losses",
-    "OhemCrossEntropy": "keras_lraspp.training.losses",
-    "FocalLoss": "keras_lraspp.training.losses",
-    "CombinedLoss": "keras_lraspp.training.losses",
-    "DiceLoss": "keras_lraspp.training.region_losses",
-    "LovaszSoftmax": "keras_lraspp.training.region_losses",
+    "CrossEntropy": "keras_lraspp.losses",
+    "OhemCrossEntropy": "keras_lraspp.losses",
+    "FocalLoss": "keras_lraspp.losses",
+    "CombinedLoss": "keras_lraspp.losses",
+    "DiceLoss": "keras_lraspp.losses",
+    "LovaszSoftmax": "keras_lraspp.losses",
 }
 OPTIMIZERS = {"SGD": "keras_lraspp.training.optimizer"}
 SCHEDULES = {"WarmupPolynomial": "keras_lraspp.training.schedule"}

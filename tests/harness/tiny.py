@@ -11,7 +11,7 @@ from keras_lraspp import LRASPP
 from keras_lraspp.data import FileList, recipe_transform
 from keras_lraspp.layers.batch_norm import BatchNorm
 from keras_lraspp.layers.resizing import ResizeLike
-from keras_lraspp.training.losses import CrossEntropy
+from keras_lraspp.losses import CrossEntropy
 from keras_lraspp.training.optimizer import SGD
 from keras_lraspp.training.schedule import WarmupPolynomial
 from keras_lraspp.training.train import train

@@ -164,7 +164,7 @@ PEAK = """
     from keras_lraspp import LRASPP
     from keras_lraspp.models.summary import estimate_step
     from keras_lraspp.training.setup import compile_network
-    from keras_lraspp.training.losses import OhemCrossEntropy
+    from keras_lraspp.losses import OhemCrossEntropy
     from keras_lraspp.training.optimizer import SGD
 
     batch, height, width = map(int, sys.argv[1:])

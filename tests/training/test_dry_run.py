@@ -9,7 +9,7 @@ import pytest
 from harness import tiny
 from keras_lraspp import LRASPP
 from keras_lraspp.errors import InputError
-from keras_lraspp.training.losses import CrossEntropy
+from keras_lraspp.losses import CrossEntropy
 
 
 @pytest.fixture(scope="module")

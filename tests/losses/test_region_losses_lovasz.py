@@ -5,7 +5,7 @@ import pytest
 
 from harness.losses import CLASSES, batch, gradient, numeric_gradient, softmax
 from keras_lraspp.errors import InputError
-from keras_lraspp.training.region_losses import LovaszSoftmax
+from keras_lraspp.losses import LovaszSoftmax
 
 pytestmark = pytest.mark.backends
 

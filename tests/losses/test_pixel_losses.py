@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from harness.losses import CLASSES, batch, gradient
-from keras_lraspp.training.losses import CrossEntropy, OhemCrossEntropy
+from keras_lraspp.losses import CrossEntropy, OhemCrossEntropy
 
 pytestmark = pytest.mark.backends
 

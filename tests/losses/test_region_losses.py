@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from harness.losses import CLASSES, batch, gradient, numeric_gradient, softmax
-from keras_lraspp.training.region_losses import DiceLoss, LovaszSoftmax
+from keras_lraspp.losses import DiceLoss, LovaszSoftmax
 
 pytestmark = pytest.mark.backends
 

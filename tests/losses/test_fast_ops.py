@@ -7,8 +7,8 @@ from keras import ops
 
 from harness.gradients import gradient_of
 from harness.losses import CLASSES, batch, softmax
-from keras_lraspp.training import fast_ops as module
-from keras_lraspp.training.fast_ops import kth_smallest, softmax_cross_entropy
+from keras_lraspp.losses import fast_ops as module
+from keras_lraspp.losses.fast_ops import kth_smallest, softmax_cross_entropy
 
 pytestmark = pytest.mark.backends
 

@@ -5,8 +5,8 @@ from typing import Literal
 import keras
 from keras import ops
 
+from keras_lraspp.losses.pixel_losses import valid_labels
 from keras_lraspp.schema import Int32, check_call
-from keras_lraspp.training.losses import valid_labels
 
 
 class RegionLoss(keras.losses.Loss):

@@ -15,11 +15,8 @@ TWO_DEVICES = """
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration()] * 2
     )
-    from keras_lraspp.training.losses import CombinedLoss
-    from keras_lraspp.training.losses import FocalLoss
-    from keras_lraspp.training.region_losses import LovaszSoftmax
-    from keras_lraspp.training.losses import CrossEntropy, OhemCrossEntropy
-    from keras_lraspp.training.region_losses import DiceLoss
+    from keras_lraspp.losses import CombinedLoss, CrossEntropy, DiceLoss, FocalLoss
+    from keras_lraspp.losses import LovaszSoftmax, OhemCrossEntropy
 
     losses = {
         "weighted": CrossEntropy(class_weights=[1, 2, 3]),

@@ -6,7 +6,7 @@ import pytest
 
 from harness.losses import CLASSES, batch, gradient, numeric_gradient, softmax
 from keras_lraspp.errors import InputError
-from keras_lraspp.training.losses import CrossEntropy, FocalLoss
+from keras_lraspp.losses import CrossEntropy, FocalLoss
 
 pytestmark = pytest.mark.backends
 

@@ -8,8 +8,8 @@ import numpy as np
 from keras import ops
 
 from keras_lraspp.errors import InputError
+from keras_lraspp.losses.fast_ops import kth_smallest, softmax_cross_entropy
 from keras_lraspp.schema import Bounds, Count, Int32, Share, check_call
-from keras_lraspp.training.fast_ops import kth_smallest, softmax_cross_entropy
 
 # The reference's guard against a division by zero, as a share of all pixels.
 _EPSILON = 1e-5

@@ -8,13 +8,14 @@ import pytest
 
 from harness.losses import batch, gradient
 from keras_lraspp import training
-from keras_lraspp.training.losses import (
+from keras_lraspp.losses import (
     CombinedLoss,
     CrossEntropy,
+    DiceLoss,
     FocalLoss,
+    LovaszSoftmax,
     OhemCrossEntropy,
 )
-from keras_lraspp.training.region_losses import DiceLoss, LovaszSoftmax
 
 pytestmark = pytest.mark.backends
 

@@ -8,8 +8,13 @@ import pytest
 
 from harness.losses import batch, gradient
 from keras_lraspp.errors import InputError
-from keras_lraspp.training.losses import CombinedLoss, CrossEntropy, OhemCrossEntropy
-from keras_lraspp.training.region_losses import DiceLoss, LovaszSoftmax
+from keras_lraspp.losses import (
+    CombinedLoss,
+    CrossEntropy,
+    DiceLoss,
+    LovaszSoftmax,
+    OhemCrossEntropy,
+)
 
 pytestmark = pytest.mark.backends
 
