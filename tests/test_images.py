@@ -235,10 +235,20 @@ def test_row_15_a_broken_exif_block_counts_as_upright(tmp_path, exif):
     np.testing.assert_array_equal(read_image(path), wanted)
 
 
-def test_a_jpeg_label_is_refused(tmp_path):
-    path = save(tmp_path / "label.jpg", classes(8, 8))
-    with pytest.raises(InputError, match="label.jpg is a JPEG.*save it as a PNG"):
-        read_label(path, dataset_of([]))
+@pytest.mark.parametrize(
+    ("name", "options", "says"),
+    [
+        ("label.jpg", {}, "label.jpg is a JPEG,"),
+        ("label.tif", {"compression": "jpeg"}, "label.tif is a TIFF with JPEG "),
+    ],
+)
+@pytest.mark.parametrize("color_map", [None, (ColorClass(0, 0, 0, 0),)])
+def test_a_label_of_lossy_compression_is_refused(
+    tmp_path, name, options, says, color_map
+):
+    path = save(tmp_path / name, np.zeros((8, 8), np.uint8), **options)
+    with pytest.raises(InputError, match=f"{says}.*blurs labels; save it as a PNG"):
+        read_label(path, dataset_of([], color_map=color_map))
 
 
 def test_a_label_of_another_pixel_format_is_refused(tmp_path):

@@ -28,6 +28,13 @@ from keras_lraspp.images import (
 )
 from keras_lraspp.schema import Bounds, Byte, Label, check_argument
 
+_LOSSY = {  # format, or a TIFF's compression: what to call it
+    "JPEG": "a JPEG",
+    "MPO": "a JPEG",
+    "jpeg": "a TIFF with JPEG compression",
+    "tiff_jpeg": "a TIFF with JPEG compression",
+    "webp": "a TIFF with WebP compression",
+}
 _LOOKUPS = {"cityscapes": cityscapes_lookup, "ade20k": ade20k_lookup}
 
 
@@ -232,9 +239,10 @@ def read_label(path: ImageFile, spec: LabelSpec) -> np.ndarray:
             without `color_map`, or a colour that it leaves out.
     """
     with open_image(path) as image:
-        if image.format in ("JPEG", "MPO"):
+        lossy = _LOSSY.get(image.info.get("compression", image.format))
+        if lossy is not None:
             raise InputError(
-                f"The label {path} is a JPEG, which blurs labels; save it as a PNG."
+                f"The label {path} is {lossy}, which blurs labels; save it as a PNG."
             )
         decode(path, image)
         if spec.color_map is not None:
