@@ -1,34 +1,41 @@
-"""Safe reading of image files: open, check, decode and convert to RGB."""
+"""Safe reading of image files: open, check, decode and convert to uint8 channels."""
 
+import contextlib
 import dataclasses
 import functools
 import io
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from keras_lraspp.errors import InputError
 from keras_lraspp.files import open_regular
-from keras_lraspp.image_bytes import (
-    check_claim,
-    check_jpeg,
-    check_tiles,
-    jpeg_may_be_cut,
-    jpeg_with_more_data,
-    packed_rows,
-    tiff_jpegs,
-    webp_size,
+from keras_lraspp.image_bytes import check_claim, check_tiles, webp_size
+from keras_lraspp.multiband import (
+    NPY_MAGIC,
+    TiffLayout,
+    grey_tiffs,
+    is_tiff,
+    join_bands,
+    read_npy,
+    read_npy_header,
+    tiff_layout,
+)
+from keras_lraspp.pixels import (
+    WHITE,
+    check_channels,
+    convert_channels,
+    load_pixels,
+    refuse_channels,
+    stored_kind,
+    to_bytes,
 )
 
 MAX_PIXELS = 2**26  # 8192 x 8192; a small file can claim any size
-WHITE = 65535  # in an image of 16 bits per channel
-ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
-_JPEG_FORMATS = ("JPEG", "MPO")
 # A header is parsed in Python, some byte for byte; so are the parts of a GIF.
 _MOST_READS, _MOST_HEADER_BYTES = 2**17, 2**25
 _ORIENTATION = 0x0112  # EXIF tag; 1 is upright
@@ -44,8 +51,6 @@ _TURNS = {  # EXIF orientation: what makes the image upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_ALPHA_WARNED: list = []  # the file whose alpha channel was warned of
-_DARK_WARNED: list = []  # the file whose darkness was warned of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,94 +97,130 @@ def read_image(
     apply_exif: bool = True,
     max_pixels: int = MAX_PIXELS,
     white: int = WHITE,
+    channels: int = 3,
 ) -> np.ndarray:
-    """Reads an image of any usual kind as RGB.
+    """Reads an image of any usual kind as RGB, or as so many channels.
 
-    Grey, palette and CMYK images become RGB; an alpha channel is dropped with one
-    warning; of 16 bits per channel the high byte is kept (value // 256), with one
-    warning if that is nearly black.
+    Three channels are RGB: grey, palette and CMYK images become RGB, and an alpha
+    channel is dropped with one warning. One channel is grey, also made of colours, with
+    one warning. Two are grey and alpha, four RGBA or CMYK. Any number may be in a TIFF
+    of several bands, as stored, or a `.npy` file of (height, width, channels). Of 16
+    bits per channel the high byte is kept (value // 256), with one warning if that is
+    nearly black.
 
     Args:
         path: The image file.
         apply_exif: Whether to turn the image upright as its EXIF orientation says.
             Not for training, where labels belong to the pixels as stored.
-        max_pixels: The most pixels (height x width) that are decoded. Twice
-            `PIL.Image.MAX_IMAGE_PIXELS` is Pillow's own limit.
-        white: Value of white in grey images of 16 bits, as 4095 where a camera has 12.
+        max_pixels: The most pixels (height x width) that are decoded, or values of a
+            TIFF of several bands. Twice `PIL.Image.MAX_IMAGE_PIXELS` is Pillow's own
+            limit.
+        white: Value of white in images of 16 bits that are grey, in a TIFF of several
+            bands or in a `.npy` file, as 4095 where a camera has 12.
+        channels: How many; 1..64.
 
     Returns:
-        uint8 (height, width, 3).
+        uint8 (height, width, channels).
 
     Raises:
-        InputError: As `open_image` does; or for a damaged file, or pixels that are
-            floats, or integers of 32 bits or with a sign.
+        InputError: As `open_image` does; or for a damaged file, another number of
+            channels, or pixels that are floats, or integers of 32 bits or with a sign.
     """
+    bands = _open_bands(path, channels, max_pixels)
+    if bands is not None:
+        pixels = to_bytes(path, bands.read(), white)
+        return np.ascontiguousarray(_turned(pixels, apply_exif * bands.orientation))
     with open_image(path, max_pixels) as image:
         stored = stored_kind(image)
+        check_channels(path, image, channels)
         decode(path, image)
         turn = _TURNS.get(exif_orientation(image)) if apply_exif else None
-        rgb = _as_rgb(path, image, stored, white)
-        return np.asarray(rgb if turn is None else rgb.transpose(turn))
+        image = convert_channels(path, image, stored, white, channels)
+        pixels = np.asarray(image if turn is None else image.transpose(turn))
+        return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
-def stored_kind(header: Image.Image) -> str:
-    """What the file of an image holds that is not decoded yet: "RGB;16B", "L;4"."""
-    kind = header.tile[0][3] if header.tile else ""
-    return kind if isinstance(kind, str) else str(kind[0] if kind else "")
+def image_size(
+    path: ImageFile, channels: int = 3, *, upright: bool = False
+) -> tuple[int, int]:
+    """Height and width of an image from its header, turned upright or as stored.
+
+    Raises:
+        InputError: As `open_image` does, or for another number of channels.
+    """
+    bands = _open_bands(path, channels, MAX_PIXELS)
+    if bands is not None:
+        return bands.size[::-1] if upright and bands.orientation >= 5 else bands.size
+    with open_image(path) as image:
+        check_channels(path, image, channels)
+        lying = upright and header_orientation(image) >= 5
+        return image.size if lying else image.size[::-1]
 
 
-def _as_rgb(
-    path: ImageFile, image: Image.Image, stored: str, white: int
-) -> Image.Image:
-    if depth_is_16(image):
-        values = np.asarray(image).astype(np.int32)
-        if white == WHITE:
-            _warn_dark_once(path, int(values.max()))
-            values = values >> 8
+def image_orientation(path: ImageFile, channels: int = 3) -> int:
+    """EXIF orientation of an image from its header; 1 is upright."""
+    bands = _open_bands(path, channels, MAX_PIXELS)
+    if bands is not None:
+        return bands.orientation
+    with open_image(path) as image:
+        return header_orientation(image)
+
+
+class _Bands(NamedTuple):
+    """An image that Pillow does not read, opened."""
+
+    size: tuple[int, int]  # height and width
+    orientation: int
+    read: Callable[[], np.ndarray]  # uint8 or uint16 (height, width, channels)
+
+
+def _open_bands(path: ImageFile, channels: int, max_pixels: int) -> _Bands | None:
+    """Opens a `.npy` file or a TIFF of several bands; `None` for other images."""
+    if channels == 3 and not str(path).endswith(".npy"):
+        return None  # of a TIFF Pillow makes RGB
+    with _opening_faults(path, max_pixels):
+        source = _open_source(path)
+        start = source.read(len(NPY_MAGIC))
+        source.seek(0)
+        if start == NPY_MAGIC:
+            header = read_npy_header(path, source, source.size)
+            read, orientation = functools.partial(read_npy, source, header), 1
+        elif channels not in (1, 3) and is_tiff(start):
+            header = tiff_layout(path, source)
+            if header.bands == 1:
+                return None  # or a palette
+            orientation = header.orientation if 1 < header.orientation <= 8 else 1
+            read = functools.partial(_read_tiff, path, source, header)
         else:
-            values = np.minimum(values * 255 // white, 255)
-        return Image.fromarray(values.astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F"):
-        signed = stored.startswith("I;16") and stored.endswith("S")
-        kind = "values with a sign" if signed else "32 bits per channel"
-        raise InputError(f"{path} has {kind}; convert it to 8 or 16 bits.")
-    if ";16" in stored:  # Pillow has taken the high bytes
-        _warn_dark_once(path, max(high for _, high in _extrema(image)) << 8)
-    if image.mode in ALPHA_MODES or "transparency" in image.info:
-        image.info.pop("transparency", None)
-        _warn_alpha_once(path)
-    # Converting RGB to RGB would copy it.
-    return image if image.mode == "RGB" else image.convert("RGB")
+            return None
+        source.opening = False
+        if header.bands != channels:
+            refuse_channels(path, header.bands, channels)
+        _check_pixels(path, (header.width, header.height), max_pixels)
+        return _Bands((header.height, header.width), orientation, read)
 
 
-def _extrema(image: Image.Image) -> tuple[tuple[int, int], ...]:
-    found = image.getextrema()
-    return found if isinstance(found[0], tuple) else (found,)
+def _read_tiff(path: ImageFile, source: "_Source", layout: TiffLayout) -> np.ndarray:
+    if layout.height * layout.width * layout.bands > MAX_PIXELS:
+        size = f"{layout.width}x{layout.height} times {layout.bands}"
+        raise InputError(_too_large(path, size, MAX_PIXELS))
+    source.seek(0)
+    pictures = []
+    for content in grey_tiffs(source.read(), layout):
+        part = EncodedImage(str(path), content)
+        with open_image(part) as image:
+            decode(part, image)
+            pictures.append(np.asarray(image))
+    return join_bands(pictures, layout)
 
 
-def _warn_dark_once(path: ImageFile, largest: int) -> None:
-    if 0 < largest < 1 << 12 and not _DARK_WARNED:
-        _DARK_WARNED.append(path)
-        warnings.warn(
-            f"{path} has 16 bits per channel, of which at most {largest.bit_length()} "
-            "are used, so it is nearly black; if white is 4095, as of 12 bits, set "
-            "white=4095 (said once).",
-            stacklevel=5,
-        )
-
-
-def _warn_alpha_once(path: ImageFile) -> None:
-    if not _ALPHA_WARNED:
-        _ALPHA_WARNED.append(path)
-        warnings.warn(
-            f"{path} has an alpha channel, which is dropped (said once).", stacklevel=5
-        )
-
-
-def depth_is_16(image: Image.Image) -> bool:
-    """Whether an opened image has one channel of 16 bits without a sign."""
-    is_grey = image.mode == "I" and image.format in ("PNG", "PPM")
-    return is_grey or image.mode.startswith("I;16")
+def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turns (height, width, channels) as `_TURNS` turns images."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    down = -1 if orientation in (3, 4, 7, 8) else 1
+    across = -1 if orientation in (2, 3, 6, 7) else 1
+    return pixels[::down, ::across]
 
 
 def open_image(path: ImageFile, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -198,9 +239,8 @@ def open_image(path: ImageFile, max_pixels: int = MAX_PIXELS) -> Image.Image:
         InputError: If the file cannot be opened, has more than `max_pixels` pixels or
             more than one frame, or there is not enough memory.
     """
-    try:
-        inside = isinstance(path, EncodedImage)
-        source = _Source(io.BytesIO(path.content) if inside else open_regular(path))
+    with _opening_faults(path, max_pixels):
+        source = _open_source(path)
         _check_webp(path, source, max_pixels)
         image = Image.open(source, formats=_FORMATS)
         # A phone's MPO is a JPEG with a second picture behind it, not an animation.
@@ -216,11 +256,20 @@ def open_image(path: ImageFile, max_pixels: int = MAX_PIXELS) -> Image.Image:
         is_planar = image.format == "TIFF" and image.tag_v2.get(_PLANAR) == 2
         planes = len(image.getbands()) if is_planar and len(image.tile) > 1 else 1
         check_tiles([tile[1] for tile in image.tile], image.size, planes)
+        return image
+
+
+@contextlib.contextmanager
+def _opening_faults(path: ImageFile, max_pixels: int) -> Iterator[None]:
+    """Says in a sentence what keeps a file from being opened."""
+    try:
+        yield
     except InputError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(_too_large(path, "too many", max_pixels)) from error
     except Image.UnidentifiedImageError as error:
+        _refuse_bands(path)
         raise DamagedFileError(
             f"{path} is not an image ({_describe_start(path)}); replace it with a PNG "
             "or JPEG file."
@@ -234,7 +283,25 @@ def open_image(path: ImageFile, max_pixels: int = MAX_PIXELS) -> Image.Image:
         raise InputError(
             f"Cannot read {path}: {error.strerror}; check the path and its permissions."
         ) from error
-    return image
+
+
+def _refuse_bands(path: ImageFile) -> None:
+    """Says of a TIFF of several bands, or a NumPy file, how it is read."""
+    start = read_start(path, len(NPY_MAGIC))
+    if start == NPY_MAGIC:
+        raise InputError(f"{path} is a NumPy file; let its name end in .npy.")
+    if is_tiff(start):
+        with _opening_faults(path, MAX_PIXELS):
+            bands = tiff_layout(path, _open_source(path)).bands
+        if bands > 1:
+            raise InputError(
+                f"{path} is a TIFF of {bands} bands; set channels = {bands} to read it."
+            )
+
+
+def _open_source(path: ImageFile) -> "_Source":
+    inside = isinstance(path, EncodedImage)
+    return _Source(io.BytesIO(path.content) if inside else open_regular(path))
 
 
 def _has_overviews_only(image: Image.Image) -> bool:
@@ -320,80 +387,11 @@ def decode(path: ImageFile, image: Image.Image) -> None:
         InputError: If there is not enough memory.
     """
     try:
-        if image.format == "PNG":
-            _load_png(image)
-        elif image.format in _JPEG_FORMATS:
-            _load_jpeg(image)
-        else:
-            _check_rarities(image)
-            image.load()
+        load_pixels(image)
     except MemoryError as error:
         raise InputError(_memory_sentence(path)) from error
     except Exception as error:  # which one depends on the format and the damage
         raise DamagedFileError(damage_sentence(path, error)) from error
-
-
-def _check_rarities(image: Image.Image) -> None:
-    is_plain_text = image.tile and image.tile[0][0] == "ppm_plain"
-    if is_plain_text and b"#" in _content(image)[image.tile[0][2] :]:
-        raise ValueError("there is a comment among its pixels")  # many take a minute
-    if image.format == "TIFF" and image.info.get("compression") == "jpeg":
-        for strip in tiff_jpegs(_content(image), image.tag_v2):
-            _load_jpeg(Image.open(io.BytesIO(strip)))
-
-
-def _content(image: Image.Image) -> bytes:
-    """All bytes of an opened image's file."""
-    position = image.fp.tell()
-    image.fp.seek(0)
-    content = image.fp.read()
-    image.fp.seek(position)
-    return content
-
-
-def _load_png(image: Image.Image) -> None:
-    rows = packed_rows(_content(image))
-    counted = rows.may_lack_rows()
-    if counted:
-        rows.check_complete()
-    image.load()
-    # What is missing is left at zero, to the last row.
-    last_row = image.crop((0, image.height - 1, *image.size))
-    if not counted and not np.asarray(last_row).any():
-        rows.check_complete()
-
-
-def _load_jpeg(image: Image.Image) -> None:
-    content = _content(image)
-    if check_jpeg(content):
-        eighth = max(image.width // 8, 1), max(image.height // 8, 1)
-        _check_jpeg_end(content, _open_jpeg(content, eighth), eighth)
-    _check_jpeg_end(content, image, image.size)
-
-
-def _open_jpeg(content: bytes, size: tuple[int, int]) -> Image.Image:
-    image = Image.open(io.BytesIO(content))
-    image.draft(None, size)
-    return image
-
-
-def _check_jpeg_end(content: bytes, image: Image.Image, size: tuple[int, int]) -> None:
-    image.load()
-    last = image.getpixel((image.width - 1, image.height - 1))
-    last = {"L": (last,), "RGB": last}.get(image.mode, ())
-    if jpeg_may_be_cut(content, last) and not is_whole_jpeg(content, image, size):
-        raise ValueError("its last pixels are missing")
-
-
-def is_whole_jpeg(content: bytes, pixels, size: tuple[int, int]) -> bool:
-    """Whether a JPEG has all of its pixels; libjpeg makes others grey.
-
-    Args:
-        content: The file.
-        pixels: What it was decoded to, an image or an array.
-        size: Width and height that were asked for.
-    """
-    return np.array_equal(_open_jpeg(jpeg_with_more_data(content), size), pixels)
 
 
 def _memory_sentence(path: ImageFile) -> str:

@@ -27,6 +27,22 @@ _FORMS = (
 )
 
 
+def rgb_picture(image: np.ndarray) -> np.ndarray:
+    """Makes RGB of an image of any number of channels, to be looked at.
+
+    Args:
+        image: uint8 (..., H, W, C): grey of 1 channel or of the first of 2, RGB of 3 or
+            of the first three of more.
+
+    Returns:
+        uint8 RGB (..., H, W, 3); the image itself if it has three channels.
+    """
+    channels = image.shape[-1]
+    if channels < 3:
+        return np.repeat(image[..., :1], 3, axis=-1)
+    return image if channels == 3 else np.ascontiguousarray(image[..., :3])
+
+
 def colorize(labels: np.ndarray, palette: Palette) -> np.ndarray:
     """Paints each pixel in its class's colour.
 
@@ -53,7 +69,7 @@ def overlay(
     Pixels without a class, such as those with the ignore label, show the image.
 
     Args:
-        image: uint8 RGB (H, W, 3).
+        image: uint8 RGB (H, W, 3), or of other channels, see `rgb_picture`.
         labels: Integer (H, W).
         palette: RGB, 0..255, of each class.
         opacity: Weight of the colours, 0 (only the image) to 1 (only the colours).
@@ -67,10 +83,11 @@ def overlay(
     """
     if not 0 <= opacity <= 1:
         raise ValueError(f"opacity is 0..1, not {opacity!r}.")
-    if image.shape != (*labels.shape, 3):
+    if image.ndim != 3 or image.shape[:2] != labels.shape:
         raise ValueError(
             f"An image {image.shape} does not go with labels {labels.shape}."
         )
+    image = rgb_picture(image)
     index = _class_index(labels, palette)
     weight = round(_OPAQUE * opacity)
     colors = _color_table(palette).astype(np.uint16) * weight

@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "keras_lraspp"
 FLOORS = (
     {"errors"},
     {"files", "image_bytes", "parallel", "street_scenes"},
+    {"multiband", "pixels"},
     {"images", "schema"},
     {"classes", "devices", "layers", "metrics", "weights"},
     {"losses", "visualize"},

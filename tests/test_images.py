@@ -19,7 +19,7 @@ from harness.image_files import (
     save,
     write,
 )
-from keras_lraspp import images as reading
+from keras_lraspp import pixels
 from keras_lraspp.data import check as image_checks
 from keras_lraspp.data.check import check_image_file
 from keras_lraspp.data.decode import load_sample
@@ -34,7 +34,7 @@ from keras_lraspp.images import (
 
 @pytest.fixture
 def alpha_not_yet_said(monkeypatch):
-    monkeypatch.setattr(reading, "_ALPHA_WARNED", [])
+    monkeypatch.setattr(pixels, "_ALPHA_WARNED", [])
 
 
 def loaded_label(path, dataset):
@@ -354,7 +354,7 @@ def test_faults_are_named_by_where_they_are(fault):
 
 @pytest.fixture
 def dark_not_yet_said(monkeypatch):
-    monkeypatch.setattr(reading, "_DARK_WARNED", [])
+    monkeypatch.setattr(pixels, "_DARK_WARNED", [])
 
 
 @pytest.mark.parametrize("name", ["deep.png", "deep.tif", "deep.pgm"])

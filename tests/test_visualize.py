@@ -9,6 +9,7 @@ from keras_lraspp.visualize import (
     legend,
     overlay,
     region_borders,
+    rgb_picture,
     with_legend,
 )
 
@@ -31,6 +32,20 @@ def test_each_class_has_its_colour_and_the_rest_is_black(dtype):
         known = 0 <= labels[place] < 3
         expected = PALETTE[labels[place]] if known else (0, 0, 0)
         assert tuple(painted[place]) == expected
+
+
+@pytest.mark.parametrize(
+    ("channels", "shown"),
+    [(1, (0, 0, 0)), (2, (0, 0, 0)), (3, (0, 1, 2)), (4, (0, 1, 2)), (6, (0, 1, 2))],
+)
+def test_of_any_number_of_channels_three_are_shown(channels, shown):
+    images = np.arange(2 * 3 * 4 * channels, dtype=np.uint8)
+    images = images.reshape(2, 3, 4, channels)
+    picture = rgb_picture(images)
+    assert picture.tolist() == np.stack([images[..., k] for k in shown], -1).tolist()
+    labels = np.array([[0, 1, 2, 9]] * 3)
+    expected = overlay(picture[0], labels, PALETTE)
+    assert overlay(images[0], labels, PALETTE).tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("count", [255, 256, 300])

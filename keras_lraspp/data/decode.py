@@ -40,12 +40,11 @@ from keras_lraspp.images import (
     ImageFile,
     exif_orientation,
     header_orientation,
-    is_whole_jpeg,
     naming_memory_errors,
     open_image,
     read_image,
-    stored_kind,
 )
+from keras_lraspp.pixels import is_whole_jpeg, stored_kind
 
 try:
     from isal import isal_zlib

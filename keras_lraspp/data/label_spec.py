@@ -18,14 +18,13 @@ from keras_lraspp.classes import (
 from keras_lraspp.data.class_files import read_class_file
 from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.images import (
-    ALPHA_MODES,
     ImageFile,
     decode,
-    depth_is_16,
     naming_memory_errors,
     open_image,
     read_start,
 )
+from keras_lraspp.pixels import ALPHA_MODES, depth_is_16
 from keras_lraspp.schema import Bounds, Byte, Label, check_argument
 
 _LOSSY = {  # format, or a TIFF's compression: what to call it

@@ -24,7 +24,7 @@ from harness.image_files import (
 from harness.mutations import mutate
 from harness.pixel_model import expected_labels, pixel_model
 from harness.tiny import SMALLEST
-from keras_lraspp import images as reading
+from keras_lraspp import pixels
 from keras_lraspp.errors import InputError
 from keras_lraspp.prediction.predict import predict
 from keras_lraspp.visualize import overlay
@@ -130,7 +130,7 @@ def segmented(segment, tmp_path_factory):
     folder = tmp_path_factory.mktemp("usable")
     for file in USABLE:
         write(folder / file.name, file.content())
-    reading._ALPHA_WARNED.clear()
+    pixels._ALPHA_WARNED.clear()
     with pytest.warns(UserWarning) as warned:
         jobs = segment(folder, tmp_path_factory.mktemp("pictures"))
     return {job.image.name: job for job in jobs}, warned
