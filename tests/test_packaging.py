@@ -1,5 +1,6 @@
 """Packaging: data files, entry point, versions, and modules that an import loads."""
 
+import ast
 import importlib
 import json
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import keras_lraspp
+from keras_lraspp import data, training
 
 TREE = Path(__file__).parents[1]
 HEAVY = {"PIL", "gin", "h5py", "jax", "keras_cv", "matplotlib", "onnx", "tensorboard"}
@@ -62,6 +64,30 @@ def test_public_names_exist():
         _ = keras_lraspp.nothing
 
 
+@pytest.mark.parametrize("module", [keras_lraspp, data, training])
+def test_a_stub_shows_editors_what_is_there(module):
+    """Names of the `.pyi` file are all that is public, each from its own module."""
+    stub = ast.parse(Path(module.__file__).with_suffix(".pyi").read_text())
+    shown = {}
+    for node in stub.body:
+        if isinstance(node, ast.ImportFrom):
+            source = importlib.import_module(node.module)
+            for alias in node.names:
+                assert alias.asname == alias.name  # otherwise it is no export
+                shown[alias.name] = getattr(source, alias.name)
+        elif isinstance(node, ast.Assign):
+            shown[node.targets[0].id] = shown[node.value.id]
+    assert {*shown} == {*module.__all__}
+    for name, value in shown.items():
+        assert getattr(module, name) is value
+    tables = {node.target.id for node in stub.body if isinstance(node, ast.AnnAssign)}
+    assert all(hasattr(module, name) for name in tables)
+
+
+def test_what_is_listed_is_public():
+    assert {*dir(keras_lraspp)} == {*keras_lraspp.__all__, "__version__"}
+
+
 def test_the_entry_point_and_the_version_are_real(project):
     module, _, name = project["project"]["scripts"]["keras-lraspp"].partition(":")
     assert callable(getattr(importlib.import_module(module), name))
@@ -73,6 +99,7 @@ def test_a_wheel_carries_configs_and_type_marker(project):
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert wheel["force-include"] == {"gin_configs": "keras_lraspp/gin_configs"}
     assert (TREE / "keras_lraspp/py.typed").is_file()
+    assert wheel["packages"] == ["keras_lraspp"]  # with its stubs
 
 
 def test_supported_pythons_agree(project):

@@ -28,19 +28,33 @@ class SegmentationDataset(Protocol):
     training, the seeds and resuming of these indices alone, so a data set needs to know
     nothing of them.
 
-    Attributes:
-        name: Short name, as "cityscapes".
-        split: Name of the split, as "train".
-        root: Its folder.
-        classes: Names and colours of the classes.
-        ignore_label: Label of pixels that count nowhere; `None` if every pixel counts.
+    What are properties here may be attributes, frozen ones too.
     """
 
-    name: str
-    split: str
-    root: Path
-    classes: ClassSet
-    ignore_label: int | None
+    @property
+    def name(self) -> str:
+        """Short name, as "cityscapes"."""
+        ...
+
+    @property
+    def split(self) -> str:
+        """Name of the split, as "train"."""
+        ...
+
+    @property
+    def root(self) -> Path:
+        """Its folder."""
+        ...
+
+    @property
+    def classes(self) -> ClassSet:
+        """Names and colours of the classes."""
+        ...
+
+    @property
+    def ignore_label(self) -> int | None:
+        """Label of pixels that count nowhere; `None` if every pixel counts."""
+        ...
 
     @property
     def labelled(self) -> bool:

@@ -1,7 +1,7 @@
 """Test-time augmentation: flip, several scales and sliding windows."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -43,7 +43,7 @@ class InferenceOptions:
     """
 
     flip: bool = False
-    scales: tuple[float, ...] = (1.0,)
+    scales: Sequence[float] = (1.0,)  # kept as a tuple
     sliding_window: tuple[int, int] | None = None
     stride: tuple[int, int] | None = None
 

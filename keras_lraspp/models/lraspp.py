@@ -1,11 +1,11 @@
 """LRASPP: MobileNetV3 with the Lite Reduced ASPP head."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import keras
 
-from keras_lraspp.classes import MOST_CLASSES
+from keras_lraspp.classes import MOST_CLASSES, ClassSet
 from keras_lraspp.layers import BatchNorm, LargeKernelPool, ResizeLike
 from keras_lraspp.models.importing import import_weights
 from keras_lraspp.models.mobilenet_v3 import MobileNetV3, conv
@@ -141,7 +141,7 @@ class LRASPP(keras.Model):
 
         super().__init__(inputs=pixels, outputs=logits, name=name, **kwargs)
         self.num_classes = num_classes
-        self.classes = None
+        self.classes: ClassSet | None = None
         self.backbone = encoder
         self.pooling = pooling
         self.head_filters = head_filters
@@ -183,7 +183,7 @@ class LRASPP(keras.Model):
         strict: bool = True,
         variant: str | None = None,
         **overrides,
-    ):
+    ) -> Self:
         """Builds a published network, or that of a file, with its weights.
 
         Args:

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import TypeVar
 
 import keras
 import numpy as np
@@ -22,19 +23,20 @@ from keras_lraspp.weights import read_pdparams
 from keras_lraspp.weights.download import fetch
 from keras_lraspp.weights.keras_archive import KerasArchive, read_keras_archive
 
+_Network = TypeVar("_Network", bound=keras.Model)
 _PUBLISHED_CLASSES = 19
 _ARCHIVES = (".pdparams", ".tar.gz", ".tgz", ".tar")
 
 
 def load_preset(
-    cls: type[keras.Model],
+    cls: type[_Network],
     preset: str | Path | KerasArchive,
     load_weights: bool,
     num_classes: int | None,
     strict: bool,
     variant: str | None,
     **overrides,
-):
+) -> _Network:
     """Builds a `cls` from a preset or file; see `LRASPP.from_preset`."""
     if isinstance(preset, KerasArchive):
         return _from_keras_file(cls, preset, load_weights, num_classes, overrides)

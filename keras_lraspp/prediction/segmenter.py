@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, overload
 
 import keras
 import numpy as np
@@ -109,6 +109,11 @@ class Segmenter:
         """What is done beside one pass over the image."""
         return self.predictor.options
 
+    @overload
+    def __call__(self, image: Picture) -> np.ndarray: ...
+    @overload
+    def __call__(self, image: Sequence[Picture]) -> list[np.ndarray]: ...
+
     def __call__(self, image: Pictures) -> np.ndarray | list[np.ndarray]:
         """Returns the class of every pixel.
 
@@ -126,6 +131,11 @@ class Segmenter:
                 or of a size that the model does not take.
         """
         return self._each(image, self.predictor.labels)
+
+    @overload
+    def probabilities(self, image: Picture) -> np.ndarray: ...
+    @overload
+    def probabilities(self, image: Sequence[Picture]) -> list[np.ndarray]: ...
 
     def probabilities(self, image: Pictures) -> np.ndarray | list[np.ndarray]:
         """Returns the probability of every class at every pixel.
@@ -186,7 +196,7 @@ class Segmenter:
             )
         return np.array(ImageOps.exif_transpose(image).convert("RGB"))
 
-    def _each(self, image: Pictures, function: Callable[[np.ndarray], np.ndarray]):
+    def _each(self, image, function: Callable[[np.ndarray], np.ndarray]) -> Any:
         if isinstance(image, (list, tuple)):
             return [self._each(one, function) for one in image]
         pixels = self.pixels(image)
@@ -206,7 +216,7 @@ class Predictor(Protocol):
     smallest_side: int
     options: InferenceOptions
 
-    def labels(self, images: np.ndarray) -> np.ndarray:
+    def labels(self, images: np.ndarray, /) -> np.ndarray:
         """Returns the class of every pixel.
 
         Args:
@@ -221,7 +231,7 @@ class Predictor(Protocol):
         """
         ...
 
-    def probabilities(self, images: np.ndarray) -> np.ndarray:
+    def probabilities(self, images: np.ndarray, /) -> np.ndarray:
         """Returns float32 (B, H, W, num_classes); images and errors as of `labels`."""
         ...
 
@@ -287,7 +297,7 @@ def open_predictor(
         model = LRASPP.from_preset(archive)
         classes = read_classes(archive) if CARD_MEMBER in archive.texts else None
     else:
-        model = LRASPP.from_preset(source, variant=variant)
+        model = LRASPP.from_preset(os.fspath(source), variant=variant)
         cityscapes = CLASS_SETS["cityscapes"]
         classes = cityscapes if model.num_classes == len(cityscapes.names) else None
     return Opened(KerasPredictor(model, options), classes)

@@ -5,7 +5,7 @@ import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -275,7 +275,7 @@ class RecordSamples(LabelSpec):
             return self.records.source(record)
         return f"{self._origin} {self.split} record {record}"
 
-    def select(self, indices: Sequence[int]) -> "RecordSamples":
+    def select(self, indices: Sequence[int]) -> Self:
         """The same data set with these samples only, in this order."""
         chosen = tuple(self._record(index) for index in indices)
         return dataclasses.replace(self, indices=chosen)
