@@ -17,6 +17,7 @@ from keras_lraspp.export.graph import (
     quiet_converter,
     require_tensorflow,
 )
+from keras_lraspp.export.litert_metadata import add_metadata
 from keras_lraspp.export.metadata import INPUT
 from keras_lraspp.export.parity import (
     ParityError,
@@ -24,7 +25,7 @@ from keras_lraspp.export.parity import (
     check_parity,
     resize_to,
 )
-from keras_lraspp.export.runtimes import LiteRTFile, add_entries
+from keras_lraspp.export.runtimes import LiteRTFile
 from keras_lraspp.files import replacing
 
 LITERT_PRECISIONS = ("float32", "float16", "dynamic", "int8")
@@ -108,7 +109,7 @@ def convert_to_litert(
     if precision == "int8":
         calibration = _calibration(_representative(representative), contents.sides)
     content = _convert(contents, precision, calibration)
-    content = add_entries(content, contents.metadata.entries())
+    content = add_metadata(content, contents.metadata)
     return content, _check(contents, content, precision, images, path)
 
 

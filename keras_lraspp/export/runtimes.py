@@ -1,6 +1,5 @@
 """Opens exported files, each in its own runtime."""
 
-import json
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -274,28 +273,12 @@ def open_saved_model(path: str | Path) -> ExportedModel:
     return model
 
 
-def add_entries(content: bytes, entries: dict[str, str]) -> bytes:
-    """Returns the content of a LiteRT file with texts by name.
-
-    They are one JSON object, in the buffer of a metadata entry `keras_lraspp`.
-    """
-    import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-    buffer = schema.BufferT()
-    buffer.data = list(json.dumps(entries, ensure_ascii=False).encode())
-    entry = schema.MetadataT()
-    entry.name, entry.buffer = KEY, len(model.buffers)
-    model.buffers.append(buffer)
-    model.metadata = [*(model.metadata or []), entry]
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
-
-
 def read_entries(content: bytes, source: str = "The file") -> dict[str, str]:
-    """Returns what `add_entries` wrote, if it did; InputError if it is damaged."""
+    """Returns the texts by name of a LiteRT file of ours, of others none.
+
+    They are one JSON object, in the buffer of a metadata entry `keras_lraspp`; it is an
+    InputError if that is damaged.
+    """
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.Model.GetRootAs(content, 0)

@@ -14,8 +14,10 @@ from harness.pixel_model import pixel_model, random_images
 from keras_lraspp.classes import generic_class_set
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.litert import export_litert
+from keras_lraspp.export.litert_metadata import add_buffers
+from keras_lraspp.export.metadata import KEY
 from keras_lraspp.export.onnx import export_onnx
-from keras_lraspp.export.runtimes import add_entries, open_exported
+from keras_lraspp.export.runtimes import open_exported
 
 IMAGES = random_images(1, 4, 6)
 
@@ -347,7 +349,8 @@ def test_metadata_of_a_stranger_in_litert(tmp_path, litert):
     entries = {"classes": json.dumps(["a"]), "palette": "[[0, 0, 0]]"}
     path = tmp_path / "a.tflite"
     bare = litert_changed(litert, lambda model, _: setattr(model, "metadata", None))
-    path.write_bytes(add_entries(bare, entries | {"num_classes": "7"}))
+    data = json.dumps(entries | {"num_classes": "7"}).encode()
+    path.write_bytes(add_buffers(bare, {KEY: data}))
     with pytest.raises(InputError, match="a.tflite says that it has 7 classes"):
         open_exported(path)
 
