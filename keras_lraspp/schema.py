@@ -52,6 +52,7 @@ Index = Annotated[int, Bounds(0, 2**31 - 1)]
 Positive = Annotated[float, Bounds(above=0)]
 Share = Annotated[float, Bounds(0, 1)]
 Name = Annotated[str, Bounds(1, 1000)]
+Channels = Annotated[int, Bounds(1, 64)]  # of an image: 1 is grey, 3 are RGB
 Label = Annotated[int, Bounds(0, 65_535)]  # of at most 16 bits
 Int32 = Annotated[int, Bounds(-(2**31), 2**31 - 1)]
 Rate = Annotated[float, Bounds(0, 1e30)]

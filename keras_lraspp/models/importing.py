@@ -1,6 +1,7 @@
 """Import of PaddleSeg's weights, with an account of every tensor."""
 
 import re
+import warnings
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -46,6 +47,7 @@ _BATCH_NORM = {
     "moving_mean": "_mean",
     "moving_variance": "_variance",
 }
+_STEM = "backbone.conv.conv.weight"
 CLASS_LAYER = "lraspp_head.conv_out.weight"
 _BACKBONE_NAME = ("backbone.conv.", "backbone.blocks.")
 _HEAD_NAME = "lraspp_head."
@@ -90,7 +92,8 @@ def import_weights(
 
     A file of a backbone fills the backbone of an `LRASPP`, whose head then stays as it
     was; a file of a whole network fills a `MobileNetV3` too. The classifier behind a
-    published backbone is left out.
+    published backbone is left out. For a model of other channels than the file's RGB,
+    the first layer is adapted, with a warning, see `adapt_channels`.
 
     Args:
         model: An `LRASPP` or a `MobileNetV3`.
@@ -138,6 +141,7 @@ def fill(
 
     Those to skip stay as they are in the model; `source` is for the message.
     """
+    tensors = _with_channels(tensors, model, source)
     report = check_compatible(model, tensors, source, strict=strict, skip=skip)
     tensors = {canonical_name(name): value for name, value in tensors.items()}
     fitting = {name: tensors[name] for name in report.loaded}
@@ -145,6 +149,50 @@ def fill(
         if row.name in fitting:
             row.variable.assign(row.value(fitting))
     return report
+
+
+def _with_channels(
+    tensors: Mapping[str, np.ndarray], model: keras.Model, source: str
+) -> Mapping[str, np.ndarray]:
+    """Returns the tensors with the first layer's kernel for the model's channels."""
+    ours = _reference_shapes(model)[_STEM]
+    changed = {}
+    for name, value in tensors.items():
+        theirs = value.shape
+        if canonical_name(name) != _STEM or len(theirs) != 4 or theirs == ours:
+            continue
+        if theirs[1] and (theirs[0], *theirs[2:]) == (ours[0], *ours[2:]):
+            last = np.moveaxis(value, 1, 2)
+            changed[name] = np.moveaxis(adapt_channels(last, ours[1], source), 2, 1)
+    return {**tensors, **changed}
+
+
+def adapt_channels(kernel: np.ndarray, channels: int, source: str) -> np.ndarray:
+    """Adapts the kernel of a first layer to images of other channels, with a warning.
+
+    For one channel, kernels are summed: a grey image then scores as the same image
+    repeated in RGB. For others they are repeated in turn and multiplied by the quotient
+    of the numbers of channels, so that the sum over channels keeps its scale: channel i
+    gets the kernel of channel i mod 3 of RGB, times 3 / channels.
+
+    Args:
+        kernel: (A, B, channels, D), of at least one channel.
+        channels: Number of channels of the images.
+        source: Where the kernel is from, for the warning.
+
+    Returns:
+        The kernel (A, B, `channels`, D).
+    """
+    theirs = kernel.shape[2]
+    warnings.warn(
+        f"{source} is for images of {theirs} channels; its first layer was adapted to "
+        f"{channels}.",
+        stacklevel=2,
+    )
+    if channels == 1:
+        return kernel.sum(2, keepdims=True)
+    turns = np.arange(channels) % theirs
+    return kernel[:, :, turns] * np.asarray(theirs / channels, kernel.dtype)
 
 
 def check_compatible(

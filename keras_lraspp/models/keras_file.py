@@ -42,6 +42,10 @@ def _whole(most: int) -> Callable[[object], bool]:
     return lambda value: type(value) is int and 1 <= value <= most
 
 
+def _is_input_shape(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 3 and _whole(64)(value[2])
+
+
 # The limits only keep a file from asking for memory without bound.
 ARGUMENTS = (
     Argument("num_classes", 19, _whole(65_536)),
@@ -50,6 +54,7 @@ ARGUMENTS = (
     Argument("output_stride", 8, lambda value: value in (8, 16, 32)),
     Argument("pooling", "global", lambda value: value in ("global", "large_kernel")),
     Argument("head_filters", 128, _whole(4096)),
+    Argument("input_shape", [None, None, 3], _is_input_shape),
 )
 
 
@@ -108,9 +113,9 @@ def read_arguments(archive: KerasArchive) -> dict:
     """Returns the arguments of the LRASPP in a `.keras` file.
 
     Its class is compared by name, and its arguments are numbers and words from
-    `ARGUMENTS`. Its input shape is not among them; the network is the same for any.
-    The tensors that such a network has must be in the file: so nobody builds a larger
-    one than was stored.
+    `ARGUMENTS`. Of its input shape only the channels are: the network is the same for
+    any size. The tensors that such a network has must be in the file: so nobody builds
+    a larger one than was stored.
 
     Raises:
         InputError: If it holds another class, arguments out of range, or other tensors.
@@ -130,6 +135,7 @@ def read_arguments(archive: KerasArchive) -> dict:
                 f"{argument.name}={str(value)[:100]}; get the file again."
             )
         arguments[argument.name] = value
+    arguments["input_shape"] = (None, None, arguments["input_shape"][2])
     wanted = weight_shapes(arguments)
     missing = Counter(wanted.values()) - Counter(archive.shapes)
     if missing:
@@ -146,7 +152,13 @@ def _check_architecture(model: keras.Model, archive: KerasArchive) -> None:
     config = model.get_config()
     if not {argument.name for argument in ARGUMENTS} <= config.keys():
         return  # no LRASPP
-    theirs = read_arguments(archive)
+    theirs, channels = read_arguments(archive), config["input_shape"][-1]
+    config = {**config, "input_shape": (None, None, channels)}
+    if (found := theirs["input_shape"][-1]) != channels:
+        raise InputError(
+            f"{archive.path} is a network for images of {found} channels, this one is "
+            f"for {channels}; set LRASPP.input_shape = (None, None, {found})."
+        )
     differing = [key for key in theirs if theirs[key] != config[key]]
     if not differing:
         return

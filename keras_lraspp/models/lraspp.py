@@ -11,7 +11,7 @@ from keras_lraspp.models.importing import import_weights
 from keras_lraspp.models.mobilenet_v3 import MobileNetV3, conv
 from keras_lraspp.models.presets import load_preset
 from keras_lraspp.models.variants import SKIP_FILTERS
-from keras_lraspp.schema import Bounds, Count, check_call
+from keras_lraspp.schema import Bounds, Channels, Count, check_call
 from keras_lraspp.weights.keras_archive import KerasArchive
 
 
@@ -77,12 +77,14 @@ class LRASPP(keras.Model):
         pooling: `"global"`, or `"large_kernel"` for the 49x49 window. The latter
             needs images whose sides are at least `smallest_side`.
         head_filters: Channels of the head.
-        input_shape: (height, width, 3); `None` sides take any size.
+        input_shape: (height, width, channels); `None` sides take any size. Channels are
+            1 to 64: 3 for RGB, 1 for grey, more for RGBA or bands of a satellite.
         initialization: `"reference"`, or `"scratch"` for a short training from random
             weights, see `initialize_for_scratch`. A saved model does not note it.
         backbone_weights: Weights to start the backbone from: `"imagenet_ssld"` for
             the published ones of `"large"`, which are downloaded once, or a file, see
-            `import_weights`. A model that is saved does not ask for them again.
+            `import_weights`, which adapts them to other channels than RGB. A model that
+            is saved does not ask for them again.
         name: Name of the model.
         **kwargs: Arguments of `keras.Model`.
 
@@ -93,7 +95,7 @@ class LRASPP(keras.Model):
             file or preset that says them.
 
     Call arguments:
-        inputs: RGB pixels 0..255, uint8 or float, (B, H, W, 3).
+        inputs: Pixels 0..255, RGB by default, uint8 or float, (B, H, W, channels).
 
     Returns (of a call):
         Float32 logits (B, H, W, num_classes).
@@ -122,7 +124,7 @@ class LRASPP(keras.Model):
         output_stride: Literal[8, 16, 32] = 8,
         pooling: Literal["global", "large_kernel"] = "global",
         head_filters: Annotated[int, Bounds(1, 4096)] = 128,
-        input_shape: tuple[Count | None, Count | None, Literal[3]] = (None, None, 3),
+        input_shape: tuple[Count | None, Count | None, Channels] = (None, None, 3),
         initialization: Literal["reference", "scratch"] = "reference",
         backbone_weights: str | Path | None = None,
         name: str = "lraspp",
@@ -200,7 +202,9 @@ class LRASPP(keras.Model):
             strict: For PaddleSeg's weights, see `import_weights`.
             variant: Row of the table of variants that a `.pdparams` file belongs to.
                 Needed where several have the same tensors.
-            **overrides: Other arguments of `LRASPP`, e.g. `input_shape`.
+            **overrides: Other arguments of `LRASPP`. With an `input_shape` of other
+                channels than the weights', the first layer is adapted, with a warning,
+                see `adapt_channels`.
 
         Returns:
             An `LRASPP`.

@@ -216,7 +216,7 @@ class MobileNetV3(keras.Model):
         width: Channel multiplier; published ones are 0.35, 0.5, 0.75, 1.0, 1.25.
         output_stride: 8, 16 or 32. Below 32 the last stages keep their
             resolution and are dilated instead.
-        input_shape: (height, width, 3); `None` sides take any size.
+        input_shape: (height, width, channels); `None` sides take any size.
         name: Name of the model.
         **kwargs: Arguments of `keras.Model`.
 
@@ -225,7 +225,7 @@ class MobileNetV3(keras.Model):
         tap_channels: Channels of each output.
 
     Call arguments:
-        inputs: RGB pixels 0..255, uint8 or float, (B, H, W, 3).
+        inputs: Pixels 0..255, RGB by default, uint8 or float, (B, H, W, channels).
 
     Returns (of a call):
         List of four tensors (B, ceil(H / s), ceil(W / s), channels) in compute

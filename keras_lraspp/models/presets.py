@@ -11,6 +11,7 @@ from keras_lraspp.classes import CLASS_SETS
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.importing import (
     CLASS_LAYER,
+    adapt_channels,
     canonical_name,
     check_compatible,
     fill,
@@ -105,20 +106,31 @@ def _from_reference_file(
 def _from_keras_file(cls, file: KerasArchive, load_weights, num_classes, overrides):
     saved = read_arguments(file)
     arguments = {**saved, **overrides}
-    if num_classes in (None, saved["num_classes"]):
-        model = cls(**arguments)
-        if load_weights:
-            load_keras_weights(model, file)
-        model.classes = known_classes(file)
-        return model
-    model = cls(**{**arguments, "num_classes": num_classes})
-    if load_weights:
+    if num_classes is not None:
+        arguments["num_classes"] = num_classes
+    model = cls(**arguments)
+    same_classes = model.num_classes == saved["num_classes"]
+    same_channels = model.input_shape[-1] == saved["input_shape"][-1]
+    if load_weights and same_classes and same_channels:
+        load_keras_weights(model, file)
+    elif load_weights:
         theirs = cls(**saved)
         load_keras_weights(theirs, file)
-        for ours, value in zip(model.weights, theirs.get_weights(), strict=True):
-            if ours is not model.get_layer("head_classes_conv").kernel:
-                ours.assign(value)
+        _transfer(theirs, model, str(file.path))
+    if same_classes:
+        model.classes = known_classes(file)
     return model
+
+
+def _transfer(theirs, ours, source: str) -> None:
+    """Copies weights; the first layer is adapted, a last one of other classes stays."""
+    stem = ours.backbone.get_layer("stem_conv").kernel
+    last = ours.get_layer("head_classes_conv").kernel
+    for variable, value in zip(ours.weights, theirs.get_weights(), strict=True):
+        if variable is stem and variable.shape != value.shape:
+            value = adapt_channels(value, variable.shape[2], source)
+        if variable is not last or variable.shape == value.shape:
+            variable.assign(value)
 
 
 def _fill_matching(model, tensors, source: str, strict: bool):

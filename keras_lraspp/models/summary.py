@@ -51,7 +51,7 @@ def at_size(model: keras.Model, height: int, width: int) -> keras.Model:
     Raises `ValueError` for a size below the network's smallest side, or a model that is
     neither an `LRASPP` nor functional, of one input and with no other models inside.
     """
-    size = height, width, 3
+    size = height, width, model.input_shape[-1]
     if isinstance(model, LRASPP):
         return LRASPP.from_config({**model.get_config(), "input_shape": size})
     pixels = keras.Input(size, dtype=model.inputs[0].dtype)

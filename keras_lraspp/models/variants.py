@@ -158,14 +158,16 @@ def weight_shapes(arguments: Mapping[str, object]) -> dict[str, tuple[int, ...]]
 
     Args:
         arguments: Those of `LRASPP` that its shapes depend on: `num_classes`,
-            `backbone`, `width` and `head_filters`, in range. Others may be there.
+            `backbone`, `width`, `head_filters` and `input_shape`, in range. Others may
+            be there.
 
     Returns:
         Shapes by the variables' paths, as `{"stem_conv/kernel": (3, 3, 3, 16), ...}`.
     """
     table = scale_width(BACKBONES[arguments["backbone"]], arguments["width"])
     channels = scale_channels(16, arguments["width"])
-    rows = [*_conv_bn_shapes("stem", (3, 3, 3, channels), channels)]
+    kernel = (3, 3, arguments["input_shape"][-1], channels)
+    rows = [*_conv_bn_shapes("stem", kernel, channels)]
     for index, block in enumerate(table.blocks):
         rows += _block_shapes(f"block_{index}", channels, block)
         channels = block.filters

@@ -14,7 +14,7 @@ from keras_lraspp.data.shards.reader import ShardSamples
 from keras_lraspp.errors import InputError
 from keras_lraspp.files import write_text
 from keras_lraspp.models.lraspp import LRASPP
-from keras_lraspp.models.summary import multiply_adds
+from keras_lraspp.models.summary import at_size, multiply_adds
 from keras_lraspp.schema import Count, Index, Name, read_json
 
 RUN_RECORD = "run.json"  # in the folder of a run
@@ -138,7 +138,6 @@ def _multiply_adds(network: keras.Model, size: tuple[int, int]) -> int | None:
     if not isinstance(network, LRASPP):
         return None
     try:
-        config = {**network.get_config(), "input_shape": (*size, 3)}
-        return multiply_adds(LRASPP.from_config(config))
+        return multiply_adds(at_size(network, *size))
     except ValueError:  # an image below the network's smallest side
         return None

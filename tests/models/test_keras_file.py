@@ -60,6 +60,16 @@ def test_another_network_of_the_same_shapes_is_refused(saved):
         load_weights(other, saved[0] / "model.keras")
 
 
+def test_a_network_of_other_channels_is_refused(saved):
+    other = LRASPP(num_classes=5, input_shape=(None, None, 4), **SMALLEST)
+    with pytest.raises(InputError) as caught:
+        load_weights(other, saved[0] / "model.keras")
+    assert "is a network for images of 3 channels, this one is for 4" in str(
+        caught.value
+    )
+    assert "set LRASPP.input_shape = (None, None, 3)" in str(caught.value)
+
+
 def test_a_foreign_model_is_refused(tmp_path):
     foreign = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
     foreign.save(tmp_path / "foreign.keras")
@@ -109,13 +119,14 @@ ARCHITECTURE = {
     "pooling": "large_kernel",
     "head_filters": 32,
 }
+RGB = {"input_shape": (None, None, 3)}
 
 
 def write(path, config, weights=None):
     if weights is None:
         content = io.BytesIO()
         with h5py.File(content, "w") as file:
-            for name, shape in weight_shapes(ARCHITECTURE).items():
+            for name, shape in weight_shapes({**ARCHITECTURE, **RGB}).items():
                 file[name] = np.zeros(shape, "f4")
         weights = content.getvalue()
     with zipfile.ZipFile(path, "w") as archive:
@@ -131,12 +142,12 @@ def arguments(path):
 def test_the_arguments_of_a_saved_network(tmp_path):
     model = LRASPP(**ARCHITECTURE, input_shape=(800, 900, 3))
     model.save(tmp_path / "a.keras")
-    assert arguments(tmp_path / "a.keras") == ARCHITECTURE
+    assert arguments(tmp_path / "a.keras") == {**ARCHITECTURE, **RGB}
 
 
 def test_every_argument_that_makes_the_network_is_read():
     """Whoever adds an argument to LRASPP adds it to the list, or here."""
-    others = {"input_shape", "name", "trainable"}
+    others = {"name", "trainable"}
     assert {row.name for row in ARGUMENTS} | others == {*LRASPP().get_config()}
 
 
@@ -144,7 +155,7 @@ def test_a_file_of_before_an_argument_was_added(tmp_path):
     config = {**ARCHITECTURE}
     del config["output_stride"]
     path = write(tmp_path / "a.keras", {"class_name": "LRASPP", "config": config})
-    assert arguments(path) == {**ARCHITECTURE, "output_stride": 8}
+    assert arguments(path) == {**ARCHITECTURE, **RGB, "output_stride": 8}
     assert {row.name: row.default for row in ARGUMENTS}["output_stride"] == 8
 
 
@@ -161,6 +172,9 @@ def test_a_file_of_before_an_argument_was_added(tmp_path):
         ("backbone", {"class_name": "Lambda"}),
         ("output_stride", 1),
         ("pooling", ["global"]),
+        ("input_shape", [None, None, 65]),
+        ("input_shape", [None, None, True]),
+        ("input_shape", [3]),
     ],
 )
 def test_arguments_out_of_range(tmp_path, name, value):
@@ -225,7 +239,7 @@ def test_row_52_what_a_file_claims_takes_neither_memory_nor_time(tmp_path):
     many = {**ARCHITECTURE, "num_classes": 65536}
     packed = io.BytesIO()
     with h5py.File(packed, "w") as file:
-        for name, shape in weight_shapes(claimed).items():
+        for name, shape in weight_shapes({**claimed, **RGB}).items():
             file.create_dataset(name, shape, "f4", chunks=True, compression="gzip")
     paths = []
     for config, weights in (

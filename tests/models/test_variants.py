@@ -53,9 +53,12 @@ def test_a_row_is_the_network_that_it_builds(row):
     assert weight_shapes(model.get_config()) == shapes
 
 
-@pytest.mark.parametrize(("backbone", "width"), [("large", 1e-9), ("small", 1.93)])
-def test_shapes_of_any_width_head_and_number_of_classes(backbone, width):
-    model = LRASPP(3, backbone, width, head_filters=24)
+@pytest.mark.parametrize(
+    ("backbone", "width", "channels"), [("large", 1e-9, 1), ("small", 1.93, 6)]
+)
+def test_shapes_of_any_width_head_channels_and_classes(backbone, width, channels):
+    shape = (None, None, channels)
+    model = LRASPP(3, backbone, width, head_filters=24, input_shape=shape)
     shapes = {weight.path: weight.shape for weight in model.weights}
     assert weight_shapes(model.get_config()) == shapes
 
