@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_lraspp.devices import free_memory, on_cpu
 from keras_lraspp.errors import InputError
+from keras_lraspp.inference.heads import logits_head, smallest_side
 from keras_lraspp.inference.tta import (
     SINGLE_PASS,
     InferenceOptions,
@@ -33,7 +34,9 @@ _OUT_OF_MEMORY = re.compile(
 
 
 def label_function(
-    model: keras.Model, options: InferenceOptions = SINGLE_PASS
+    model: keras.Model,
+    options: InferenceOptions = SINGLE_PASS,
+    from_logits: bool | None = None,
 ) -> LabelFunction:
     """Makes the function that turns images into labels, the class of each pixel.
 
@@ -47,10 +50,13 @@ def label_function(
     eagerly.
 
     Args:
-        model: Takes uint8 pixels (B, H, W, 3), returns logits (B, H, W, classes).
+        model: Takes uint8 pixels (B, H, W, 3), returns logits (B, H, W, classes), or
+            probabilities, see `logits_head`. One channel, the logit or the probability
+            of a class, makes labels 0 and 1: 1 where the probability is above 0.5.
             With scales other than 1 it must take float32 pixels 0..255, too.
         options: Scales, mirror image and sliding windows; by default the network
             sees the image once.
+        from_logits: Whether the model returns logits; `None` to find out.
 
     Returns:
         A function of uint8 RGB images (B, H, W, 3), a NumPy array or a tensor. It
@@ -64,6 +70,7 @@ def label_function(
         labels = label_function(keras_lraspp.LRASPP())(images)
         ```
     """
+    model = logits_head(model, from_logits).model
     dtype = _label_dtype(model)
 
     def compute(network, images):
@@ -74,7 +81,9 @@ def label_function(
 
 
 def probability_function(
-    model: keras.Model, options: InferenceOptions = SINGLE_PASS
+    model: keras.Model,
+    options: InferenceOptions = SINGLE_PASS,
+    from_logits: bool | None = None,
 ) -> ScoreFunction:
     """Makes the function that turns images into probabilities.
 
@@ -82,32 +91,44 @@ def probability_function(
         model: As for `label_function`.
         options: As for `label_function`; the logits of the passes are averaged, then
             the softmax is taken.
+        from_logits: As for `label_function`.
 
     Returns:
         A function of uint8 RGB images (B, H, W, 3) that returns a NumPy array
-        float32 (B, H, W, classes), 0 to 1, which add to 1 over the classes. It raises
-        InputError as `label_function`'s.
+        float32 (B, H, W, classes), 0 to 1, which add to 1 over the classes; of a model
+        of one channel two classes, of one that ends in a sigmoid over several channels
+        each class's own, which do not add to 1. It raises InputError as
+        `label_function`'s.
     """
+    model, activation = logits_head(model, from_logits)
 
     def compute(network, images):
-        return keras.ops.softmax(mean_logits(network, images, options), axis=-1)
+        logits = mean_logits(network, images, options)
+        if activation == "sigmoid":
+            return keras.ops.sigmoid(logits)
+        return keras.ops.softmax(logits, axis=-1)
 
     return _checked_function(model, [options], compute)
 
 
 def logit_function(
-    model: keras.Model, options: InferenceOptions = SINGLE_PASS
+    model: keras.Model,
+    options: InferenceOptions = SINGLE_PASS,
+    from_logits: bool | None = None,
 ) -> ScoreFunction:
     """Makes the function that turns images into logits, averaged over the passes.
 
     Args:
         model: As for `label_function`.
         options: As for `label_function`.
+        from_logits: As for `label_function`.
 
     Returns:
         A function of uint8 RGB images (B, H, W, 3) that returns a NumPy array
-        float32 (B, H, W, classes). It raises InputError as `label_function`'s.
+        float32 (B, H, W, classes), the log-probabilities of a model that ends in a
+        softmax. It raises InputError as `label_function`'s.
     """
+    model = logits_head(model, from_logits).model
 
     def compute(network, images):
         return mean_logits(network, images, options)
@@ -125,6 +146,7 @@ def nested_label_function(
     have a sliding window. The labels have one axis more than `label_function`'s:
     (options, B, H, W).
     """
+    model = logits_head(model).model
     dtype = _label_dtype(model)
     every = dict.fromkeys(one for row in nested for one in _passes(row))
     passes = {one: [one in _passes(row) for row in nested] for one in every}
@@ -171,7 +193,7 @@ def _checked_function(
             check_images(
                 images,
                 one,
-                smallest_side=getattr(model, "smallest_side", 1),
+                smallest_side=smallest_side(model),
                 fixed=model.input_shape[1:3],
             )
         with memory_errors(images.shape):
