@@ -20,6 +20,7 @@ _HOMES = {
     "losses": None,
     "metrics": None,
     "training": None,
+    "upload_preset": "models.preset_folder",
     "visualize": None,
 }
 __all__ = list(_HOMES)

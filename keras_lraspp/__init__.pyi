@@ -12,6 +12,7 @@ from keras_lraspp import (
 )
 from keras_lraspp.models import LRASPP as LRASPP, MobileNetV3 as MobileNetV3
 from keras_lraspp.models.importing import import_weights as import_weights
+from keras_lraspp.models.preset_folder import upload_preset as upload_preset
 from keras_lraspp.prediction.segmenter import Segmenter as Segmenter
 
 __version__: str

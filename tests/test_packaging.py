@@ -51,8 +51,10 @@ def test_beside_keras_the_package_adds_only_its_networks(tmp_path):
     assert not {name.partition(".")[0] for name in added} & HEAVY
     ours = [name for name in added if name.startswith("keras_lraspp.")]
     rooms = {name.split(".")[1] for name in ours}
-    known = {"classes", "errors", "files", "layers", "models", "schema", "weights"}
-    assert rooms <= known
+    assert rooms <= {"classes", "devices", "errors", "files", "layers", "models"} | {
+        "schema",
+        "weights",
+    }
     assert parameters > 100_000  # and Keras knows its classes
 
 
@@ -121,9 +123,9 @@ def test_supported_pythons_agree(project):
 def test_every_requirement_has_a_lowest_version(project):
     optional = project["project"]["optional-dependencies"]
     lines = [*project["project"]["dependencies"], *optional["test"], *optional["jax"]]
-    lines += [*optional["torch"], *optional["video"], *optional["voc"]]
+    lines += [*optional["torch"], *optional["video"], *optional["voc"], *optional["hub"]]
     without = [line for line in lines if not re.search(">=|==", line)]
-    assert without == ["keras-lraspp[coco,video,voc]"]
+    assert without == ["keras-lraspp[coco,hub,video,voc]"]
 
 
 def test_all_that_the_package_imports_is_required(project):
@@ -136,7 +138,8 @@ def test_all_that_the_package_imports_is_required(project):
         re.match(r"[\w-]+", line)[0].replace("-", "_")
         for line in project["project"]["dependencies"]
     }
-    optional = {"av", "cityscapesscripts", "jax", "pycocotools", "scipy", "torch"}
+    optional = {"av", "cityscapesscripts", "huggingface_hub", "jax", "pycocotools"}
+    optional |= {"scipy", "torch"}
     imported = set()
     for path in (TREE / "keras_lraspp").rglob("*.py"):
         found = re.findall(r"^\s*(?:import|from) (\w+)", path.read_text(), flags=re.M)

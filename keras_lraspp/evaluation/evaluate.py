@@ -44,6 +44,7 @@ from keras_lraspp.models.keras_file import known_classes, load_weights, open_wei
 from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.prediction.segmenter import is_exported, open_predictor
 from keras_lraspp.schema import Count, check_call
+from keras_lraspp.weights.hub import is_preset_folder
 
 ModelFactory = Callable[..., keras.Model]
 
@@ -248,7 +249,7 @@ def _load_scorer(
         _check_classes(weights, len(classes.names), known_classes(file), classes)
     except InputError:
         is_keras_file = str(weights).endswith(".keras") and Path(weights).is_file()
-        if not (any_variant and is_keras_file):
+        if not (any_variant and (is_keras_file or is_preset_folder(weights))):
             raise
         model = LRASPP.from_preset(weights)
         _check_classes(weights, model.num_classes, model.classes, classes)

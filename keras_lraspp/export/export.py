@@ -30,6 +30,7 @@ from keras_lraspp.models.keras_file import find_classes, load_weights, open_weig
 from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.models.variants import variant_of
 from keras_lraspp.schema import Count, Index, check_call
+from keras_lraspp.weights.keras_archive import KerasArchive
 
 EXPORT_FORMATS = ("saved_model", "onnx", "litert")
 _QUANTIZED = ("dynamic", "int8")  # judged by their mIoU
@@ -119,9 +120,10 @@ def export(
         network, outputs, size, class_set, variant and variant.name
     )
     val, train = _open_splits(dataset, data_root, artifacts, len(class_set.names))
+    file = opened.weights_path if isinstance(opened, KerasArchive) else opened
     shared = {
         "parity_images": f"{val.name} {val.split}" if val else "drawn only",
-        "weights": {"name": Path(weights).name, "sha256": sha256(weights)},
+        "weights": {"name": Path(weights).name, "sha256": sha256(file)},
     }
 
     with staging(folder) as hidden:

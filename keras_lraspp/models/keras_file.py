@@ -19,13 +19,13 @@ from keras_lraspp.classes import (
 from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.files import replacing
 from keras_lraspp.models.variants import variant_of, weight_shapes
+from keras_lraspp.weights.hub import is_preset_folder, read_preset_folder
 from keras_lraspp.weights.keras_archive import (
+    CARD_MEMBER,
     KerasArchive,
     check_hdf5,
     read_keras_archive,
 )
-
-CARD_MEMBER = "keras_lraspp.json"  # of a `.keras` file that a training wrote
 
 Weights = str | Path | KerasArchive
 
@@ -61,11 +61,19 @@ ARGUMENTS = (
 def open_weights(path: str | Path) -> Path | KerasArchive:
     """Reads a `.keras` file once, for `find_classes` and `load_weights`.
 
-    Returns the archive; the path of a file of another kind.
+    Args:
+        path: The file; or a preset folder or its `hf://` address, see
+            `read_preset_folder`.
+
+    Returns:
+        The archive; the path of a file of another kind.
 
     Raises:
         InputError: If there is no such file, or it is damaged.
+        StorageError: If it cannot be downloaded.
     """
+    if is_preset_folder(path):
+        return read_preset_folder(path)
     path = Path(path)
     if not path.is_file():
         raise InputError(f"There is no weights file {path}; check --weights.")
@@ -90,7 +98,7 @@ def load_weights(model: keras.Model, weights: Weights) -> None:
         weights = open_weights(weights)
     if isinstance(weights, KerasArchive):
         _check_architecture(model, weights)
-        path = weights.path
+        path = weights.weights_path
     elif weights.name.endswith(".weights.h5"):
         path = weights
         check_hdf5(path)

@@ -9,6 +9,7 @@ from keras_lraspp.classes import MOST_CLASSES, ClassSet
 from keras_lraspp.layers import BatchNorm, LargeKernelPool, ResizeLike
 from keras_lraspp.models.importing import import_weights
 from keras_lraspp.models.mobilenet_v3 import MobileNetV3, conv
+from keras_lraspp.models.preset_folder import save_preset_folder
 from keras_lraspp.models.presets import load_preset
 from keras_lraspp.models.variants import SKIP_FILTERS
 from keras_lraspp.schema import Bounds, Channels, Count, check_call
@@ -93,6 +94,8 @@ class LRASPP(keras.Model):
         smallest_side: Smallest height and width, in pixels, that can go in.
         classes: Names and colours of the classes, a `ClassSet`, if the weights are of a
             file or preset that says them.
+        source: The `.keras` file or preset folder that its weights were read from, if
+            they were.
 
     Call arguments:
         inputs: Pixels 0..255, RGB by default, uint8 or float, (B, H, W, channels).
@@ -144,6 +147,7 @@ class LRASPP(keras.Model):
         super().__init__(inputs=pixels, outputs=logits, name=name, **kwargs)
         self.num_classes = num_classes
         self.classes: ClassSet | None = None
+        self.source: Path | None = None
         self.backbone = encoder
         self.pooling = pooling
         self.head_filters = head_filters
@@ -190,7 +194,9 @@ class LRASPP(keras.Model):
 
         Args:
             preset: `"os8_global_cityscapes"`, `"os8_large_kernel_cityscapes"` or
-                `"os32_global_cityscapes"`, whose weights are downloaded once; or a
+                `"os32_global_cityscapes"`, whose weights are downloaded once;
+                `"hf://user/name"` on the Hugging Face Hub, or
+                `"hf://user/name@revision/folder"`; a folder of `save_to_preset`; or a
                 file: a `.keras` file of an `LRASPP` (or its `KerasArchive`), or
                 PaddleSeg's `.pdparams` (or a folder or `.tar.gz` with
                 `model.pdparams`). With `load_weights=False` also the name of any row
@@ -222,6 +228,32 @@ class LRASPP(keras.Model):
         return load_preset(
             cls, preset, load_weights, num_classes, strict, variant, **overrides
         )
+
+    def save_to_preset(self, preset_dir: str | Path, license: str | None = None):
+        """Writes the network as a preset folder, for the Hugging Face Hub.
+
+        The files are those of Keras and keras-hub: `config.json`,
+        `model.weights.h5` (without the optimizer) and `metadata.json`, beside
+        `keras_lraspp.json` with the classes. `README.md` is a model card. The score on
+        it is that of the `best.keras` that the weights came from, and only if they
+        have not changed since. A `README.md` that is there is kept.
+
+        Args:
+            preset_dir: The folder, made if missing. `from_preset` takes it, and
+                `keras_lraspp.upload_preset` uploads it.
+            license: Of the weights, by the Hub's identifiers, as `"apache-2.0"`.
+
+        Raises:
+            InputError: For a licence that is no identifier.
+            StorageError: If the folder cannot be written.
+
+        Example:
+            ```python
+            model = keras_lraspp.LRASPP.from_preset("output/camvid/best.keras")
+            model.save_to_preset("camvid", license="cc-by-4.0")
+            ```
+        """
+        save_preset_folder(self, preset_dir, license)
 
 
 def initialize_for_scratch(model: keras.Model) -> None:

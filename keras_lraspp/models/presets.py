@@ -22,6 +22,7 @@ from keras_lraspp.models.mobilenet_v3 import BACKBONES, scale_width
 from keras_lraspp.models.variants import VARIANTS, Variant, find_variant
 from keras_lraspp.weights import read_pdparams
 from keras_lraspp.weights.download import fetch
+from keras_lraspp.weights.hub import is_preset_folder, read_preset_folder
 from keras_lraspp.weights.keras_archive import KerasArchive, read_keras_archive
 
 _Network = TypeVar("_Network", bound=keras.Model)
@@ -39,6 +40,8 @@ def load_preset(
     **overrides,
 ) -> _Network:
     """Builds a `cls` from a preset or file; see `LRASPP.from_preset`."""
+    if is_preset_folder(preset):
+        preset = read_preset_folder(preset)
     if isinstance(preset, KerasArchive):
         return _from_keras_file(cls, preset, load_weights, num_classes, overrides)
     row = find_variant(str(preset))
@@ -50,7 +53,8 @@ def load_preset(
         others = [row.name for row in VARIANTS]
         raise InputError(
             f"There is no preset or file {str(preset)[:200]!r}; give one of {names}, a "
-            f".keras or .pdparams file, or, with load_weights=False, one of {others}."
+            f".keras or .pdparams file, a preset folder, hf://user/name, or, with "
+            f"load_weights=False, one of {others}."
         )
     if path.name.endswith(".keras"):
         file = read_keras_archive(path)
@@ -113,6 +117,7 @@ def _from_keras_file(cls, file: KerasArchive, load_weights, num_classes, overrid
     same_channels = model.input_shape[-1] == saved["input_shape"][-1]
     if load_weights and same_classes and same_channels:
         load_keras_weights(model, file)
+        model.source = file.path
     elif load_weights:
         theirs = cls(**saved)
         load_keras_weights(theirs, file)

@@ -23,10 +23,10 @@ from keras_lraspp.inference.functions import (
     probability_function,
 )
 from keras_lraspp.inference.tta import SINGLE_PASS, InferenceOptions
-from keras_lraspp.models.keras_file import CARD_MEMBER, read_classes
+from keras_lraspp.models.keras_file import CARD_MEMBER, open_weights, read_classes
 from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.visualize import overlay, with_legend
-from keras_lraspp.weights.keras_archive import read_keras_archive
+from keras_lraspp.weights.hub import is_preset_folder
 
 Picture = str | os.PathLike | Image.Image | np.ndarray
 Pictures = Picture | Sequence[Picture]
@@ -292,8 +292,9 @@ def open_predictor(
     if is_exported(source):
         return _open_export(source, options)
     path = Path(os.path.expanduser(source))
-    if path.name.endswith(".keras") and path.is_file():
-        archive = read_keras_archive(path)
+    in_folder = is_preset_folder(source)
+    if in_folder or (path.name.endswith(".keras") and path.is_file()):
+        archive = open_weights(source if in_folder else path)
         model = LRASPP.from_preset(archive)
         classes = read_classes(archive) if CARD_MEMBER in archive.texts else None
     else:

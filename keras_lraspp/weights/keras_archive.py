@@ -5,6 +5,7 @@ Keras refuses much of what is refused here too, depending on its release.
 
 import io
 import math
+import os
 import shutil
 import zipfile
 from collections import Counter
@@ -20,10 +21,13 @@ from keras_lraspp.errors import InputError
 from keras_lraspp.files import open_regular, read_regular
 from keras_lraspp.schema import parse_json
 
-_CONFIG = "config.json"
-_WEIGHTS = "model.weights.h5"
+# Names in a `.keras` file and in the folders of Keras and keras-hub.
+CONFIG_MEMBER = "config.json"
+METADATA_MEMBER = "metadata.json"
+WEIGHTS_MEMBER = "model.weights.h5"
+CARD_MEMBER = "keras_lraspp.json"  # ours, with classes and scores
 # The largest network here with its optimizer takes 60 MB.
-_LARGEST_WEIGHTS = 512 << 20
+LARGEST_WEIGHTS = 512 << 20
 # Keras compresses nothing, so that a file is as large as what it unpacks to.
 _LARGEST_COMPRESSED = 64 << 20
 _LARGEST_TEXT = 1 << 20  # of one JSON member; a card of 256 classes takes about 10 000
@@ -40,8 +44,10 @@ _Shape = tuple[int, ...]
 class KerasArchive:
     """A `.keras` file that was read once, its sizes, checksums and tensors checked.
 
+    Or a folder with the same files, as presets are.
+
     Attributes:
-        path: The file.
+        path: The file or folder.
         texts: Content of its JSON members by name, but for those above 1 MiB.
         shapes: Shapes of its tensors, those of an optimizer left out.
     """
@@ -50,13 +56,18 @@ class KerasArchive:
     texts: Mapping[str, bytes]
     shapes: tuple[_Shape, ...] = ()
 
+    @property
+    def weights_path(self) -> Path:
+        """What `keras.Model.load_weights` takes for it."""
+        return self.path / WEIGHTS_MEMBER if self.path.is_dir() else self.path
+
     def config(self) -> dict[str, Any]:
         """Returns the class and arguments that the file names, as data."""
-        config = self.read_json(_CONFIG, dict[str, Any])
+        config = self.read_json(CONFIG_MEMBER, dict[str, Any])
         if not isinstance(config.get("config"), dict):
             raise InputError(
-                f"{self.path} is no .keras file of a model: {_CONFIG} names no class "
-                f"with its arguments; {_MEND}."
+                f"{self.path} is no .keras file of a model: {CONFIG_MEMBER} names no "
+                f"class with its arguments; {_MEND}."
             )
         return config
 
@@ -89,7 +100,7 @@ def read_keras_archive(path: str | Path) -> KerasArchive:
                     f"{path} is damaged: the checksum of {damaged} is wrong."
                 )
             weights = io.BytesIO()
-            with archive.open(_WEIGHTS) as member:
+            with archive.open(WEIGHTS_MEMBER) as member:
                 shutil.copyfileobj(member, weights, _LARGEST_READ)
             texts = {
                 member.filename: archive.read(member)
@@ -102,6 +113,30 @@ def read_keras_archive(path: str | Path) -> KerasArchive:
     except Exception as error:  # flipped bits raise many kinds
         raise InputError(f"{path} is damaged or no .keras file ({error}).") from error
     return KerasArchive(path, texts, tuple(_check_tensors(path, weights)))
+
+
+def read_keras_folder(folder: Path) -> KerasArchive:
+    """Reads a folder with the files of a `.keras` archive and checks all of it.
+
+    Raises:
+        InputError: If a file is missing or damaged; see `read_keras_archive`.
+    """
+    texts = {}
+    for name in (CONFIG_MEMBER, METADATA_MEMBER, CARD_MEMBER):
+        if name == CONFIG_MEMBER or os.path.lexists(folder / name):
+            texts[name] = _read_file(folder / name, _LARGEST_TEXT)
+    weights = folder / WEIGHTS_MEMBER
+    content = io.BytesIO(_read_file(weights, LARGEST_WEIGHTS))
+    return KerasArchive(folder, texts, tuple(_check_tensors(weights, content)))
+
+
+def _read_file(path: Path, most: int) -> bytes:
+    try:
+        return read_regular(path, most)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}); {_MEND}."
+        ) from error
 
 
 class _ShortReads:
@@ -121,10 +156,10 @@ class _ShortReads:
 def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
     members = archive.infolist()
     total = sum(member.file_size for member in members)
-    if len(members) > _MOST_MEMBERS or total > _LARGEST_WEIGHTS:
+    if len(members) > _MOST_MEMBERS or total > LARGEST_WEIGHTS:
         raise InputError(
             f"{path} is refused: it unpacks to {len(members)} files of {total} bytes; "
-            f"at most {_MOST_MEMBERS} and {_LARGEST_WEIGHTS} are expected."
+            f"at most {_MOST_MEMBERS} and {LARGEST_WEIGHTS} are expected."
         )
     kinds = {zipfile.ZIP_STORED: 0, zipfile.ZIP_DEFLATED: 0}
     for member in members:
@@ -150,11 +185,7 @@ def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
 
 def check_hdf5(path: Path) -> None:
     """Checks an HDF5 file of weights as those in a `.keras` file are checked."""
-    try:
-        content = read_regular(path, _LARGEST_WEIGHTS)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}).") from error
-    _check_tensors(path, io.BytesIO(content))
+    _check_tensors(path, io.BytesIO(_read_file(path, LARGEST_WEIGHTS)))
 
 
 def _check_tensors(path: Path, content: io.BytesIO) -> list[_Shape]:
@@ -205,10 +236,10 @@ def _tensors(file: h5py.File) -> Iterator[h5py.Dataset]:
             if not isinstance(item, h5py.Dataset) or item.shape is None:
                 raise _Refusal(f"{item.name} is no tensor")
             total += math.prod(item.shape) * item.dtype.itemsize
-            if total > _LARGEST_WEIGHTS:
+            if total > LARGEST_WEIGHTS:
                 raise _Refusal(
                     f"its tensors, {item.name} {item.shape} among them, would take "
-                    f"more than {_LARGEST_WEIGHTS >> 20} MiB"
+                    f"more than {LARGEST_WEIGHTS >> 20} MiB"
                 )
             yield item
 

@@ -215,7 +215,7 @@ def test_mutated_headers_bring_only_typed_errors(tmp_path):
 
 
 def test_zip_bombs_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(keras_archive, "_LARGEST_WEIGHTS", 1 << 20)
+    monkeypatch.setattr(keras_archive, "LARGEST_WEIGHTS", 1 << 20)
     rest = {"kind": zipfile.ZIP_DEFLATED, "rest": bytes(2 << 20)}
     path = archive(tmp_path / "bomb.keras", **rest)
     assert path.stat().st_size < 1 << 16
