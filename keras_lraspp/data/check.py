@@ -33,7 +33,6 @@ from keras_lraspp.data.pairing import keep_labelled
 from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.images import (
     DamagedFileError,
-    header_orientation,
     open_image,
     read_image,
 )
@@ -62,6 +61,7 @@ class SampleReport(NamedTuple):
     fault: str | None = None  # the data set is not what it should be
     illegal: tuple[int, ...] = ()  # label values
     values: LabelValues | None = None  # of its label
+    orientation: int = 1  # EXIF's, of an image that is taken as stored unasked
     stats: SampleStats | None = None
 
     @property
@@ -156,7 +156,7 @@ def _check(dataset, corrupt: str, progress: bool, workers: int | None = None):
     if wrong:
         raise InputError(explain_illegal_labels(wrong, dataset, counts))
     check_values(counts, dataset, dataset.split)
-    for message in palette_warnings(every, dataset):
+    for message in palette_warnings(every, dataset) + turned_warnings(every, dataset):
         warnings.warn(message, stacklevel=4)
     return _without_damaged(reports, dataset, corrupt), counts
 
@@ -173,6 +173,21 @@ def palette_warnings(
     read = [report for report in reports if report.values]
     files = [label_source(dataset, report.index) for report in read]
     return warn_of_palettes([report.values for report in read], files)
+
+
+def turned_warnings(
+    reports: list[SampleReport], dataset: SegmentationDataset
+) -> list[str]:
+    """Returns a warning if images have an EXIF orientation that is not applied."""
+    turned = [report for report in reports if report.orientation != 1]
+    if not turned:
+        return []
+    files = [dataset.source(report.index) for report in turned]
+    return [
+        f"{len(turned)} of {len(dataset)} images have an EXIF orientation, but are "
+        f'taken as stored: {abbreviate(files)}; set orientation="stored" if masks were '
+        'drawn on that, "upright" if on what is seen.'
+    ]
 
 
 def shared_images(
@@ -285,6 +300,7 @@ def full_check(dataset: SegmentationDataset, index: int) -> SampleReport:
             report = SampleReport(index)
             image, label = map(np.asarray, dataset.load(index))
             report = report._replace(values=count_values(label))
+            report = _with_orientation(report, dataset)
         if not report.healthy:
             return report
         return report._replace(stats=_stats(dataset, image, label))
@@ -340,23 +356,28 @@ def _check_label(dataset: Dataset, index: int, size: tuple[int, int]):
     image_path, label_path = dataset.images[index], dataset.labels[index]
     label = read_label(label_path, dataset)
     fault = size_mismatch(image_path, size, label_path, label.shape)
-    if fault is None and dataset.orientation == "refuse":
-        fault = _explain_orientation(image_path)
     illegal = tuple(illegal_values(label, dataset))
     values = count_values(label, label_path if means_values(dataset) else None)
-    return SampleReport(index, fault=fault, illegal=illegal, values=values), label
+    report = SampleReport(index, fault=fault, illegal=illegal, values=values)
+    return report if fault else _with_orientation(report, dataset), label
 
 
-def _explain_orientation(path: Path) -> str | None:
-    with open_image(path) as image:
-        orientation = header_orientation(image)
-    if orientation == 1:
-        return None
-    return (
-        f"{path} has the EXIF orientation {orientation}, so what is seen are not its "
-        'pixels as stored; set orientation="upright" if masks were drawn on what is '
-        'seen, "stored" if on the pixels as stored.'
+def _with_orientation(
+    report: SampleReport, dataset: SegmentationDataset
+) -> SampleReport:
+    """Adds an image's EXIF orientation, a fault or not, if it is taken as stored."""
+    rule = getattr(dataset, "orientation", None)
+    if rule not in ("refuse", "warn"):
+        return report
+    orientation = dataset.image_orientation(report.index)
+    if orientation == 1 or rule == "warn":
+        return report._replace(orientation=orientation)
+    fault = (
+        f"{dataset.source(report.index)} has the EXIF orientation {orientation}, so "
+        'what is seen are not its pixels as stored; set orientation="upright" if masks '
+        'were drawn on what is seen, "stored" if on the pixels as stored.'
     )
+    return report._replace(fault=fault)
 
 
 def _stats(

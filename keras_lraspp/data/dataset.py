@@ -15,7 +15,7 @@ from keras_lraspp.errors import InputError
 from keras_lraspp.images import WHITE, header_orientation, open_image
 from keras_lraspp.schema import Bounds, check_argument
 
-ORIENTATIONS = ("refuse", "stored", "upright")
+ORIENTATIONS = ("refuse", "warn", "stored", "upright")
 White = Annotated[int, Bounds(1, WHITE)]  # in an image of 16 bits
 
 
@@ -114,7 +114,8 @@ class Dataset(LabelSpec):
             labels.
         orientation: What to do with an image's EXIF orientation: `"upright"` turns it
             by that, as prediction does; `"stored"` takes the pixels as stored, which
-            labels belong to; with `"refuse"` it is a fault.
+            labels belong to; `"warn"` as well, but a check of the data set warns; with
+            `"refuse"` it is a fault.
         white: Value of white in grey images of 16 bits, see `read_image`.
     """
 
@@ -123,18 +124,14 @@ class Dataset(LabelSpec):
     split: str
     images: tuple[Path, ...]
     labels: tuple[Path, ...]
-    orientation: str = "stored"
+    orientation: str = "warn"
     white: White = WHITE
 
     def __post_init__(self):
         """Refuses what would be misread silently later."""
         super().__post_init__()
         check_argument("white", self.white, White)
-        if self.orientation not in ORIENTATIONS:
-            raise InputError(
-                f"orientation is one of {ORIENTATIONS}, not {self.orientation!r}; "
-                "correct it."
-            )
+        check_orientation(self.orientation)
         if self.labels and len(self.labels) != len(self.images):
             raise InputError(
                 f"{self.name} {self.split} has {len(self.images)} images and "
@@ -176,6 +173,11 @@ class Dataset(LabelSpec):
             lying = self.is_upright and header_orientation(image) >= 5
             return image.size if lying else image.size[::-1]
 
+    def image_orientation(self, index: int) -> int:
+        """EXIF orientation of an image, from its header; 1 is upright."""
+        with open_image(self.images[index]) as image:
+            return header_orientation(image)
+
     def source(self, index: int) -> str:
         """The image's path."""
         return str(self.images[index])
@@ -186,6 +188,14 @@ class Dataset(LabelSpec):
             self,
             images=tuple(self.images[index] for index in indices),
             labels=tuple(self.labels[index] for index in indices if self.labels),
+        )
+
+
+def check_orientation(orientation: str) -> None:
+    """Refuses what is no rule for EXIF orientations."""
+    if orientation not in ORIENTATIONS:
+        raise InputError(
+            f"orientation is one of {ORIENTATIONS}, not {orientation!r}; correct it."
         )
 
 

@@ -17,6 +17,7 @@ from keras_lraspp.data.check import (
     full_check,
     label_source,
     palette_warnings,
+    turned_warnings,
 )
 from keras_lraspp.data.dataset import SegmentationDataset
 from keras_lraspp.data.label_values import check_values, warn_of_classes
@@ -131,9 +132,11 @@ def _problems_of(
         problems.append(Problem("illegal labels", message, files))
     else:
         problems += _listen(check_values, count_all(reports), samples, samples.split)
+    others = {"palettes": palette_warnings, "orientation": turned_warnings}
     return problems + [
-        Problem("palettes", message, serious=False)
-        for message in palette_warnings(reports, samples)
+        Problem(kind, message, serious=False)
+        for kind, find in others.items()
+        for message in find(reports, samples)
     ]
 
 

@@ -1,11 +1,23 @@
 """EXIF orientation of images with labels: one rule for training, scores, prediction."""
 
+import warnings
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from harness import trees
 from harness.image_files import classes, dataset_of, exif_with, noise, save
-from keras_lraspp.data import FileList, FolderPair, Shards, check_dataset
+from keras_lraspp.data import (
+    ADE20K,
+    VOC2012,
+    CamVid,
+    Cityscapes,
+    FileList,
+    FolderPair,
+    Shards,
+    check_dataset,
+)
 from keras_lraspp.data.shards.writer import shards
 from keras_lraspp.data.window import Window
 from keras_lraspp.errors import InputError
@@ -75,7 +87,7 @@ def test_a_list_of_files_refuses_them_until_it_is_said(orientation, size, tmp_pa
 def test_another_word_is_refused(tmp_path):
     save(tmp_path / "images/train/a.png", noise(6, 8))
     save(tmp_path / "labels/train/a.png", classes(6, 8))
-    with pytest.raises(InputError, match="orientation is one of .'refuse', 'store"):
+    with pytest.raises(InputError, match="orientation is one of .'refuse', 'warn'"):
         FolderPair(tmp_path, num_classes=5, orientation="up")
 
 
@@ -90,3 +102,36 @@ def test_shards_have_the_pixels_that_training_sees(kind, tmp_path):
     pixels, labels = Shards(tmp_path / "shards", "train").load(0)
     np.testing.assert_array_equal(pixels, seen)
     np.testing.assert_array_equal(labels, Image.open(label))
+
+
+@pytest.mark.parametrize(
+    ("reader", "tree"),
+    [
+        (Cityscapes, trees.cityscapes),
+        (ADE20K, trees.ade20k),
+        (VOC2012, trees.voc2012),
+        (CamVid, trees.camvid_segnet),
+    ],
+)
+def test_every_data_set_of_files_has_the_rule(reader, tree, tmp_path):
+    tree(tmp_path)
+    settings = {"split": "train", "root": tmp_path}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_dataset(reader(**settings))
+    image = reader(**settings).images[0]
+    with Image.open(image) as opened:
+        pixels = opened.convert("RGB")
+    pixels.save(image, exif=exif_with(3))
+    with pytest.warns(UserWarning, match="1 of .* have an EXIF orientation, but"):
+        check_dataset(reader(**settings))
+    with pytest.raises(InputError, match="has the EXIF orientation 3, so what is seen"):
+        check_dataset(reader(**settings, orientation="refuse"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        stored = check_dataset(reader(**settings, orientation="stored"))
+        turned = check_dataset(reader(**settings, orientation="upright"))
+    first, second = (np.asarray(dataset.load(0)[0]) for dataset in (stored, turned))
+    np.testing.assert_array_equal(second, first[::-1, ::-1])
+    with pytest.raises(InputError, match="orientation is one of"):
+        reader(**settings, orientation="up")

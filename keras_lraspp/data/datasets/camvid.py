@@ -1,5 +1,6 @@
 """CamVid with the usual 11 classes, in each of the layouts it is distributed in."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from keras_lraspp.data.datasets.custom import (
     FolderPair,
     check_images_exist,
     check_split_name,
+    find_split,
 )
 from keras_lraspp.data.label_spec import ColorClass
 from keras_lraspp.data.pairing import keep_labelled, read_names
@@ -43,6 +45,8 @@ def CamVid(  # named as the data set is
     split: str = "train",
     *,
     missing_label: str = "fail",
+    orientation: str = "warn",
+    split_names: Mapping[str, str] | None = None,
     name: str = "camvid",
 ) -> Dataset:
     """Lists a split of CamVid, 11 classes, in whichever of four forms it is there.
@@ -60,6 +64,9 @@ def CamVid(  # named as the data set is
         root: The folder.
         split: `"train"`, `"val"` or `"test"`.
         missing_label: `"fail"`, or `"skip"` to leave out images without label.
+        orientation: As in `FileList`. The masks belong to the pixels as stored.
+        split_names: Names of the splits' folders and lists where they are others, as
+            `{"val": "valid"}`.
         name: Name of the data set.
 
     Returns:
@@ -78,15 +85,28 @@ def CamVid(  # named as the data set is
     meaning = {
         "classes": "camvid",
         "ignore_label": _IGNORED,
-        "orientation": "stored",
+        "orientation": orientation,
         "missing_label": missing_label,
+        "split_names": split_names,
         "name": name,
     }
-    layout = _find_layout(root, split)
+    layout = _find_layout(root, split, split_names)
     if layout is None:
         return FileList(root, split, label_lookup=_LABEL_LOOKUP, **meaning)
     if layout is _CAMBRIDGE:
-        return _list_cambridge(root, split, missing_label, name)
+        list_path = find_split("CamVid", root, "{split}.txt", split, split_names)
+        images, labels = _list_cambridge(root, list_path, missing_label)
+        return Dataset(
+            name=name,
+            root=root,
+            split=split,
+            images=images,
+            labels=labels,
+            classes=CLASS_SETS["camvid"],
+            ignore_label=_IGNORED,
+            color_map=camvid_colors(),
+            orientation=orientation,
+        )
     return FolderPair(
         root,
         split,
@@ -107,37 +127,32 @@ def camvid_colors() -> tuple[ColorClass, ...]:
     )
 
 
-def _find_layout(root: Path, split: str) -> _Layout | None:
+def _find_layout(
+    root: Path, split: str, split_names: Mapping[str, str] | None
+) -> _Layout | None:
     """The layout whose folders are there; `None` for a list of pairs."""
+    word = (split_names or {}).get(split, split)
     for layout in _LAYOUTS:
-        folders = layout.images.format(split=split), layout.labels.format(split=split)
+        folders = layout.images.format(split=word), layout.labels.format(split=word)
         if all((root / folder).is_dir() for folder in folders):
             return layout
-    if not (root / f"{split}.txt").is_file():
+    if not (root / f"{word}.txt").is_file():
+        for pattern in ("{split}", "{split}.txt"):
+            find_split("CamVid", root, pattern, split, split_names)
         pairs = [f"{row.images} with {row.labels}" for row in _LAYOUTS]
-        folders = " nor ".join(pairs).format(split=split)
+        folders = " nor ".join(pairs).format(split=word)
         raise InputError(
             f"No CamVid {split} is in {root}: neither the folders {folders}, nor a "
-            f"list {split}.txt; name another folder with --data_root "
+            f"list {word}.txt; name another folder with --data_root "
             "(--gin_file=quickstart.gin needs no data)."
         )
     return None
 
 
-def _list_cambridge(root: Path, split: str, missing_label: str, name: str) -> Dataset:
-    list_path = root / f"{split}.txt"
+def _list_cambridge(root: Path, list_path: Path, missing_label: str):
+    """Images and labels of a list."""
     stems = read_names(list_path, root / _CAMBRIDGE.images, ".png")
     images = [root / _CAMBRIDGE.images / f"{stem}.png" for stem in stems]
     labels = [root / _CAMBRIDGE.labels / f"{stem}_L.png" for stem in stems]
     check_images_exist(images, list_path)
-    images, labels = keep_labelled(images, labels, missing_label=missing_label)
-    return Dataset(
-        name=name,
-        root=root,
-        split=split,
-        images=images,
-        labels=labels,
-        classes=CLASS_SETS["camvid"],
-        ignore_label=_IGNORED,
-        color_map=camvid_colors(),
-    )
+    return keep_labelled(images, labels, missing_label=missing_label)

@@ -1,12 +1,12 @@
 """Cityscapes, as the official zip files unpack, and data sets laid out like it."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from keras_lraspp.classes import CLASS_SETS, cityscapes_lookup
 from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.datasets.custom import check_split_name
+from keras_lraspp.data.datasets.custom import check_split_name, find_split
 from keras_lraspp.data.pairing import keep_labelled, warn_without_image
 from keras_lraspp.errors import InputError
 from keras_lraspp.schema import check_call
@@ -25,6 +25,8 @@ def Cityscapes(  # named as the data set is
     annotations: str | None = None,
     train_splits: Sequence[str] = ("train",),
     missing_label: str = "fail",
+    orientation: str = "warn",
+    split_names: Mapping[str, str] | None = None,
     name: str = "cityscapes",
 ) -> Dataset:
     """Lists a split of Cityscapes, or of anything laid out like it.
@@ -43,6 +45,9 @@ def Cityscapes(  # named as the data set is
         train_splits: Folders that the split "train" is made of: `("train_extra",)` for
             a training on the 19998 coarse images, or both. Validation stays as it is.
         missing_label: `"fail"`, or `"skip"` to leave out images without label.
+        orientation: As in `FileList`. The masks belong to the pixels as stored.
+        split_names: Names of the splits' folders where they are others, as
+            `{"val": "valid"}`.
         name: Name of the data set.
 
     Returns:
@@ -60,11 +65,16 @@ def Cityscapes(  # named as the data set is
         raise InputError(
             f"{name} has the annotations {ANNOTATIONS}, not {annotations!r}; use one."
         )
-    images = tuple(path for folder in folders for path in _find_images(root, folder))
+    found = [
+        (image, _annotations(folder, annotations))
+        for folder in folders
+        for image in _find_images(root, folder, split_names)
+    ]
+    images = tuple(image for image, _ in found)
     labels: tuple[Path, ...] = ()
     lookup = None
     if split != "test":
-        images, labels, kind = _find_labels(root, images, annotations, missing_label)
+        images, labels, kind = _find_labels(root, found, missing_label)
         if kind == LABEL_IDS:
             lookup = tuple(cityscapes_lookup().tolist())
     return Dataset(
@@ -76,6 +86,7 @@ def Cityscapes(  # named as the data set is
         classes=CLASS_SETS["cityscapes"],
         ignore_label=255,
         label_lookup=lookup,
+        orientation=orientation,
     )
 
 
@@ -85,24 +96,28 @@ def cityscapes_tree(root: Path) -> Path:
     return inside[0] if not (root / _IMAGES).is_dir() and len(inside) == 1 else root
 
 
-def _find_images(root: Path, folder: str) -> list[Path]:
-    pattern = f"{_IMAGES}/{folder}/*/*{_IMAGE_END}"
-    images = sorted(root.glob(pattern))
+def _find_images(
+    root: Path, split: str, split_names: Mapping[str, str] | None
+) -> list[Path]:
+    pattern = f"{_IMAGES}/{{split}}"
+    folder = find_split("Cityscapes", root, pattern, split, split_names)
+    images = sorted(folder.glob(f"*/*{_IMAGE_END}"))
     if not images:
-        raise InputError(_how_to_get(root / pattern, root, folder))
+        raise InputError(_how_to_get(folder / f"*/*{_IMAGE_END}", root, split))
     return images
 
 
-def _find_labels(root: Path, images, annotations: str | None, missing_label: str):
-    """Images and labels that are there, and the kind of the labels."""
-    folders = {image.parts[-3] for image in images}
-    patterns = [
-        f"{_annotations(folder, annotations)}/{folder}/*/*_gt*_label*Ids.png"
-        for folder in folders
-    ]
+def _find_labels(root: Path, found: Sequence[tuple[Path, str]], missing_label: str):
+    """Images and labels that are there, and the kind of the labels.
+
+    Of each image is given in which folder its labels are.
+    """
+    images = [image for image, _ in found]
+    folders = {(annotations, image.parts[-3]) for image, annotations in found}
+    patterns = ["/".join([*row, "*", "*_gt*_label*Ids.png"]) for row in folders]
     existing = {label for pattern in patterns for label in root.glob(pattern)}
     labels = {
-        kind: [_label_path(root, image, annotations, kind) for image in images]
+        kind: [_label_path(root, *row, kind) for row in found]
         for kind in (TRAIN_IDS, LABEL_IDS)
     }
     # Where as many images have one kind as the other, the first.
@@ -115,9 +130,8 @@ def _find_labels(root: Path, images, annotations: str | None, missing_label: str
     return *kept, kind
 
 
-def _label_path(root: Path, image: Path, annotations: str | None, kind: str) -> Path:
+def _label_path(root: Path, image: Path, folder: str, kind: str) -> Path:
     split, city = image.parts[-3:-1]
-    folder = _annotations(split, annotations)
     name = f"{image.name.removesuffix(_IMAGE_END)}_{folder}_{kind}.png"
     return root / folder / split / city / name
 

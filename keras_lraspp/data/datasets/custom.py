@@ -77,7 +77,7 @@ def FileList(  # named as the other data sets are
             not exist.
         orientation: `"upright"` if masks were drawn on images as their EXIF orientation
             shows them, `"stored"` if on their pixels as stored; `"refuse"` images that
-            have one.
+            have one, or `"warn"` of them and take the pixels as stored.
         white: Value of white in grey images of 16 bits, as 4095 of a camera's 12 bits.
         split_names: What stands for `{split}` where it is another word, as
             `{"val": "valid"}`.
@@ -104,7 +104,7 @@ def FileList(  # named as the other data sets are
         color_map=color_map,
         root=root,
     )
-    list_path = _split_path("FileList", root, list_file, split, split_names, holdout)
+    list_path = _find_part("FileList", root, list_file, split, split_names, holdout)
     rows = _read_rows(list_path, separator)
     kept = _hold_out([row[0] for row in rows], split, holdout)
     rows = [rows[index] for index in kept]
@@ -190,7 +190,7 @@ def FolderPair(  # named as the other data sets are
         color_map=color_map,
         root=root,
     )
-    find = partial(_split_path, "FolderPair", root)
+    find = partial(_find_part, "FolderPair", root)
     image_folder = find(images, split, split_names, holdout)
     image_files, label_files = pair_folders(
         image_folder,
@@ -215,7 +215,32 @@ def FolderPair(  # named as the other data sets are
     ).select(_hold_out(names, split, holdout))
 
 
-def _split_path(
+def find_split(
+    reader: str, root: Path, pattern: str, split: str, names: Mapping[str, str] | None
+) -> Path:
+    """The list or folder of a split; an error if it is there by another name.
+
+    Args:
+        reader: Name of the data set's function, for the message.
+        root: Folder that the pattern is relative to.
+        pattern: Path of the list or folder, with `{split}` where its name stands.
+        split: Name of the split.
+        names: Its name in the path, where that is another one.
+    """
+    path = root / pattern.replace("{split}", (names or {}).get(split, split))
+    if path.exists():
+        return path
+    for alias in (split, *_ALIASES.get(split, ())):
+        other = root / pattern.replace("{split}", alias)
+        if other != path and other.exists():
+            raise InputError(
+                f"There is no {path}, but {other}; set {reader}.split_names = "
+                f'{{"{split}": "{alias}"}}.'
+            )
+    return path
+
+
+def _find_part(
     reader: str,
     root: Path,
     pattern: str,
@@ -223,20 +248,12 @@ def _split_path(
     names: Mapping[str, str] | None,
     holdout: float | None,
 ) -> Path:
-    """The list or folder of a split; an error if it has another name, or is missing."""
+    """The list or folder that a split is all or a part of."""
     if holdout is not None and split == "val":
         split = "train"
-    path = root / pattern.replace("{split}", (names or {}).get(split, split))
-    if path.exists():
-        return path
-    for alias in _ALIASES.get(split, ()):
-        other = root / pattern.replace("{split}", alias)
-        if other.exists():
-            raise InputError(
-                f"There is no {path}, but {other}; set {reader}.split_names = "
-                f'{{"{split}": "{alias}"}}.'
-            )
-    if split == "val" and (root / pattern.replace("{split}", "train")).exists():
+    path = find_split(reader, root, pattern, split, names)
+    train = root / pattern.replace("{split}", "train")
+    if split == "val" and not path.exists() and train.exists():
         raise InputError(
             f"There is no {path} for the validation split; make it, or hold out a "
             f"part of the training images with {reader}.holdout = 0.1."

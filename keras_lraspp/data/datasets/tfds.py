@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple, Self
 
 import numpy as np
 
+from keras_lraspp.data.dataset import check_orientation
 from keras_lraspp.data.decode import check_label, load_image, load_label
 from keras_lraspp.data.label_spec import (
     LabelSpec,
@@ -19,7 +20,12 @@ from keras_lraspp.data.label_spec import (
 from keras_lraspp.data.tfrecord import Shard, TfrecordFiles
 from keras_lraspp.errors import InputError
 from keras_lraspp.files import check_regular
-from keras_lraspp.images import EncodedImage, open_image, read_image
+from keras_lraspp.images import (
+    EncodedImage,
+    image_orientation,
+    image_size,
+    read_image,
+)
 from keras_lraspp.schema import Bounds, Count, Label, check_call
 
 
@@ -74,6 +80,7 @@ def TFDS(  # named as the package is
     label_lookup: str | Mapping[int, int] | Sequence[int] | None = None,
     color_map: Sequence[Sequence[int]] | None = None,
     label_channel: Annotated[int, Bounds(0, 3)] | None = None,
+    orientation: str = "warn",
     train_split: str = "train",
     val_split: str | None = None,
     download: bool = True,
@@ -102,6 +109,7 @@ def TFDS(  # named as the package is
         color_map: As in `FileList`.
         label_channel: The channel of the label that holds the classes, if it has
             several.
+        orientation: As in `FileList`.
         train_split: What to train on, as `"train[:90%]"`.
         val_split: What to validate on; `None` for "validation", or "test".
         download: Whether to download and prepare what is not there.
@@ -115,6 +123,7 @@ def TFDS(  # named as the package is
             prepared.
     """
     check_call("TFDS", TFDS, locals())
+    check_orientation(orientation)
     builder = _builder(name, root, file_format, download)
     known = TFDS_SETS.get(builder.name, TfdsSet())
     image, label = image or known.image, label or known.label
@@ -149,6 +158,7 @@ def TFDS(  # named as the package is
         image=image,
         label=label,
         label_channel=label_channel,
+        orientation=orientation,
         **vars(spec),
     )
 
@@ -302,6 +312,7 @@ class TfdsSamples(RecordSamples):
         label: Name of the label's feature.
         label_channel: The channel of the label that holds the classes; `None` for
             labels of one channel.
+        orientation: As in `Dataset`.
     """
 
     root: Path
@@ -309,11 +320,12 @@ class TfdsSamples(RecordSamples):
     image: str
     label: str
     label_channel: int | None = None
+    orientation: str = "warn"
 
     def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Reads a sample; see `SegmentationDataset.load`."""
         image, label = self._read_parts(index)
-        pixels = load_image(image)
+        pixels = load_image(image, upright=self.orientation == "upright")
         where = f"{self.source(index)} {self.label}"
         values = self._read_classes(label, where)
         size = tuple(pixels.shape[:2])
@@ -321,8 +333,12 @@ class TfdsSamples(RecordSamples):
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of an image."""
-        with open_image(self._read_parts(index)[0]) as header:
-            return header.height, header.width
+        image, _ = self._read_parts(index)
+        return image_size(image, upright=self.orientation == "upright")
+
+    def image_orientation(self, index: int) -> int:
+        """EXIF orientation of an image, from its header; 1 is upright."""
+        return image_orientation(self._read_parts(index)[0])
 
     def _read_parts(self, index: int) -> list[EncodedImage | np.ndarray]:
         """The encoded image and the label, encoded if TFDS keeps it so."""

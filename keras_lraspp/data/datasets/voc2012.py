@@ -1,11 +1,12 @@
 """PASCAL VOC 2012 segmentation, with or without the masks that SBD adds."""
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from keras_lraspp.classes import CLASS_SETS
 from keras_lraspp.data.dataset import Dataset
-from keras_lraspp.data.datasets.custom import check_split_name
+from keras_lraspp.data.datasets.custom import check_split_name, find_split
 from keras_lraspp.data.pairing import keep_labelled, read_names
 from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.schema import check_call
@@ -22,6 +23,8 @@ def VOC2012(  # named as the data set is
     *,
     augmented: bool = False,
     missing_label: str = "fail",
+    orientation: str = "warn",
+    split_names: Mapping[str, str] | None = None,
     name: str = "voc2012",
 ) -> Dataset:
     """Lists a split of PASCAL VOC 2012: 21 classes, 1464 and 1449 images.
@@ -38,6 +41,9 @@ def VOC2012(  # named as the data set is
             `root/SegmentationClassAug` if it is there. `keras-lraspp data prepare voc`
             makes list and masks.
         missing_label: `"fail"`, or `"skip"` to leave out images without label.
+        orientation: As in `FileList`. The masks belong to the pixels as stored.
+        split_names: Names of the splits' lists where they are others, as
+            `{"val": "valid"}`.
         name: Name of the data set.
 
     Returns:
@@ -54,7 +60,7 @@ def VOC2012(  # named as the data set is
     check_split_name(name, split, _SPLITS)
     root = Path(root)
     tree = voc_tree(root)
-    names = _names(tree, split, augmented and split == "train")
+    names = _names(tree, split, augmented and split == "train", split_names)
     images = tuple(tree / "JPEGImages" / f"{one}.jpg" for one in names)
     missing = [path for path in images if not path.is_file()]
     if missing:
@@ -74,6 +80,7 @@ def VOC2012(  # named as the data set is
         labels=labels,
         classes=CLASS_SETS["voc2012"],
         ignore_label=255,
+        orientation=orientation,
     )
 
 
@@ -93,15 +100,18 @@ def read_voc_list(tree: Path, file: str) -> list[str]:
     return read_names(tree / LISTS / file, tree / "JPEGImages", ".jpg")
 
 
-def _names(tree: Path, split: str, augmented: bool) -> list[str]:
+def _names(
+    tree: Path, split: str, augmented: bool, split_names: Mapping[str, str] | None
+) -> list[str]:
     lists = tree / LISTS
+    own = find_split("VOC2012", lists, "{split}.txt", split, split_names).name
     if not augmented:
-        return read_voc_list(tree, f"{split}.txt")
+        return read_voc_list(tree, own)
     train_aug, added = lists / "trainaug.txt", lists / "aug.txt"
     if train_aug.is_file():
         return read_voc_list(tree, train_aug.name)
     if added.is_file():
-        names = read_voc_list(tree, "train.txt") + read_voc_list(tree, added.name)
+        names = read_voc_list(tree, own) + read_voc_list(tree, added.name)
         return [*dict.fromkeys(names)]
     raise InputError(
         f"There is neither {train_aug} nor {added}; make them with `keras-lraspp data "

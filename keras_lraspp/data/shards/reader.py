@@ -2,7 +2,7 @@
 
 import dataclasses
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +36,7 @@ def Shards(  # named as the other data sets are
     hosts: Count = 1,
     host: Index = 0,
     checksums: bool = False,
+    split_names: Mapping[str, str] | None = None,
 ) -> "ShardSamples":
     """Opens a split of what `keras-lraspp data shards` wrote.
 
@@ -51,6 +52,8 @@ def Shards(  # named as the other data sets are
             "train" (what does not divide evenly is dropped), and all of any other.
         checksums: Whether to read all files first and compare their checksums. Their
             sizes always are.
+        split_names: Names that the splits were written by where they are others, as
+            `{"val": "test"}`.
 
     Returns:
         The samples.
@@ -62,12 +65,14 @@ def Shards(  # named as the other data sets are
     check_call("Shards", Shards, locals())
     folder = "data/shards" if root is None else str(root)  # a Path would eat the //
     manifest = read_manifest(folder)
-    if split not in manifest.splits:
+    written = (split_names or {}).get(split, split)
+    if written not in manifest.splits:
         raise InputError(
-            f"{folder} has the splits {sorted(manifest.splits)}, not {split!r}; choose "
-            "one of them, or write the shards again with it."
+            f"{folder} has the splits {sorted(manifest.splits)}, not {written!r}; "
+            "choose one of them, as with Shards.split_names, or write the shards again "
+            "with it."
         )
-    content = manifest.splits[split]
+    content = manifest.splits[written]
     _check_hosts(hosts, host, len(content))
     check_files(folder, content.files, checksums=checksums)
     first, count = 0, len(content)

@@ -1,14 +1,17 @@
 """Data sets of TensorFlow Datasets: mocked ones, and one that is really prepared."""
 
+import dataclasses
+import io
 import shutil
 import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from harness.image_files import classes, noise, palette_image
+from harness.image_files import classes, exif_with, noise, palette_image
 from harness.mutations import mutate_json
 from keras_lraspp.data import TFDS, Samples, check_dataset, evaluation_batches
 from keras_lraspp.data.label_spec import label_dtype
@@ -278,3 +281,28 @@ def test_mutated_metadata_bring_only_typed_errors(prepared, tmp_path, file):
         except InputError:
             refused += 1
     assert refused > 50
+
+
+def test_the_rule_for_orientations(prepared):
+    samples = open_toy(prepared).select([0])
+    example = tf.train.Example.FromString(samples.records[0])
+    (content,) = example.features.feature["image"].bytes_list.value
+    turned = io.BytesIO()
+    Image.open(io.BytesIO(content)).save(turned, "PNG", exif=exif_with(3))
+    example.features.feature["image"].bytes_list.value[0] = turned.getvalue()
+    samples = dataclasses.replace(samples, records=[example.SerializeToString()])
+
+    def by(orientation):
+        return dataclasses.replace(samples, orientation=orientation)
+
+    with pytest.warns(UserWarning, match="1 of 1 images have an EXIF orientation"):
+        check_dataset(samples)
+    with pytest.raises(InputError, match="has the EXIF orientation 3, so what is seen"):
+        check_dataset(by("refuse"))
+    stored, upright = (
+        np.asarray(by(rule).load(0)[0]) for rule in ("stored", "upright")
+    )
+    np.testing.assert_array_equal(upright, stored[::-1, ::-1])
+    assert by("upright").size(0) == SIZE
+    with pytest.raises(InputError, match="orientation is one of"):
+        open_toy(prepared, orientation="up")
