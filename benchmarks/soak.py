@@ -3,7 +3,7 @@
     python benchmarks/soak.py --minutes=30 [--seed=0] [--limit=30] [--work=DIR]
 
 Trains a tiny network by the command's own door, and lets one accident after the other
-happen to it, each drawn by the seed: kill -9, SIGTERM, Ctrl-C, damaged checkpoints,
+happen to it, in an order drawn by the seed: kill -9, SIGTERM, Ctrl-C, damaged checkpoints,
 best model and records, damaged images while it runs, a disk that is full, and a second
 training into the same folder. After each round nothing that was good may be lost; what
 comes to its end must have the weights and losses of a run that nothing happened to.
@@ -263,12 +263,14 @@ def main() -> int:
     if code := soak.end(soak.start(work / "whole")):
         print(f"the run without accidents: exit {code}\n{soak.said()}")
         return 1
-    counts = collections.Counter()
+    counts, deck = collections.Counter(), []
     try:
         while time.monotonic() < until:
-            name = str(soak.rng.choice([*CODES]))
+            # Each kind comes before any comes again, or one may never be drawn.
+            deck = deck or soak.rng.permutation([*CODES]).tolist()
+            name = deck.pop()
             if name not in ("kill", "terminate") and not soak.whole_steps():
-                continue  # nothing to lose yet
+                name = "kill"  # nothing to lose yet
             began = time.monotonic()
             text = soak.round(name)
             counts[name] += 1
