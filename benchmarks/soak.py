@@ -3,11 +3,11 @@
     python benchmarks/soak.py --minutes=30 [--seed=0] [--limit=30] [--work=DIR]
 
 Trains a tiny network by the command's own door, and lets one accident after the other
-happen to it, in an order drawn by the seed: kill -9, SIGTERM, Ctrl-C, damaged checkpoints,
-best model and records, damaged images while it runs, a disk that is full, and a second
-training into the same folder. After each round nothing that was good may be lost; what
-comes to its end must have the weights and losses of a run that nothing happened to.
-Exits with 1 at the first fault, and leaves DIR as it was then.
+happen to it, in an order drawn by the seed: kill -9, SIGTERM, Ctrl-C, damaged
+checkpoints, best model and records, damaged images while it runs, a disk that is full,
+and a second training into the same folder. After each round nothing that was good
+may be lost; what comes to its end must have the weights and losses of a run that
+nothing happened to. Exits with 1 at the first fault, and leaves DIR as it was then.
 """
 
 import argparse
