@@ -28,9 +28,14 @@ from keras_lraspp.pixels import (
     WHITE,
     check_channels,
     convert_channels,
+    has_deep_colors,
+    join_bytes,
     load_pixels,
+    mend_tiles,
     refuse_channels,
+    settle_white,
     stored_kind,
+    take_low_bytes,
     to_bytes,
 )
 
@@ -115,8 +120,8 @@ def read_image(
         max_pixels: The most pixels (height x width) that are decoded, or values of a
             TIFF of several bands. Twice `PIL.Image.MAX_IMAGE_PIXELS` is Pillow's own
             limit.
-        white: Value of white in images of 16 bits that are grey, in a TIFF of several
-            bands or in a `.npy` file, as 4095 where a camera has 12.
+        white: Value of white in images of 16 bits, as 4095 where a camera has 12. A PGM
+            or PPM names its own, unless that is 65535.
         channels: How many; 1..64.
 
     Returns:
@@ -124,20 +129,37 @@ def read_image(
 
     Raises:
         InputError: As `open_image` does; or for a damaged file, another number of
-            channels, or pixels that are floats, or integers of 32 bits or with a sign.
+            channels, or pixels that are floats, or integers of 32 bits or with a sign;
+            for a `white` of CMYK.
     """
     bands = _open_bands(path, channels, max_pixels)
     if bands is not None:
         pixels = to_bytes(path, bands.read(), white)
         return np.ascontiguousarray(_turned(pixels, apply_exif * bands.orientation))
     with open_image(path, max_pixels) as image:
+        mend_tiles(image)
+        white = settle_white(path, image, white)
         stored = stored_kind(image)
         check_channels(path, image, channels)
         decode(path, image)
         turn = _TURNS.get(exif_orientation(image)) if apply_exif else None
+        if white != WHITE and has_deep_colors(image, stored):
+            image = _read_deep_colors(path, image, stored, white, max_pixels)
+            stored = ""
         image = convert_channels(path, image, stored, white, channels)
         pixels = np.asarray(image if turn is None else image.transpose(turn))
         return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+def _read_deep_colors(
+    path: ImageFile, high: Image.Image, stored: str, white: int, max_pixels: int
+) -> Image.Image:
+    """Reads colours of 16 bits, of which Pillow has given the high bytes."""
+    with open_image(path, max_pixels) as low:
+        mend_tiles(low)
+        take_low_bytes(path, low, stored)
+        decode(path, low)
+        return join_bytes(path, high, low, stored, white)
 
 
 def image_size(

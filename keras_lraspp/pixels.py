@@ -1,6 +1,7 @@
 """Pixels of opened images: decoded whole, and converted to channels of uint8."""
 
 import io
+import sys
 import warnings
 
 import numpy as np
@@ -22,6 +23,9 @@ _GREY_MODES = ("1", "L", "LA", "La", "I")
 # Other numbers are in TIFF and .npy files only.
 _PLANES = {2: ("LA", "La"), 4: ("RGBA", "RGBX", "RGBa", "CMYK", "PA")}
 _JPEG_FORMATS = ("JPEG", "MPO")
+_DEEP_COLORS = ("RGB", "RGBA", "RGBX", "LA", "R", "G", "B", "A")  # before ";16"
+_BITS = 258  # TIFF tag: of each channel
+_NATIVE = "16L" if sys.byteorder == "little" else "16B"
 _ALPHA_WARNED: list = []  # the file whose alpha channel was warned of
 _COLOR_WARNED: list = []  # the file whose colours were warned of
 _DARK_WARNED: list = []  # the file whose darkness was warned of
@@ -118,6 +122,100 @@ def depth_is_16(image: Image.Image) -> bool:
     return is_grey or image.mode.startswith("I;16")
 
 
+def mend_tiles(image: Image.Image) -> None:
+    """Makes Pillow read 16 bits per channel of an opened image as what they are.
+
+    Of a TIFF of planes that is not compressed it takes each byte for a value; colours
+    of a PPM it rounds one by one.
+    """
+    tiles = image.tile
+    if image.format == "PPM" and tiles and tiles[0][0] == "ppm":
+        if tiles[0][3] == ("RGB", WHITE):
+            image.tile = [_retiled(tiles[0], ("RGB;16B", 0, 1), "raw")]
+    elif image.format == "TIFF" and set(image.tag_v2.get(_BITS, ())) == {16}:
+        order = {b"II": ";16L", b"MM": ";16B"}[image.tag_v2.prefix]
+        image.tile = [
+            _retiled(tile, (tile[3][0] + order, *tile[3][1:]))
+            if tile[0] == "raw" and tile[3][0] in ("R", "G", "B", "A")
+            else tile
+            for tile in tiles
+        ]
+
+
+def settle_white(path: object, image: Image.Image, white: int) -> int:
+    """Returns the value of white of an opened image whose tiles are mended.
+
+    A PPM or PGM names its own white, of which Pillow makes the largest value; where it
+    is that already, as in other files of 16 bits, it may be less in truth.
+    """
+    codec, *_, args = image.tile[0] if image.tile else ("", "")
+    if image.format != "PPM" or codec not in ("ppm", "ppm_plain"):
+        return white
+    kind, own = args if isinstance(args, tuple) else (args, 0)
+    if own != WHITE:
+        return WHITE
+    if kind != "L" and white != WHITE:
+        raise InputError(
+            f"{path} has 16 bits of colour in digits, of which white cannot be set; "
+            "convert it to PNG."
+        )
+    return white
+
+
+def has_deep_colors(image: Image.Image, stored: str) -> bool:
+    """Whether an opened image has colours of 16 bits; Pillow takes the high bytes."""
+    return ";16" in stored and not depth_is_16(image) and image.mode not in ("I", "F")
+
+
+def take_low_bytes(path: object, image: Image.Image, stored: str) -> None:
+    """Makes an opened image of deep colours, not decoded yet, one of their low bytes.
+
+    They are the high bytes of the same pixels in the other order.
+
+    Raises:
+        InputError: For inks, and colours that are multiplied by alpha.
+    """
+    kind, _, order = stored.partition(";")
+    if kind not in _DEEP_COLORS or order not in ("16B", "16L", "16N"):
+        raise InputError(
+            f"{path} has 16 bits per channel of {image.mode} ({stored}), of which "
+            "white cannot be set; convert it to RGB."
+        )
+    if kind == "LA":  # there is no other order of it: both bytes of both
+        image.tile = [_retiled(tile, "RGBA") for tile in image.tile]
+        return
+    swapped = []
+    for tile in image.tile:
+        args = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
+        kind, _, order = args[0].partition(";")
+        order = _NATIVE if order == "16N" else order
+        other = f"{kind};{'16L' if order == '16B' else '16B'}"
+        args = (other, *args[1:]) if isinstance(tile[3], tuple) else other
+        swapped.append(_retiled(tile, args))
+    image.tile = swapped
+
+
+def _retiled(tile, args, codec: str | None = None):
+    """A tile of Pillow's, whose pixels are read in another way."""
+    changed = (codec or tile[0], *tile[1:3], args)
+    return type(tile)(*changed) if hasattr(tile, "_fields") else changed
+
+
+def join_bytes(
+    path: object, high: Image.Image, low: Image.Image, stored: str, white: int
+) -> Image.Image:
+    """Makes 8 bits of the decoded halves of deep colours; alpha keeps its high byte."""
+    highs, lows = np.asarray(high), np.asarray(low)
+    if stored.startswith("LA"):
+        highs, lows = lows[..., [0, 0, 0, 2]], lows[..., [1, 1, 1, 3]]
+    values = highs.astype(np.uint16) << 8 | lows
+    pixels = highs.copy()
+    pixels[..., :3] = to_bytes(path, values[..., :3], white)
+    joined = Image.fromarray(pixels)
+    joined.info = high.info
+    return joined
+
+
 def check_channels(path: object, image: Image.Image, channels: int) -> None:
     """Refuses an opened image that cannot be read as one of so many channels."""
     if channels in (1, 3) or image.mode in _PLANES.get(channels, ()):
@@ -144,7 +242,7 @@ def convert_channels(
         path: Its file, for messages.
         image: The image.
         stored: Its `stored_kind`.
-        white: Value of white in grey images of 16 bits.
+        white: Value of white in grey images of 16 bits; for colours see `join_bytes`.
         channels: How many; see `check_channels` for more than 1 and other than 3.
     """
     if depth_is_16(image):

@@ -116,7 +116,7 @@ class Dataset(LabelSpec):
             by that, as prediction does; `"stored"` takes the pixels as stored, which
             labels belong to; `"warn"` as well, but a check of the data set warns; with
             `"refuse"` it is a fault.
-        white: Value of white in grey images of 16 bits, see `read_image`.
+        white: Value of white in images of 16 bits, see `read_image`.
     """
 
     name: str

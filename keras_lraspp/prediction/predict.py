@@ -113,7 +113,7 @@ def predict(
         precision: `"float32"`, `"mixed_float16"` or `"mixed_bfloat16"`.
         max_pixels: The most pixels (height x width) of an image or frame; larger ones
             are refused before they are decoded.
-        white: Value of white in grey images of 16 bits, see `read_image`.
+        white: Value of white in images of 16 bits, see `read_image`.
 
     Returns:
         The images, or the one video, and what was written for them.

@@ -78,7 +78,7 @@ def FileList(  # named as the other data sets are
         orientation: `"upright"` if masks were drawn on images as their EXIF orientation
             shows them, `"stored"` if on their pixels as stored; `"refuse"` images that
             have one, or `"warn"` of them and take the pixels as stored.
-        white: Value of white in grey images of 16 bits, as 4095 of a camera's 12 bits.
+        white: Value of white in images of 16 bits, as 4095 of a camera's 12 bits.
         split_names: What stands for `{split}` where it is another word, as
             `{"val": "valid"}`.
         holdout: Share of the images of "train" that are the split "val" instead, as
