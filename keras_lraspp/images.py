@@ -135,7 +135,7 @@ def read_image(
     bands = _open_bands(path, channels, max_pixels)
     if bands is not None:
         pixels = to_bytes(path, bands.read(), white)
-        return np.ascontiguousarray(_turned(pixels, apply_exif * bands.orientation))
+        return np.ascontiguousarray(turned(pixels, apply_exif * bands.orientation))
     with open_image(path, max_pixels) as image:
         mend_tiles(image)
         white = settle_white(path, image, white)
@@ -236,8 +236,8 @@ def _read_tiff(path: ImageFile, source: "_Source", layout: TiffLayout) -> np.nda
     return join_bands(pictures, layout)
 
 
-def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Turns (height, width, channels) as `_TURNS` turns images."""
+def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turns (height, width, channels) upright from an EXIF orientation."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
     down = -1 if orientation in (3, 4, 7, 8) else 1

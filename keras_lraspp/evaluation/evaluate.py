@@ -42,7 +42,7 @@ from keras_lraspp.inference.tta import SINGLE_PASS, InferenceOptions
 from keras_lraspp.metrics import ImageConfusion, check_absent_mode
 from keras_lraspp.models.keras_file import known_classes, load_weights, open_weights
 from keras_lraspp.models.lraspp import LRASPP
-from keras_lraspp.prediction.segmenter import is_exported, open_predictor
+from keras_lraspp.prediction.predictors import is_exported, open_predictor
 from keras_lraspp.schema import Count, check_call
 from keras_lraspp.weights.hub import is_preset_folder
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_lraspp.devices import free_memory, on_cpu
 from keras_lraspp.errors import InputError
-from keras_lraspp.inference.heads import logits_head, smallest_side
+from keras_lraspp.inference.heads import Head, logits_head, smallest_side
 from keras_lraspp.inference.tta import (
     SINGLE_PASS,
     InferenceOptions,
@@ -34,7 +34,7 @@ _OUT_OF_MEMORY = re.compile(
 
 
 def label_function(
-    model: keras.Model,
+    model: keras.Model | Head,
     options: InferenceOptions = SINGLE_PASS,
     from_logits: bool | None = None,
 ) -> LabelFunction:
@@ -81,7 +81,7 @@ def label_function(
 
 
 def probability_function(
-    model: keras.Model,
+    model: keras.Model | Head,
     options: InferenceOptions = SINGLE_PASS,
     from_logits: bool | None = None,
 ) -> ScoreFunction:
@@ -112,7 +112,7 @@ def probability_function(
 
 
 def logit_function(
-    model: keras.Model,
+    model: keras.Model | Head,
     options: InferenceOptions = SINGLE_PASS,
     from_logits: bool | None = None,
 ) -> ScoreFunction:
@@ -285,8 +285,8 @@ def _remedy(options: InferenceOptions) -> str:
     return "enlarge the image" if options.scales == (1,) else "enlarge image or scale"
 
 
-def check_array(pixels: np.ndarray) -> np.ndarray:
-    """Returns `pixels`; raises InputError if not uint8 (H, W, 3) or (B, H, W, 3)."""
+def check_array(pixels: np.ndarray, channels: int = 3) -> np.ndarray:
+    """Returns `pixels`; InputError if not uint8 (H, W, channels) or a batch of such."""
     shape, dtype = pixels.shape, pixels.dtype
     if dtype != np.uint8:
         raise InputError(
@@ -297,15 +297,18 @@ def check_array(pixels: np.ndarray) -> np.ndarray:
                 else "if its values are in that range, give image.astype('uint8')."
             )
         )
-    if len(shape) in (3, 4) and shape[-1] == 3 and 0 not in shape:
+    if len(shape) in (3, 4) and shape[-1] == channels and 0 not in shape:
         return pixels
+    kind = "RGB, " if channels == 3 else ""
     raise InputError(
-        f"An image array is RGB, (height, width, 3) or (batch, height, width, 3), not "
-        f"{shape}; {_array_hint(shape)}."
+        f"An image array is {kind}(height, width, {channels}) or (batch, height, "
+        f"width, {channels}), not {shape}; {_array_hint(shape, channels)}."
     )
 
 
-def _array_hint(shape: tuple[int, ...]) -> str:
+def _array_hint(shape: tuple[int, ...], channels: int) -> str:
+    if channels != 3:
+        return "this model takes no other number of channels"
     if len(shape) in (3, 4) and shape[-1] == 4:
         return "drop the alpha channel: image[..., :3]"
     if len(shape) in (3, 4) and shape[-1] == 1:

@@ -41,7 +41,7 @@ class Head(NamedTuple):
     activation: str
 
 
-def logits_head(model: keras.Model, from_logits: bool | None = None) -> Head:
+def logits_head(model: keras.Model | Head, from_logits: bool | None = None) -> Head:
     """Makes a model of logits for two or more classes, whatever `model` ends in.
 
     - Logits of two or more classes: it is the model itself.
@@ -56,13 +56,16 @@ def logits_head(model: keras.Model, from_logits: bool | None = None) -> Head:
     logits, those that add to 1 probabilities.
 
     Args:
-        model: Takes pixels (B, H, W, any) and returns (B, H, W, classes).
+        model: Takes pixels (B, H, W, any) and returns (B, H, W, classes). A `Head` is
+            returned.
         from_logits: Whether it returns logits; `None` to find out.
 
     Raises:
         InputError: If it returns something else, `from_logits` is wrong, or has to be
             given.
     """
+    if isinstance(model, Head):
+        return model
     shape = _scores_shape(model)
     if isinstance(model, LRASPP) and shape[-1] > 1 and from_logits is not False:
         return Head(model, "softmax")

@@ -5,7 +5,7 @@ import re
 import tempfile
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,6 @@ from PIL import Image
 from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.files import replacing
-from keras_lraspp.prediction.segmenter import Segmenter
 from keras_lraspp.visualize import colorize, overlay, with_legend
 
 _SUFFIXES = {
@@ -57,14 +56,16 @@ class Job(NamedTuple):
         return {kind: path for kind, path in paths.items() if path}
 
 
-def check_result_kinds(outputs: Sequence[str]) -> tuple[str, ...]:
+def check_result_kinds(
+    outputs: Sequence[str], name: str = "predict.outputs"
+) -> tuple[str, ...]:
     """Returns kinds in the order of `KINDS`, each once; raises `InputError`."""
     outputs = [outputs] if isinstance(outputs, str) else list(outputs)
     wrong = [kind for kind in outputs if kind not in KINDS]
     if wrong or not outputs:
         given = ", ".join(map(repr, wrong)) or "nothing"
         raise InputError(
-            f"predict.outputs are some of {', '.join(KINDS)}, not {given}; name at "
+            f"{name} are some of {', '.join(KINDS)}, not {given}; name at "
             f"least one of them."
         )
     return tuple(kind for kind in KINDS if kind in outputs)
@@ -88,10 +89,14 @@ def image_jobs(
         # "a.png" takes the name of "a.png.png"'s stem where there is an "a.jpg".
         if stems[folder, stem] == 1 and (folder, stem) not in named:
             name = stem
-        results = {kind: folder / f"{name}_{kind}{_SUFFIXES[kind]}" for kind in outputs}
-        jobs.append(Job(image, **results))
+        jobs.append(Job(image, **result_paths(folder, name, outputs)))
     _check_inputs_stay(jobs)
     return jobs
+
+
+def result_paths(folder: Path, name: str, outputs: Iterable[str]) -> dict[str, Path]:
+    """Names the results of an image, by kind."""
+    return {kind: folder / f"{name}_{kind}{_SUFFIXES[kind]}" for kind in outputs}
 
 
 def video_job(video: Path, output_dir: Path, outputs: Iterable[str]) -> Job:
@@ -237,24 +242,6 @@ def _write_archive(path: Path, **arrays: np.ndarray) -> None:
             for name, array in arrays.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                     np.lib.format.write_array(file, array, allow_pickle=False)
-
-
-def results_function(segmenter: Segmenter, job: Job) -> Callable[[np.ndarray], Results]:
-    """Makes the function from an image to its labels and, if `job` has them, scores.
-
-    The network runs once: with probabilities, the labels are their arg-max.
-    """
-    if job.probabilities is None:
-        return lambda pixels: (segmenter(pixels), None)
-
-    def both(pixels: np.ndarray) -> Results:
-        soft = segmenter.probabilities(pixels)
-        wide = soft.shape[-1] > 256
-        labels = soft.argmax(-1).astype(np.int32 if wide else np.uint8)
-        # Half the bytes; 11 bits are finer than any network's calibration.
-        return labels, soft.astype(np.float16)
-
-    return both
 
 
 def with_path(path: Path, error: Exception) -> str:

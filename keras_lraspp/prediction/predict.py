@@ -40,12 +40,12 @@ from keras_lraspp.prediction.outputs import (
     check_result_kinds,
     check_writable,
     image_jobs,
-    results_function,
     video_job,
     with_path,
     write_results,
 )
-from keras_lraspp.prediction.segmenter import Segmenter, is_exported, open_predictor
+from keras_lraspp.prediction.predictors import is_exported, open_predictor
+from keras_lraspp.prediction.segmenter import Segmenter, results_function
 from keras_lraspp.prediction.video import predict_video, read_video
 from keras_lraspp.schema import Bounds, Share, check_call, read_text
 from keras_lraspp.visualize import read_palette

@@ -22,11 +22,10 @@ from keras_lraspp.prediction.outputs import (
     Job,
     Results,
     frame_job,
-    results_function,
     with_path,
     write_results,
 )
-from keras_lraspp.prediction.segmenter import Segmenter
+from keras_lraspp.prediction.segmenter import Segmenter, results_function
 
 # What holds pictures itself; by its content, whatever the name.
 _CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,asf"

@@ -15,7 +15,7 @@ from keras_lraspp.export.onnx import export_onnx
 from keras_lraspp.export.saved_model import export_saved_model
 from keras_lraspp.models.keras_file import find_classes, save_network
 from keras_lraspp.prediction.predict import predict
-from keras_lraspp.prediction.segmenter import open_predictor
+from keras_lraspp.prediction.predictors import open_predictor
 
 CLASSES = ClassSet(("road", "sky", "car", "tree"), generic_class_set(4).palette)
 

@@ -15,7 +15,7 @@ from keras_lraspp.export.saved_model import export_saved_model
 from keras_lraspp.inference import InferenceOptions
 from keras_lraspp.inference.tta import SINGLE_PASS
 from keras_lraspp.models.keras_file import save_network
-from keras_lraspp.prediction.segmenter import is_exported, open_predictor
+from keras_lraspp.prediction.predictors import is_exported, open_predictor
 
 CLASSES = ClassSet(("cat", "dog"), ((1, 2, 3), (4, 5, 6)))
 FLIP = InferenceOptions(flip=True)
