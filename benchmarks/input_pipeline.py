@@ -128,7 +128,7 @@ def prepare(arguments: argparse.Namespace, shards: Path) -> None:
 
         make_tree(Path(arguments.tree), pictures=arguments.pictures)
     command = [sys.executable, "-m", "keras_lraspp", "data", "shards"]
-    flags = [f"--root={arguments.tree}", "--split=train", f"--out={shards}"]
+    flags = [f"--data_root={arguments.tree}", "--split=train", f"--output_dir={shards}"]
     subprocess.run([*command, "--dataset=Cityscapes", *flags], cwd=ROOT, check=True)
 
 

@@ -56,12 +56,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12)
     arguments = parser.parse_args()
     if not Path(arguments.root).is_dir():
-        draw = "data scenes --train=24 --val=2 --height=1024 --width=2048".split()
-        subprocess.run(
-            [sys.executable, "-m", "keras_lraspp", *draw, f"--root={arguments.root}"],
-            cwd=ROOT,
-            check=True,
-        )
+        draw = "data scenes --train=24 --val=2 --size=1024x2048".split()
+        draw = [sys.executable, "-m", "keras_lraspp", *draw]
+        subprocess.run([*draw, f"--output_dir={arguments.root}"], cwd=ROOT, check=True)
     with tempfile.TemporaryDirectory() as output_dir:
         watch(command(arguments, output_dir), arguments.steps)
 

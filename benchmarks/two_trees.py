@@ -72,7 +72,8 @@ def input(trees: dict[str, Path], rounds: int, photos: Path) -> Iterator[tuple]:
     with tempfile.TemporaryDirectory() as folder:
         shards = f"{folder}/shards"
         write = ["-m", "keras_lraspp", "data", "shards", "--dataset=Cityscapes"]
-        run(HERE, *write, f"--root={photos}", "--split=train", f"--out={shards}")
+        write += [f"--data_root={photos}", "--split=train", f"--output_dir={shards}"]
+        run(HERE, *write)
         for turn in range(rounds):
             for kind, root in (("raw", photos), ("shards", shards)):
                 for name in in_turns(trees, turn):

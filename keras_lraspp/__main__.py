@@ -9,16 +9,18 @@ import atexit
 import contextlib
 import faulthandler
 import os
+import select
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
+from keras_lraspp.cli.about import version_lines
 from keras_lraspp.cli.data import DATA_COMMAND
 from keras_lraspp.cli.evaluate import EVALUATE_COMMAND
 from keras_lraspp.cli.export import EXPORT_COMMAND
-from keras_lraspp.cli.flags import add_commands, command_line
+from keras_lraspp.cli.flags import CommandParser, add_commands, command_line
 from keras_lraspp.cli.predict import PREDICT_COMMAND
 from keras_lraspp.cli.tools import BENCHMARK_COMMAND, CONVERT_COMMAND, REPORT_COMMAND
 from keras_lraspp.cli.train import TRAIN_COMMAND
@@ -37,6 +39,7 @@ COMMANDS = (
 
 _BACKENDS = ("tensorflow", "jax", "torch")
 _INTERRUPTED = 130  # exit code after Ctrl-C, as in a shell
+_READER_GONE = 141  # as of a program that SIGPIPE ends, where `| head` had enough
 _LAST_SECONDS = 5.0  # for threads and exit handlers, once a command is done
 _WITH_OTHERS = 330.0  # the same where JAX waits for other processes, up to 300
 
@@ -61,13 +64,18 @@ def main(
     with contextlib.suppress(AttributeError):  # a notebook's output cannot be set
         # Progress also into a file; names of files that are not UTF-8 by their bytes.
         sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
-    flags = _parser().parse_args(arguments)
     try:
+        flags = _parser().parse_args(arguments)
         with _plain_warnings(), _backend_errors():
             code = flags.run(flags)
+    except SystemExit:  # of the flags, whose code is inside
+        raise
     except UserError as error:
         code = _fail(str(error), error.exit_code, ending)
     except OSError as error:
+        if _nobody_reads():
+            ending(_READER_GONE)
+            return _READER_GONE
         what = f"{error.strerror}: {error.filename}" if error.filename else str(error)
         code = _fail(
             f"{what}; check the path, its permissions and the free space.",
@@ -157,14 +165,52 @@ class _Ending:
         os._exit(1 if self.code is None else self.code)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=command_line("").strip(),
+def _parser() -> CommandParser:
+    name = command_line("").strip()
+    parser = CommandParser(
+        prog=name,
         description="MobileNetV3 + LR-ASPP: small, fast semantic segmentation.",
-        allow_abbrev=False,
+        epilog=f"`{name} COMMAND --help` explains one.\n\n"
+        "exit codes:\n"
+        "  0  done\n"
+        "  2  bad input or configuration\n"
+        "  3  files that cannot be read or written\n"
+        "  4  a training that diverged\n"
+        "  130  ended by Ctrl-C",
+    )
+    parser.add_argument(
+        "-V",
+        "--version",
+        action=_Version,
+        nargs=0,
+        help="print the versions of this package, Keras and its backend",
     )
     add_commands(parser, COMMANDS, "COMMAND")
     return parser
+
+
+class _Version(argparse.Action):
+    """Prints versions and ends; asks packages for theirs without importing them."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        print("\n".join(version_lines()))
+        parser.exit()
+
+
+def _nobody_reads() -> bool:
+    """Whether the reader of our output is gone; the rest of it is then dropped."""
+    try:
+        output = sys.stdout.fileno()
+    except OSError:  # a notebook's output is no file
+        return False
+    poll = select.poll()
+    poll.register(output, select.POLLOUT)
+    if not any(event & select.POLLERR for _, event in poll.poll(0)):
+        return False
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, output)
+    os.close(nowhere)
+    return True
 
 
 def _fail(message: str, code: int, ending: Callable[[int], object]) -> int:

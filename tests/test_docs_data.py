@@ -138,14 +138,14 @@ def test_the_configurations_open(home, monkeypatch, text):
     monkeypatch.chdir(home)
     name = re.search(r"@(\w+)", text)[1]
     if name == "VOC2012":
-        main(["data", "prepare", "voc", "--root=data/voc2012",
+        main(["data", "prepare", "voc", "--data_root=data/voc2012",
               "--sbd=data/benchmark_RELEASE"])  # fmt: skip
     if name == "Cityscapes":
-        main(["data", "prepare", "cityscapes", "--root=data/cityscapes"])
+        main(["data", "prepare", "cityscapes", "--data_root=data/cityscapes"])
     if name == "Shards":
         write_shards()
     if '"labelme"' in text:
-        main(["data", "prepare", "labelme", "--root=data/labelme"])
+        main(["data", "prepare", "labelme", "--data_root=data/labelme"])
     path = home / "page.gin"
     path.write_text(text + "check.dataset = %DATASET\n")
     changes = []

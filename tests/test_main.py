@@ -2,17 +2,21 @@
 
 import io
 import os
+import re
 import shlex
 import signal
 import subprocess
 import sys
 import warnings
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from keras_lraspp.__main__ import COMMANDS, main
-from keras_lraspp.cli.flags import command_line, read_size
+import keras_lraspp
+from harness.children import command, environment
+from keras_lraspp.__main__ import COMMANDS, _parser, main
+from keras_lraspp.cli.flags import CommandParser, command_line, read_size
 from keras_lraspp.errors import DivergedError, InputError, StorageError
 from keras_lraspp.training.train import TrainingResult
 
@@ -112,7 +116,7 @@ def test_a_stopped_training_says_how_to_go_on(monkeypatch, capsys):
 
 
 def test_export_passes_its_flags_on(calls):
-    flags = ["--weights=w", "--output_dir=o", "--size=512x1024", "--version=3"]
+    flags = ["--weights=w", "--output_dir=o", "--size=512x1024", "--model_version=3"]
     assert main(["export", "--gin_file=os8_global.gin", *flags]) == 0
     given = {key: value for key, value in calls["export"].items() if value is not None}
     assert given == {
@@ -169,20 +173,29 @@ def test_a_typo_in_a_binding_ends_with_2(capsys):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ([], "COMMAND"),
         (["tarin"], "invalid choice: 'tarin'"),
         (["train"], "required: --gin_file"),
-        (["train", "--gin_file=a.gin", "--resum"], "unrecognized arguments: --resum"),
-        (["predict", "--gin_file=a.gin"], "required: --weights, --input, --output_dir"),
-        (["data"], "TOOL"),
-        (["data", "scenes", "--root=r", "--train=x"], "invalid int value: 'x'"),
+        (
+            ["train", "--gin_file=a.gin", "--resum"],
+            "no --resum; did you mean --resume?",
+        ),
+        (["train", "quickstart.gin"], "did you mean --gin_file=quickstart.gin?"),
+        (["train", "--gin_file=a.gin", "b.gin"], "no place for b.gin"),
+        (["predict", "a.png"], "required: --weights"),
+        (["predict", "a.png", "--wights=w"], "no --wights; did you mean --weights?"),
+        (["--verison"], "no --verison; did you mean --version?"),
+        (["data", "shrads"], "'shrads'"),
+        (["data", "shards", "--root=d"], "did you mean --data_root?"),
+        (["report", "--utterly-other=d"], "there is no --utterly-other. See"),
+        (["data", "scenes", "--output_dir=r", "--train=x"], "invalid int value: 'x'"),
     ],
 )
 def test_wrong_flags_end_with_2(arguments, message, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
     assert stopped.value.code == 2
-    assert message in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert message in said and said.count("\n") == 1 and " --help`" in said
 
 
 @pytest.mark.parametrize("text", ["512", "512x", "0x5", "ax5", "-1x5", "512x1024x3"])
@@ -190,16 +203,15 @@ def test_a_size_is_height_and_width(text, capsys):
     flags = ["--weights=w", "--output_dir=o", f"--size={text}"]
     assert main(["export", "--gin_file=camvid.gin", *flags]) == 2
     assert "--size is HEIGHTxWIDTH" in capsys.readouterr().err
-    assert read_size("33X47") == (33, 47)
+    assert read_size("--size", "33X47") == (33, 47)
 
 
 def test_scenes_are_drawn(tmp_path, capsys):
-    sides = ["--height=64", "--width=128"]
-    flags = [f"--root={tmp_path}", "--train=2", "--val=1", *sides]
+    flags = [f"--output_dir={tmp_path}", "--train=2", "--val=1", "--size=64x128"]
     assert main(["data", "scenes", *flags]) == 0
     assert "2 train and 1 val scenes of 64x128" in capsys.readouterr().out
     assert len(list(tmp_path.glob("leftImg8bit/train/*/*.png"))) == 2
-    assert main(["data", "scenes", f"--root={tmp_path}", "--val=0"]) == 2
+    assert main(["data", "scenes", f"--output_dir={tmp_path}", "--val=0"]) == 2
 
 
 def test_next_commands_are_spelled_as_this_one_was(monkeypatch):
@@ -215,8 +227,8 @@ def test_next_commands_are_spelled_as_this_one_was(monkeypatch):
 @pytest.mark.parametrize("stopped", [None, signal.SIGTERM])
 def test_commands_can_be_typed_as_they_are_printed(stopped, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["/bin/keras-lraspp"])
-    scenes = command_line("data scenes", "--root=a b")
-    assert scenes == "keras-lraspp data scenes '--root=a b'"
+    scenes = command_line("data scenes", "--output_dir=a b")
+    assert scenes == "keras-lraspp data scenes '--output_dir=a b'"
     best = Path("my runs/$x/best.keras")
     result = RESULT._replace(best_path=best, signal=stopped)
     monkeypatch.setattr("keras_lraspp.config.call", lambda run, **flags: result)
@@ -228,9 +240,9 @@ def test_commands_can_be_typed_as_they_are_printed(stopped, monkeypatch, capsys)
         assert [{*words[2:]} for words in typed] == [{*flags, "--resume"}]
     else:
         shared = [flags[0], f"--weights={best}"]
-        assert [words[2:4] for words in typed] == [shared, shared]
-        assert typed[0][4:] == [flags[2]]
-        assert typed[1][5:] == ["--output_dir=my runs/$x/predictions"]
+        assert typed[0][2:] == [*shared, flags[2]]
+        shown = ["IMAGE_OR_FOLDER", shared[1], "--output_dir=my runs/$x/predictions"]
+        assert typed[1][2:] == shown
 
 
 @pytest.mark.parametrize("name", ["train", "evaluate", "predict", "export"])
@@ -245,15 +257,83 @@ def test_the_scripts_are_doors_to_the_commands(name, tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert f"{name}.py [-h] --gin_file FILE" in done.stdout
+    assert f"{name}.py [-h] --" in done.stdout
 
 
-def test_every_command_explains_its_flags(capsys):
-    for command in COMMANDS:
-        with pytest.raises(SystemExit) as stopped:
-            main([command.name, "--help"])
-        assert stopped.value.code == 0
-        assert command.summary in capsys.readouterr().out
+def commands(parser=None, words=()):
+    """Words and parser of every command, of those of `data` too."""
+    parser = parser or _parser()
+    for action in parser._actions:
+        for name, child in (action.choices or {}).items() if action.nargs else ():
+            if isinstance(child, CommandParser):
+                yield (*words, name), child
+                yield from commands(child, (*words, name))
+
+
+@pytest.mark.parametrize("words", [words for words, _ in commands()], ids=" ".join)
+def test_every_command_explains_itself_with_an_example_that_it_reads(words, capsys):
+    child = dict(commands())[words]
+    with pytest.raises(SystemExit) as stopped:
+        main([*words, "--help"])
+    assert stopped.value.code == 0
+    said = capsys.readouterr().out
+    if "commands:" in said:  # it has others, which have examples
+        assert main([*words]) == 0
+        assert capsys.readouterr().out == said
+        return
+    (example,) = re.findall(r"\nexample:\n  (.+)\n$", said)
+    typed = shlex.split(example)
+    assert typed[: len(words) + 1] == ["keras-lraspp", *words]
+    flags = child.parse_args(typed[len(words) + 1 :])
+    assert flags.run is not None
+
+
+def test_without_a_command_it_prints_its_help(capsys):
+    assert main([]) == 0
+    said = capsys.readouterr().out
+    assert all(f"    {command.name}" in said for command in COMMANDS)
+    assert all(f"\n  {code}  " in said for code in (0, 2, 3, 4, 130))
+
+
+def test_the_versions_are_those_of_the_packages(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(NO_KERAS)
+    done = subprocess.run(
+        [sys.executable, "-m", "keras_lraspp", "--version"],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{TREE}", "KERAS_BACKEND": ""},
+        capture_output=True,
+        text=True,
+    )
+    lines = done.stdout.splitlines()
+    assert lines[:2] == [
+        f"keras-lraspp {keras_lraspp.__version__}",
+        f"Keras {version('keras')}",
+    ]
+    assert lines[2].startswith(f"TensorFlow {version('tensorflow')}, Keras's backend")
+    assert lines[3].startswith("Python 3.")
+
+
+def test_a_reader_that_had_enough_ends_it_quietly(tmp_path):
+    program = """
+        import sys
+        from keras_lraspp.__main__ import run_process
+
+        def call(run, **flags):
+            for number in range(100_000):
+                print(number)
+
+        import keras_lraspp.config
+        keras_lraspp.config.load_config = lambda *arguments: None
+        keras_lraspp.config.call = call
+        run_process(["evaluate", "--gin_file=x", "--weights=w"])
+        """
+    with subprocess.Popen(
+        command(program), env=environment(), stdout=-1, stderr=-1, text=True
+    ) as child:
+        assert child.stdout.readline() == "0\n"
+        child.stdout.close()
+        said = child.stderr.read()
+    assert child.returncode == 141
+    assert "Traceback" not in said and "error:" not in said and "pipe" not in said
 
 
 def test_a_warning_to_the_user_is_one_line(monkeypatch):
@@ -294,10 +374,10 @@ def test_train_evaluate_predict_and_export_work_together(tmp_path, monkeypatch, 
         run("predict", saved[0], *flags)
         assert len(list(tmp_path.glob(f"{place}/*.png"))) == 3
     (tmp_path / "output/tiny/report.html").unlink()
-    run("report", "--run=output/tiny")
+    run("report", "--output_dir=output/tiny")
     assert (tmp_path / "output/tiny/report.html").is_file()
     for kind in ("tfrecord", "array_record"):
-        out = [f"--out={kind}", f"--file_format={kind}"]
+        out = [f"--output_dir={kind}", f"--file_format={kind}"]
         assert "val: 2 samples" in run("data", "shards", "--gin_file=tiny.gin", *out)
         bindings = ["--gin_bindings", "DATASET = @Shards"]
         read = ["train", "--gin_file=tiny.gin", "--dry_run", f"--data_root={kind}"]

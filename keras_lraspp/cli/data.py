@@ -8,9 +8,12 @@ from keras_lraspp.cli.flags import (
     add_commands,
     add_config_flags,
     add_data_root_flag,
+    add_dataset_flag,
     add_workers_flag,
+    bind_dataset,
     check_positive,
     load_flags,
+    read_size,
     split_names,
 )
 from keras_lraspp.errors import InputError
@@ -18,32 +21,9 @@ from keras_lraspp.errors import InputError
 
 def _add_dataset_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of `check` and `shards` that name a data set and its splits."""
-    parser.add_argument(
-        "--dataset",
-        metavar="NAME",
-        help="as in a configuration: Cityscapes, ADE20K, VOC2012, CamVid, ...",
-    )
-    parser.add_argument(
-        "--gin_file",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="a configuration that names the data set, instead of --dataset",
-    )
-    parser.add_argument(
-        "--gin_bindings",
-        action="extend",
-        nargs="+",
-        default=[],
-        metavar="NAME.PARAMETER=VALUE",
-        help='one value of the data set, as "FileList.num_classes=3"; may be repeated',
-    )
-    parser.add_argument(
-        "--root",
-        "--data_root",  # as the other commands call it
-        metavar="DIR",
-        help="folder of the data (default: data/<name>)",
-    )
+    add_dataset_flag(parser)
+    add_data_root_flag(parser)
+    add_config_flags(parser)
     parser.add_argument(
         "--split",
         default="train,val",
@@ -55,21 +35,16 @@ def _add_dataset_flags(parser: argparse.ArgumentParser) -> None:
 
 def _call_dataset_run(name: str, flags: argparse.Namespace, **arguments) -> None:
     """Calls `check` or `shards` with the data set that the flags name."""
-    if bool(flags.dataset) == bool(flags.gin_file):
-        raise InputError(
-            f"Which data set to {flags.tool} is said by --dataset or by --gin_file; "
-            f"give one."
-        )
     check_positive(flags, "workers")
     splits = tuple(filter(None, split_names(flags.split)))
     if not splits:
         raise InputError("--split names no split; give one, as --split=train.")
-    if flags.dataset:
-        flags.gin_bindings.insert(0, f"{name}.dataset = @{flags.dataset}")
+    bind_dataset(name, flags)
     load_flags(flags)
     from keras_lraspp.config import call
 
-    call(name, data_root=flags.root, splits=splits, workers=flags.workers, **arguments)
+    arguments |= {"data_root": flags.data_root, "workers": flags.workers}
+    call(name, splits=splits, **arguments)
 
 
 def _add_check_flags(parser: argparse.ArgumentParser) -> None:
@@ -86,11 +61,8 @@ def _check(flags: argparse.Namespace) -> int:
 
 
 def _add_cityscapes_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--root",
-        required=True,
-        metavar="DIR",
-        help="folder with the zip files as they were downloaded, or unpacked",
+    add_data_root_flag(
+        parser, "folder with the zip files as they were downloaded, or unpacked"
     )
     add_workers_flag(parser, "processes")
     parser.add_argument(
@@ -114,22 +86,17 @@ def _prepare_cityscapes(flags: argparse.Namespace) -> int:
     from keras_lraspp.data.prepare.train_ids import prepare_cityscapes
 
     done = prepare_cityscapes(
-        flags.root, archives=flags.zip, source=flags.source, workers=flags.workers
+        flags.data_root, archives=flags.zip, source=flags.source, workers=flags.workers
     )
     print(
         f"{done.unpacked} files were unpacked and {done.written} labelTrainIds written;"
-        f" {done.kept} were there; {flags.root} is ready"
+        f" {done.kept} were there; {flags.data_root} is ready"
     )
     return 0
 
 
 def _add_voc_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--root",
-        required=True,
-        metavar="DIR",
-        help="folder VOC2012, or one that holds it",
-    )
+    add_data_root_flag(parser, "folder VOC2012, or one that holds it")
     add_workers_flag(parser, "processes")
     parser.add_argument(
         "--sbd",
@@ -143,7 +110,7 @@ def _prepare_voc(flags: argparse.Namespace) -> int:
     check_positive(flags, "workers")
     from keras_lraspp.data.prepare.voc2012_aug import prepare_voc
 
-    done, images = prepare_voc(flags.root, flags.sbd, workers=flags.workers)
+    done, images = prepare_voc(flags.data_root, flags.sbd, workers=flags.workers)
     print(
         f"{done.written} masks were converted, {done.kept} were there; with "
         f"VOC2012.augmented = True there are {images} images to train on"
@@ -155,22 +122,15 @@ def _add_coco_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--annotations", required=True, metavar="FILE.json", help="COCO's annotations"
     )
+    add_data_root_flag(parser, "folder for masks and lists")
     parser.add_argument(
-        "--root",
-        required=True,
-        metavar="DIR",
-        help="folder for masks and lists",
-    )
-    parser.add_argument(
-        "--images", metavar="DIR", help="folder of the images (default: --root)"
+        "--images", metavar="DIR", help="folder of the images (default: --data_root)"
     )
     _add_converted_flags(parser)
 
 
 def _add_labelme_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--root", required=True, metavar="DIR", help="folder with the JSON files"
-    )
+    add_data_root_flag(parser, "folder with the JSON files")
     _add_converted_flags(parser)
 
 
@@ -186,7 +146,7 @@ def _prepare_coco(flags: argparse.Namespace) -> int:
     from keras_lraspp.data.prepare.polygons import prepare_coco
 
     arguments = {"images": flags.images, "split": flags.split, "workers": flags.workers}
-    return _say_converted(prepare_coco(flags.annotations, flags.root, **arguments))
+    return _say_converted(prepare_coco(flags.annotations, flags.data_root, **arguments))
 
 
 def _prepare_labelme(flags: argparse.Namespace) -> int:
@@ -194,7 +154,7 @@ def _prepare_labelme(flags: argparse.Namespace) -> int:
     from keras_lraspp.data.prepare.polygons import prepare_labelme
 
     arguments = {"split": flags.split, "workers": flags.workers}
-    return _say_converted(prepare_labelme(flags.root, **arguments))
+    return _say_converted(prepare_labelme(flags.data_root, **arguments))
 
 
 def _say_converted(done) -> int:
@@ -212,14 +172,28 @@ _PREPARE_COMMANDS = (
         "unpack the zip files and write labelTrainIds",
         _add_cityscapes_flags,
         _prepare_cityscapes,
+        "--data_root=data/cityscapes",
     ),
-    Command("voc", "convert the masks that SBD adds", _add_voc_flags, _prepare_voc),
-    Command("coco", "draw masks of COCO's polygons", _add_coco_flags, _prepare_coco),
+    Command(
+        "voc",
+        "convert the masks that SBD adds to PASCAL VOC",
+        _add_voc_flags,
+        _prepare_voc,
+        "--data_root=data/voc2012 --sbd=data/benchmark_RELEASE",
+    ),
+    Command(
+        "coco",
+        "draw masks of COCO's polygons",
+        _add_coco_flags,
+        _prepare_coco,
+        "--annotations=data/coco/train.json --data_root=data/coco",
+    ),
     Command(
         "labelme",
         "draw masks of LabelMe's shapes",
         _add_labelme_flags,
         _prepare_labelme,
+        "--data_root=data/labelme",
     ),
 )
 
@@ -230,12 +204,12 @@ def _add_prepare_commands(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_scenes_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--root", required=True, metavar="DIR", help="folder to fill")
+    parser.add_argument(
+        "--output_dir", required=True, metavar="DIR", help="folder to fill"
+    )
     for flag, default, text in (
         ("--train", 200, "scenes to train on"),
         ("--val", 50, "scenes to validate on"),
-        ("--height", 512, "of the images, in pixels"),
-        ("--width", 1024, "of the images, in pixels"),
         ("--seed", 0, "other seeds give other scenes"),
     ):
         parser.add_argument(
@@ -245,27 +219,34 @@ def _add_scenes_flags(parser: argparse.ArgumentParser) -> None:
             metavar="N",
             help=f"{text} (default: {default})",
         )
+    parser.add_argument(
+        "--size",
+        default="512x1024",
+        metavar="HEIGHTxWIDTH",
+        help="of the images (default: 512x1024)",
+    )
 
 
 def _scenes(flags: argparse.Namespace) -> int:
-    check_positive(flags, "train", "val", "height", "width")
+    check_positive(flags, "train", "val")
+    height, width = read_size("--size", flags.size)
     from keras_lraspp.data import Scenes
 
     counts = []
     for split in ("train", "val"):
         drawn = Scenes(
-            root=Path(flags.root),
+            root=Path(flags.output_dir),
             split=split,
             train_scenes=flags.train,
             val_scenes=flags.val,
-            height=flags.height,
-            width=flags.width,
+            height=height,
+            width=width,
             seed=flags.seed,
         )
         counts.append(f"{len(drawn)} {split}")
     print(
-        f"{' and '.join(counts)} scenes of {flags.height}x{flags.width} are in "
-        f"{flags.root}, laid out like Cityscapes"
+        f"{' and '.join(counts)} scenes of {height}x{width} are in {flags.output_dir}, "
+        f"laid out like Cityscapes"
     )
     return 0
 
@@ -273,7 +254,10 @@ def _scenes(flags: argparse.Namespace) -> int:
 def _add_shards_flags(parser: argparse.ArgumentParser) -> None:
     _add_dataset_flags(parser)
     parser.add_argument(
-        "--out", required=True, metavar="DIR", help="folder to make, for the shards"
+        "--output_dir",
+        required=True,
+        metavar="DIR",
+        help="folder to make, for the shards",
     )
     parser.add_argument(
         "--encoding",
@@ -289,7 +273,7 @@ def _shards(flags: argparse.Namespace) -> int:
     _call_dataset_run(
         "shards",
         flags,
-        output_dir=flags.out,
+        output_dir=flags.output_dir,
         encoding=flags.encoding,
         file_format=flags.file_format,
     )
@@ -297,7 +281,7 @@ def _shards(flags: argparse.Namespace) -> int:
 
 
 def _add_show_flags(parser: argparse.ArgumentParser) -> None:
-    add_config_flags(parser)
+    add_config_flags(parser, required=True)
     add_data_root_flag(parser)
     parser.add_argument(
         "--output",
@@ -334,25 +318,39 @@ def _show(flags: argparse.Namespace) -> int:
 
 
 _DATA_COMMANDS = (
-    Command("check", "look at every file of a data set", _add_check_flags, _check),
+    Command(
+        "check",
+        "look at every file of a data set",
+        _add_check_flags,
+        _check,
+        "--dataset=Cityscapes --data_root=data/cityscapes",
+    ),
     Command(
         "prepare",
         "make a downloaded data set ready",
         _add_prepare_commands,
         run=None,
     ),
-    Command("scenes", "draw street scenes as a data set", _add_scenes_flags, _scenes),
+    Command(
+        "scenes",
+        "draw street scenes as a data set",
+        _add_scenes_flags,
+        _scenes,
+        "--output_dir=data/scenes --train=20 --val=5",
+    ),
     Command(
         "shards",
         "write a data set as a few files, read fast",
         _add_shards_flags,
         _shards,
+        "--dataset=Cityscapes --data_root=data/cityscapes --output_dir=data/shards",
     ),
     Command(
         "show",
         "draw samples as they are augmented for training",
         _add_show_flags,
         _show,
+        "--gin_file=quickstart.gin --output=augmented.png",
     ),
 )
 

@@ -6,18 +6,23 @@ from keras_lraspp.cli.flags import (
     Command,
     add_config_flags,
     add_data_root_flag,
+    add_dataset_flag,
     add_inference_flags,
     add_weights_flag,
+    bind_dataset,
     call_run,
     inference_arguments,
 )
 
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
-    add_config_flags(parser)
-    add_data_root_flag(parser)
     add_weights_flag(parser, exports=True)
-    parser.add_argument("--split", help="split to score on (default: val)")
+    add_dataset_flag(parser)
+    add_data_root_flag(parser)
+    add_config_flags(parser)
+    parser.add_argument(
+        "--split", metavar="NAME", help="split to score on (default: val)"
+    )
     add_inference_flags(parser)
     parser.add_argument(
         "--protocol",
@@ -45,8 +50,15 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(flags: argparse.Namespace) -> int:
+    bind_dataset("evaluate", flags)
     call_run("evaluate", flags, **inference_arguments(flags))
     return 0
 
 
-EVALUATE_COMMAND = Command("evaluate", "score it on a data set", _add_flags, _run)
+EVALUATE_COMMAND = Command(
+    "evaluate",
+    "score a network on a data set: mIoU and more",
+    _add_flags,
+    _run,
+    "--weights=best.keras --dataset=Cityscapes --data_root=data/cityscapes",
+)

@@ -4,9 +4,12 @@ import argparse
 
 from keras_lraspp.cli.flags import (
     Command,
+    add_classes_flag,
     add_config_flags,
     add_data_root_flag,
+    add_dataset_flag,
     add_weights_flag,
+    bind_dataset,
     call_run,
     read_size,
     split_names,
@@ -14,15 +17,17 @@ from keras_lraspp.cli.flags import (
 
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
-    add_config_flags(parser)
-    add_data_root_flag(parser)
     add_weights_flag(parser)
     parser.add_argument(
         "--output_dir",
-        required=True,
         metavar="DIR",
-        help="gets the files; of SavedModels, the folder of all versions",
+        help="gets the files; of SavedModels, the folder of all versions (default: "
+        "output/exported)",
     )
+    add_dataset_flag(parser)
+    add_data_root_flag(parser)
+    add_config_flags(parser)
+    add_classes_flag(parser)
     parser.add_argument(
         "--format",
         dest="formats",
@@ -64,7 +69,11 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         "(default: 100)",
     )
     parser.add_argument(
-        "--version", type=int, help="number of the SavedModel (default: 1)"
+        "--model_version",
+        dest="version",
+        type=int,
+        metavar="N",
+        help="number of the SavedModel (default: 1)",
     )
     parser.add_argument(
         "--overwrite", action="store_true", default=None, help="replace what is there"
@@ -72,9 +81,15 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(flags: argparse.Namespace) -> int:
-    size = read_size(flags.size) if flags.size else None
-    call_run("export", flags, size=size)
+    bind_dataset("export", flags, needed=False)
+    call_run("export", flags, size=read_size("--size", flags.size))
     return 0
 
 
-EXPORT_COMMAND = Command("export", "write it for other runtimes", _add_flags, _run)
+EXPORT_COMMAND = Command(
+    "export",
+    "write a network for other runtimes: SavedModel, ONNX, LiteRT",
+    _add_flags,
+    _run,
+    "--weights=best.keras --format=onnx",
+)

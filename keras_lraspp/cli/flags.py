@@ -1,16 +1,18 @@
 """Sub-commands and the command-line flags that several of them share."""
 
 import argparse
+import difflib
 import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from keras_lraspp.errors import InputError
 
-_PAIR = r"([1-9]\d{0,5})%s([1-9]\d{0,5})"
+_SIZE = re.compile(r"([1-9]\d{0,5}) ?[,xX] ?([1-9]\d{0,5})")
+_CHOICE = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)")
 
 
 class Command(NamedTuple):
@@ -22,6 +24,52 @@ class Command(NamedTuple):
     add_flags: Callable[[argparse.ArgumentParser], None]
     # Returns the exit code; `None` if the flags name another command to run.
     run: Callable[[argparse.Namespace], int] | None
+    example: str = ""  # what to type after its name
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Reads flags; an error is one line, and guesses what was meant."""
+
+    def __init__(self, **settings):
+        """Takes the arguments of `argparse.ArgumentParser`."""
+        form = argparse.RawDescriptionHelpFormatter
+        super().__init__(allow_abbrev=False, formatter_class=form, **settings)
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Reads flags and, between them, positional arguments; knows all or ends."""
+        self._typed = [*(sys.argv[1:] if args is None else args)]
+        self._check_names()  # first: argparse would only say that others are missing
+        flags, rest = super().parse_known_args(self._typed, namespace)
+        several = [action for action in self._actions if action.nargs == "*"]
+        if several:  # argparse takes only those that stand together
+            getattr(flags, several[0].dest).extend(rest)
+        elif rest:
+            self.error(f"there is no place for {rest[0]}")
+        return flags, []
+
+    def _check_names(self) -> None:
+        known = self._option_string_actions
+        for word in self._typed:
+            if word == "--" or self._subparsers and word[:1] != "-":
+                return  # what follows is not ours
+            name = word.partition("=")[0]
+            if re.match("--?[a-zA-Z]", name) and name not in known:
+                self.error(f"there is no {name}{_did_you_mean(name, known)}")
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the process with exit code 2."""
+        if choice := _CHOICE.search(message):
+            message += _did_you_mean(choice[1], re.findall(r"[\w-]+", choice[2]))
+        configs = [word for word in self._typed if re.fullmatch(r"[^-=].*\.gin", word)]
+        if "--gin_file" in message and configs:
+            message += f"; did you mean --gin_file={configs[0]}?"
+        end = "" if message.endswith("?") else "."
+        self.exit(2, f"error: {message}{end} See `{self.prog} --help`.\n")
+
+
+def _did_you_mean(typed: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(typed, known, 1, cutoff=0.55)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def add_commands(
@@ -35,17 +83,20 @@ def add_commands(
     """Adds sub-commands to a parser; the parsed flags get the chosen one's `run`.
 
     `dest` names the parsed flag that holds the command's name, and `parent` is what
-    is typed before it, as "data ".
+    is typed before it, as "data ". Where none is typed the `run` shows the help.
     """
     named = {} if dest is None else {"dest": dest}
-    children = parser.add_subparsers(required=True, metavar=metavar, **named)
+    children = parser.add_subparsers(metavar=metavar, title="commands", **named)
+    parser.set_defaults(run=lambda flags: parser.print_help() or 0)
     for command in commands:
+        typed = command_line(f"{parent}{command.name}")
+        example = command.example and f"example:\n  {typed} {command.example}"
         child = children.add_parser(
             command.name,
             help=command.summary,
-            description=command.summary,
-            prog=command_line(f"{parent}{command.name}"),
-            allow_abbrev=False,
+            description=f"{command.summary[0].upper()}{command.summary[1:]}.",
+            epilog=example or None,
+            prog=typed,
         )
         command.add_flags(child)
         if command.run is not None:
@@ -81,25 +132,50 @@ def call_run(name: str, flags: argparse.Namespace, **changes) -> object:
 
     Args:
         name: Name of the run, as "evaluate".
-        flags: The parsed flags; all but `run`, `gin_file` and `gin_bindings` are
-            arguments of the run. `None` leaves an argument to the configuration.
+        flags: The parsed flags; all but `run`, `dataset`, `gin_file` and `gin_bindings`
+            are arguments of the run. `None` leaves an argument to the configuration.
         changes: Arguments in place of flags as they were typed.
     """
     load_flags(flags)
     from keras_lraspp.config import call
 
     arguments = {**vars(flags), **changes}
-    for flag in ("run", "gin_file", "gin_bindings"):
-        del arguments[flag]
+    for flag in ("run", "dataset", "gin_file", "gin_bindings"):
+        arguments.pop(flag, None)
     return call(name, **arguments)
 
 
-def add_config_flags(parser: argparse.ArgumentParser) -> None:
+def bind_dataset(name: str, flags: argparse.Namespace, needed: bool = True) -> None:
+    """Makes `--dataset` a binding of the run of this name.
+
+    Raises `InputError` if `--gin_file` is given too, or if neither is and one is
+    `needed`.
+    """
+    if (
+        flags.dataset
+        and flags.gin_file
+        or needed
+        and not (flags.dataset or flags.gin_file)
+    ):
+        raise InputError(
+            "The data set is named by --dataset, as --dataset=Cityscapes, or by "
+            "--gin_file; give one of them."
+        )
+    if flags.dataset:
+        from keras_lraspp.data import DATASETS
+
+        names = {row.lower(): row for row in DATASETS}
+        row = names.get(flags.dataset.lower(), flags.dataset)
+        flags.gin_bindings.insert(0, f"{name}.dataset = @{row}")
+
+
+def add_config_flags(parser: argparse.ArgumentParser, required: bool = False) -> None:
     """Adds `--gin_file` and `--gin_bindings`."""
     parser.add_argument(
         "--gin_file",
         action="append",
-        required=True,
+        required=required,
+        default=None if required else [],
         metavar="FILE",
         help="configuration: a path, or the name of one that comes with the package, "
         "as os8_global.gin; repeat it to override",
@@ -114,19 +190,51 @@ def add_config_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_data_root_flag(parser: argparse.ArgumentParser) -> None:
-    """Adds `--data_root`."""
+def add_dataset_flag(parser: argparse.ArgumentParser) -> None:
+    """Adds `--dataset`, which `bind_dataset` reads."""
     parser.add_argument(
-        "--data_root", metavar="DIR", help="folder of the data (default: data/<name>)"
+        "--dataset",
+        metavar="NAME",
+        help="the data set, as Cityscapes, ADE20K, VOC2012, CamVid or FileList, if "
+        "--gin_file does not name it",
     )
+
+
+def add_data_root_flag(
+    parser: argparse.ArgumentParser, required_for: str | None = None
+) -> None:
+    """Adds `--data_root`; `required_for` says what is in one that must be given."""
+    text = required_for or "folder of the data (default: data/<name>)"
+    required = required_for is not None
+    parser.add_argument("--data_root", required=required, metavar="DIR", help=text)
 
 
 def add_weights_flag(parser: argparse.ArgumentParser, exports: bool = False) -> None:
     """Adds `--weights`; `exports` says whether an exported file will do."""
-    known = "a .keras or .weights.h5 file"
+    known = "a .keras file, or the name of published weights, as os8_global_cityscapes "
+    known += "(`keras-lraspp presets` lists them)"
     if exports:
-        known += ", or an export: .onnx, .tflite, or a SavedModel's folder"
+        known += "; or an export: .onnx, .tflite, or a SavedModel's folder"
+    known += "; a .weights.h5 file needs its --gin_file"
     parser.add_argument("--weights", required=True, metavar="FILE", help=known)
+
+
+def add_classes_flag(parser: argparse.ArgumentParser) -> None:
+    """Adds `--classes`."""
+    parser.add_argument(
+        "--classes",
+        type=_read_classes,
+        metavar="NAME,...",
+        help="names of the classes, their number, or cityscapes, ade20k, voc2012 or "
+        "camvid (default: those in the weights)",
+    )
+
+
+def _read_classes(text: str) -> str | int | tuple[str, ...]:
+    names = split_names(text)
+    if len(names) > 1:
+        return names
+    return int(text) if text.isdecimal() else text
 
 
 def add_workers_flag(parser: argparse.ArgumentParser, work: str) -> None:
@@ -149,14 +257,15 @@ def split_names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(","))
 
 
-def read_size(text: str) -> tuple[int, int]:
-    """Reads `HEIGHTxWIDTH`, in pixels."""
-    match = re.fullmatch(_PAIR % "[xX]", text)
-    if not match:
-        raise InputError(
-            f"--size is HEIGHTxWIDTH in pixels, as 512x1024, not {text!r}; correct it."
-        )
-    return int(match[1]), int(match[2])
+def read_size(flag: str, text: str | None) -> tuple[int, int] | None:
+    """Reads `HEIGHTxWIDTH`, in pixels, of a flag; `None` if it was not given."""
+    if text is None:
+        return None
+    if match := _SIZE.fullmatch(text):
+        return int(match[1]), int(match[2])
+    raise InputError(
+        f"{flag} is HEIGHTxWIDTH in pixels, as 512x1024, not {text!r}; correct it."
+    )
 
 
 def add_inference_flags(parser: argparse.ArgumentParser) -> None:
@@ -177,12 +286,12 @@ def add_inference_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--sliding_window",
-        metavar="H,W",
+        metavar="HEIGHTxWIDTH",
         help="cut the image into windows of this size in pixels (default: none)",
     )
     parser.add_argument(
         "--stride",
-        metavar="H,W",
+        metavar="HEIGHTxWIDTH",
         help="pixels from window to window (default: two thirds of the window)",
     )
 
@@ -195,8 +304,8 @@ def inference_arguments(flags: argparse.Namespace) -> dict:
     return {
         "flip": flags.flip,
         "scales": _read_scales(flags.scales),
-        "sliding_window": _read_pair("--sliding_window", flags.sliding_window),
-        "stride": _read_pair("--stride", flags.stride),
+        "sliding_window": read_size("--sliding_window", flags.sliding_window),
+        "stride": read_size("--stride", flags.stride),
     }
 
 
@@ -210,14 +319,3 @@ def _read_scales(text: str | None) -> tuple[float, ...] | None:
             f"--scales is a list of factors, as 0.75,1.0,1.25, not {text!r}; correct "
             f"it."
         ) from None
-
-
-def _read_pair(flag: str, text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    match = re.fullmatch(_PAIR % " ?[,xX] ?", text)
-    if not match:
-        raise InputError(
-            f"{flag} is HEIGHT,WIDTH in pixels, as 512,1024, not {text!r}; correct it."
-        )
-    return int(match[1]), int(match[2])

@@ -4,31 +4,39 @@ import argparse
 
 from keras_lraspp.cli.flags import (
     Command,
+    add_classes_flag,
     add_config_flags,
     add_inference_flags,
     add_weights_flag,
     call_run,
     inference_arguments,
+    split_names,
 )
+from keras_lraspp.errors import InputError
 
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
-    add_config_flags(parser)
-    add_weights_flag(parser, exports=True)
     parser.add_argument(
-        "--input",
-        dest="input_path",
-        required=True,
-        metavar="PATH",
-        help="what to segment: an image, a folder, a quoted pattern as "
-        '"photos/**/*.jpg", a .txt file with an image per line, or a video',
+        "inputs",
+        nargs="*",
+        metavar="INPUT",
+        help='what to segment: images, folders, quoted patterns as "photos/**/*.jpg", '
+        ".txt files with an image per line, videos",
     )
+    # Where nothing must stand behind --gin_bindings, which takes all that follows.
+    parser.add_argument("--input", action="append", default=[], help=argparse.SUPPRESS)
+    add_weights_flag(parser, exports=True)
+    add_config_flags(parser)
+    add_classes_flag(parser)
     parser.add_argument(
-        "--output_dir", required=True, metavar="DIR", help="folder of the results"
+        "--output_dir",
+        metavar="DIR",
+        help="folder of the results (default: output/predictions)",
     )
     parser.add_argument(
         "--outputs",
-        metavar="KIND,KIND,...",
+        type=split_names,
+        metavar="KIND,...",
         help="some of labels, color, overlay, probabilities (default: the first three; "
         "of a video the overlay)",
     )
@@ -42,7 +50,10 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         "--palette", metavar="FILE", help="other colours, as JSON or text"
     )
     parser.add_argument(
-        "--opacity", type=float, help="of the colours in overlays, 0 to 1"
+        "--opacity",
+        type=float,
+        metavar="SHARE",
+        help="of the colours in overlays, 0 to 1 (default: 0.5)",
     )
     parser.add_argument(
         "--legend",
@@ -60,9 +71,20 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(flags: argparse.Namespace) -> int:
-    outputs = flags.outputs and [kind.strip() for kind in flags.outputs.split(",")]
-    call_run("predict", flags, outputs=outputs, **inference_arguments(flags))
+    inputs = [*vars(flags).pop("inputs"), *vars(flags).pop("input")]
+    if not inputs:
+        raise InputError(
+            "What to segment is missing; name an image, a folder or a video, as in "
+            "`keras-lraspp predict photo.jpg --weights=best.keras`."
+        )
+    call_run("predict", flags, input_path=inputs, **inference_arguments(flags))
     return 0
 
 
-PREDICT_COMMAND = Command("predict", "segment images or a video", _add_flags, _run)
+PREDICT_COMMAND = Command(
+    "predict",
+    "segment images or videos",
+    _add_flags,
+    _run,
+    "photo.jpg --weights=os8_global_cityscapes",
+)

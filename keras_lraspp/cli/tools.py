@@ -51,17 +51,20 @@ def convert(
 
 
 CONVERT_COMMAND = Command(
-    "convert", "write PaddleSeg's weights as a Keras file", _add_convert_flags, _convert
+    "convert",
+    "write PaddleSeg's weights as a Keras file",
+    _add_convert_flags,
+    _convert,
+    "os8_global_cityscapes os8_global.keras",
 )
 
 
 def _add_report_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--run",
-        dest="folder",  # `run` is the function that the flags call
+        "--output_dir",
         required=True,
         metavar="DIR",
-        help="the --output_dir of a training",
+        help="that of the training",
     )
     parser.add_argument(
         "--data_root",
@@ -73,12 +76,16 @@ def _add_report_flags(parser: argparse.ArgumentParser) -> None:
 def _report(flags: argparse.Namespace) -> int:
     from keras_lraspp.report.build import report
 
-    print(report(run=flags.folder, data_root=flags.data_root))
+    print(report(run=flags.output_dir, data_root=flags.data_root))
     return 0
 
 
 REPORT_COMMAND = Command(
-    "report", "make the page of a training", _add_report_flags, _report
+    "report",
+    "make the page of a training, report.html",
+    _add_report_flags,
+    _report,
+    "--output_dir=output/quickstart",
 )
 
 
@@ -105,7 +112,11 @@ def _add_benchmark_flags(parser: argparse.ArgumentParser) -> None:
         help="of the images (default: 512x1024)",
     )
     parser.add_argument(
-        "--batch", type=int, default=1, metavar="N", help="images per call (default: 1)"
+        "--batch_size",
+        type=int,
+        default=1,
+        metavar="N",
+        help="images per call (default: 1)",
     )
     parser.add_argument(
         "--threads", type=int, metavar="N", help="of each process (default: all)"
@@ -118,25 +129,25 @@ def _add_benchmark_flags(parser: argparse.ArgumentParser) -> None:
         help="calls to time, after a warm-up (default: 20)",
     )
     parser.add_argument(
-        "--output",
-        default="benchmark",
+        "--output_dir",
+        default="output/benchmark",
         metavar="DIR",
-        help="gets benchmark.json and benchmark.png (default: benchmark)",
+        help="gets benchmark.json and benchmark.png (default: output/benchmark)",
     )
 
 
 def _benchmark(flags: argparse.Namespace) -> int:
-    size = read_size(flags.size)
+    size = read_size("--size", flags.size)
     from keras_lraspp.benchmark.benchmark import benchmark
 
     rows = benchmark(
         variants=flags.variants,
         formats=flags.format,
         size=size,
-        batch=flags.batch,
+        batch=flags.batch_size,
         threads=flags.threads,
         runs=flags.runs,
-        output_dir=flags.output,
+        output_dir=flags.output_dir,
     )
     return InputError.exit_code if any(row.error for row in rows) else 0
 
@@ -146,4 +157,5 @@ BENCHMARK_COMMAND = Command(
     "measure size and speed of the variants",
     _add_benchmark_flags,
     _benchmark,
+    "--variants=os32_global --size=512x1024",
 )

@@ -13,7 +13,7 @@ from keras_lraspp.cli.flags import (
 
 
 def _add_train_flags(parser: argparse.ArgumentParser) -> None:
-    add_config_flags(parser)
+    add_config_flags(parser, required=True)
     add_data_root_flag(parser)
     parser.add_argument(
         "--output_dir",
@@ -104,12 +104,18 @@ def _summary(result, flags: argparse.Namespace, output_dir: Path) -> str:
         lines.append(f"stopped after iteration {result.step}; to go on:")
         lines.append(f"  {command_line('train', *again)}")
     elif result.best_miou is not None:
-        weights = [*given, f"--weights={result.best_path}"]
-        pictures = "--input=IMAGE_OR_FOLDER", f"--output_dir={output_dir}/predictions"
+        weights = f"--weights={result.best_path}"
+        shown = "IMAGE_OR_FOLDER", weights, f"--output_dir={output_dir}/predictions"
         lines.append("next:")
-        lines.append(f"  {command_line('evaluate', *weights, *root)}")
-        lines.append(f"  {command_line('predict', *weights, *pictures)}")
+        lines.append(f"  {command_line('evaluate', *given, weights, *root)}")
+        lines.append(f"  {command_line('predict', *shown)}")
     return "\n".join(lines)
 
 
-TRAIN_COMMAND = Command("train", "train a network", _add_train_flags, _train)
+TRAIN_COMMAND = Command(
+    "train",
+    "train a network",
+    _add_train_flags,
+    _train,
+    "--gin_file=quickstart.gin",
+)

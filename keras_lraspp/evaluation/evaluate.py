@@ -40,20 +40,16 @@ from keras_lraspp.inference.functions import (
 )
 from keras_lraspp.inference.tta import SINGLE_PASS, InferenceOptions
 from keras_lraspp.metrics import ImageConfusion, check_absent_mode
-from keras_lraspp.models.keras_file import known_classes, load_weights, open_weights
-from keras_lraspp.models.lraspp import LRASPP
+from keras_lraspp.models.loading import ModelFactory, build_network, open_source
 from keras_lraspp.prediction.predictors import is_exported, open_predictor
 from keras_lraspp.schema import Count, check_call
-from keras_lraspp.weights.hub import is_preset_folder
-
-ModelFactory = Callable[..., keras.Model]
 
 
 def evaluate(
     *,
-    model: ModelFactory,
     dataset: Callable[..., SegmentationDataset],
     weights: str | Path,
+    model: ModelFactory | None = None,
     data_root: str | Path | None = None,
     split: str = "val",
     batch_size: Count = 1,
@@ -73,10 +69,11 @@ def evaluate(
     """Scores a model on whole images at full size, and prints a table.
 
     Args:
-        model: Called as `model(num_classes=...)`.
         dataset: Called as `dataset(split=..., root=data_root)`; `root` only if given.
-        weights: `.keras` or `.weights.h5` file of the model, or an exported file:
-            `.onnx`, `.tflite`, or a SavedModel's folder.
+        weights: A `.keras` or `.weights.h5` file, PaddleSeg's weights, the name of a
+            preset, or an exported file: `.onnx`, `.tflite`, or a SavedModel's folder.
+        model: Called as `model(num_classes=...)`; `None` for the network that the
+            weights name, as all but a `.weights.h5` file do.
         data_root: Folder of the data set, if not the data set's default.
         split: Split to score on.
         batch_size: Images per step; above 1 all images must be of one size.
@@ -209,7 +206,7 @@ class ScoredModels(NamedTuple):
 
 
 def load_scored_models(
-    factory: ModelFactory,
+    factory: ModelFactory | None,
     weights: str | Path,
     classes: ClassSet,
     options: InferenceOptions,
@@ -228,7 +225,7 @@ def load_scored_models(
 
 
 def _load_scorer(
-    factory: ModelFactory,
+    factory: ModelFactory | None,
     weights: str | Path,
     classes: ClassSet,
     options: InferenceOptions,
@@ -236,23 +233,21 @@ def _load_scorer(
 ) -> tuple[keras.Model | None, LabelFunction]:
     """Loads weights or an exported file, which has labels but no Keras model.
 
-    With `any_variant` a `.keras` file may be of another network than the factory's.
+    With `any_variant` weights that name their network may be of another one than the
+    factory's.
     """
     if is_exported(weights):
         predictor, known = open_predictor(weights, options)
         _check_classes(weights, predictor.num_classes, known, classes)
         return None, predictor.labels
+    source, number = open_source(weights), len(classes.names)
     try:
-        model = factory(num_classes=len(classes.names))
-        file = open_weights(weights)
-        load_weights(model, file)
-        _check_classes(weights, len(classes.names), known_classes(file), classes)
+        model, known, _ = build_network(source, factory, number)
     except InputError:
-        is_keras_file = str(weights).endswith(".keras") and Path(weights).is_file()
-        if not (any_variant and (is_keras_file or is_preset_folder(weights))):
+        if not any_variant or isinstance(source, Path):
             raise
-        model = LRASPP.from_preset(weights)
-        _check_classes(weights, model.num_classes, model.classes, classes)
+        model, known, _ = build_network(source)
+    _check_classes(weights, model.output_shape[-1], known, classes)
     return model, label_function(model, options)
 
 

@@ -26,11 +26,10 @@ from keras_lraspp.export.parity import (
 from keras_lraspp.export.saved_model import check_version, write_saved_model
 from keras_lraspp.files import put_in_place, sha256, staging
 from keras_lraspp.inference.functions import label_function
-from keras_lraspp.models.keras_file import find_classes, load_weights, open_weights
+from keras_lraspp.models.loading import load_network
 from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.models.variants import variant_of
 from keras_lraspp.schema import Count, Index, check_call
-from keras_lraspp.weights.keras_archive import KerasArchive
 
 EXPORT_FORMATS = ("saved_model", "onnx", "litert")
 _QUANTIZED = ("dynamic", "int8")  # judged by their mIoU
@@ -46,9 +45,9 @@ class Artifact(NamedTuple):
 
 def export(
     *,
-    model: Callable[..., keras.Model],
     weights: str | Path,
-    output_dir: str | Path,
+    output_dir: str | Path = "output/exported",
+    model: Callable[..., keras.Model] | None = None,
     dataset: Callable[..., SegmentationDataset] | None = None,
     data_root: str | Path | None = None,
     classes: str | int | Sequence[str] | None = None,
@@ -71,9 +70,11 @@ def export(
     it is compared; if anything fails, nothing of it is left.
 
     Args:
-        model: Called as `model(num_classes=...)`.
-        weights: `.keras` or `.weights.h5` file of the model, trained on any backend.
+        weights: A `.keras` or `.weights.h5` file, trained on any backend, PaddleSeg's
+            weights, or the name of a preset.
         output_dir: Gets the files; of SavedModels, the folder of all versions.
+        model: Called as `model(num_classes=...)`; `None` for the network that the
+            weights name, as all but a `.weights.h5` file do.
         dataset: Called as `dataset(split=..., root=data_root)`. Images of its
             validation set are compared, if it is there; `"dynamic"` and `"int8"`
             need it.
@@ -111,16 +112,12 @@ def export(
     if not overwrite:
         _check_not_existing(folder, artifacts)
 
-    opened = open_weights(weights)
-    class_set = find_classes(classes, opened, "export")
-    network = model(num_classes=len(class_set.names))
-    load_weights(network, opened)
+    network, class_set, file = load_network(weights, model, classes, "export")
     variant = variant_of(network) if isinstance(network, LRASPP) else None
     contents = choose_contents(
         network, outputs, size, class_set, variant and variant.name
     )
     val, train = _open_splits(dataset, data_root, artifacts, len(class_set.names))
-    file = opened.weights_path if isinstance(opened, KerasArchive) else opened
     shared = {
         "parity_images": f"{val.name} {val.split}" if val else "drawn only",
         "weights": {"name": Path(weights).name, "sha256": sha256(file)},

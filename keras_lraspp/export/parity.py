@@ -230,10 +230,10 @@ def open_split(
 ) -> SegmentationDataset | None:
     """Opens a split; `None` if it is missing, but neither named nor needed."""
     if dataset is None:
-        if needed_for:
+        if needed_for or data_root is not None:
             raise InputError(
-                f"{needed_for} needs a data set; bind export.dataset, as the shipped "
-                f"configurations do."
+                f"{needed_for or '--data_root'} needs a data set; name it with "
+                f"--dataset, or bind export.dataset, as the shipped configurations do."
             )
         return None
     try:

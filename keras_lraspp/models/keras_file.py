@@ -220,10 +220,15 @@ def find_classes(
     if known is not None:
         return known
     path = weights.path if isinstance(weights, KerasArchive) else weights
-    raise InputError(
-        f"{path} does not say what its classes are; name them with "
-        f"--gin_bindings=\"{run}.classes = 'cityscapes'\", or another of "
-        f"{sorted(CLASS_SETS)}, a list of names, or a number of classes."
+    raise InputError(unnamed_classes(path))
+
+
+def unnamed_classes(weights: str | Path) -> str:
+    """Says what to do about weights that do not say their classes."""
+    return (
+        f"{weights} does not say what its classes are; name them with --classes: one "
+        f"of {', '.join(sorted(CLASS_SETS))}, names with commas between them, or their "
+        f"number."
     )
 
 

@@ -110,6 +110,20 @@ def video_job(video: Path, output_dir: Path, outputs: Iterable[str]) -> Job:
     return job
 
 
+def video_jobs(
+    videos: Sequence[Path], output_dir: Path, outputs: Sequence[str]
+) -> list[Job]:
+    """Names the results of several videos, as `video_job` does for each."""
+    stems = {}
+    for video in videos:
+        if (first := stems.setdefault(video.stem, video)) is not video:
+            raise InputError(
+                f"The results of {first} and {video} would have the same names; give "
+                f"them one at a time, each with its own --output_dir."
+            )
+    return [video_job(video, output_dir, outputs) for video in videos]
+
+
 def frame_job(job: Job, index: int) -> Job:
     """Names the files of one frame of a video: `<stem>_labels/000000.png`, ..."""
     folders = {kind: job.results.get(kind) for kind in ("labels", "probabilities")}

@@ -1,18 +1,15 @@
 """The `predict` command: label, colour and overlay pictures of images or a video."""
 
 import errno
-import glob
-import itertools
 import os
-import shlex
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import keras
 import numpy as np
@@ -26,34 +23,30 @@ from keras_lraspp.classes import (
     resolve_classes,
 )
 from keras_lraspp.data.dataset import White
-from keras_lraspp.data.pairing import LARGEST_LIST, find_listed, warn_left_out
 from keras_lraspp.devices import precision_policy
-from keras_lraspp.errors import InputError, StorageError, abbreviate
-from keras_lraspp.files import check_regular, walk_files
+from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.images import MAX_PIXELS, WHITE, read_image
 from keras_lraspp.inference.tta import InferenceOptions
-from keras_lraspp.models.keras_file import find_classes, load_weights, open_weights
+from keras_lraspp.models.keras_file import unnamed_classes
+from keras_lraspp.models.loading import load_network
 from keras_lraspp.parallel import BackgroundWriter, map_threads
+from keras_lraspp.prediction.inputs import find_inputs
 from keras_lraspp.prediction.outputs import (
     DrawingStyle,
     Job,
     check_result_kinds,
     check_writable,
     image_jobs,
-    video_job,
+    video_jobs,
     with_path,
     write_results,
 )
 from keras_lraspp.prediction.predictors import is_exported, open_predictor
 from keras_lraspp.prediction.segmenter import Segmenter, results_function
 from keras_lraspp.prediction.video import predict_video, read_video
-from keras_lraspp.schema import Bounds, Share, check_call, read_text
+from keras_lraspp.schema import Bounds, Share, check_call
 from keras_lraspp.visualize import read_palette
 
-_SUFFIXES = tuple(".bmp .gif .jpeg .jpg .png .ppm .tif .tiff .webp".split())
-_VIDEO_SUFFIXES = tuple(
-    ".3gp .avi .m4v .mkv .mov .mp4 .mpeg .mpg .ts .webm .wmv".split()
-)
 _IMAGE_OUTPUTS = ("labels", "color", "overlay")
 _VIDEO_OUTPUTS = ("overlay",)
 # Errors of writing that would befall each image: they end the run.
@@ -62,10 +55,10 @@ _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE
 
 def predict(
     *,
-    model: Callable[..., keras.Model],
     weights: str | Path,
-    input_path: str | Path,
-    output_dir: str | Path,
+    input_path: str | Path | Sequence[str | Path],
+    output_dir: str | Path = "output/predictions",
+    model: Callable[..., keras.Model] | None = None,
     outputs: Sequence[str] | None = None,
     classes: str | int | Sequence[str] | None = None,
     palette: str | Path | None = None,
@@ -80,7 +73,7 @@ def predict(
     max_pixels: Annotated[int, Bounds(1, 2**40)] = MAX_PIXELS,
     white: White = WHITE,
 ) -> list[Job]:
-    """Segments images, or the frames of a video.
+    """Segments images and the frames of videos.
 
     For each image as many files are written as there are `outputs`, all of the
     upright image's size: `<name>_labels.png`, in grey, holds the class of each pixel;
@@ -93,11 +86,14 @@ def predict(
     with a file for each frame.
 
     Args:
-        model: Called as `model(num_classes=...)`.
-        weights: `.keras` or `.weights.h5` file of the model, or an exported file.
+        weights: A `.keras` or `.weights.h5` file, PaddleSeg's weights, the name of a
+            preset, or an exported file.
         input_path: An image, a folder, a pattern (`photos/**/*.jpg`), a `.txt` file
-            with an image per line, or a video.
-        output_dir: Gets the results; sub-folders as in the input.
+            with an image per line, or a video; or several of these.
+        output_dir: Gets the results; sub-folders as in the input, or, of several, as
+            below the lowest folder that holds all their images.
+        model: Called as `model(num_classes=...)`; `None` for the network that the
+            weights name, as all but a `.weights.h5` file do.
         outputs: Some of `"labels"`, `"color"`, `"overlay"` and `"probabilities"`;
             `None` for the first three, and for a video the overlay.
         classes: Names and number of the classes: `"cityscapes"`, `"camvid"`, a list of
@@ -116,35 +112,26 @@ def predict(
         white: Value of white in images of 16 bits, see `read_image`.
 
     Returns:
-        The images, or the one video, and what was written for them.
+        The videos and images, and what was written for them.
 
     Raises:
         InputError: For bad weights or arguments, if there is no image, or, at the end,
-            if images could not be read or the video is damaged.
+            if images could not be read or a video is damaged.
         StorageError: If `output_dir` cannot be written.
     """
     check_call("predict", predict, locals())
     options = InferenceOptions(
         flip=flip, scales=scales, sliding_window=sliding_window, stride=stride
     )
-    source = Path(os.path.expanduser(input_path))
     target = Path(os.path.expanduser(output_dir))
-    is_file = os.path.lexists(source) and not source.is_dir()
-    video = None
-    if is_file and is_video(source):
-        video = read_video(source, max_pixels)
-    kinds = check_result_kinds(outputs or (_VIDEO_OUTPUTS if video else _IMAGE_OUTPUTS))
-    network = None
-    if is_exported(weights):
-        network, known = open_predictor(weights, options)
-        if classes is not None and known is not None:
-            compare_classes(
-                known, resolve_classes(classes), str(weights), "predict.classes"
-            )
-        classes = known if classes is None else classes
-    else:
-        weights = open_weights(weights)
-    class_set = find_classes(classes, weights, "predict")
+    inputs = find_inputs(input_path, target)
+    videos = [read_video(path, max_pixels) for path in inputs.videos]
+    kinds = check_result_kinds(outputs or _IMAGE_OUTPUTS)
+    jobs = image_jobs(*inputs.images, target, kinds) if inputs.images else []
+    kinds = check_result_kinds(outputs or _VIDEO_OUTPUTS)
+    films = video_jobs(inputs.videos, target, kinds)
+    with precision_policy(precision):
+        network, class_set = _open_network(weights, model, classes, options)
     if palette is not None:
         class_set = ClassSet(class_set.names, read_palette(palette, class_set.names))
     style = DrawingStyle(
@@ -153,167 +140,44 @@ def predict(
         legend=legend,
         values=_label_ids(class_set) if label_ids else None,
     )
-    if video:
-        jobs = [video_job(source, target, kinds)]
-    else:
-        jobs = image_jobs(*find_images(source, target), target, kinds)
     check_writable(target)
-
-    if network is None:
-        with precision_policy(precision):
-            network = model(num_classes=len(class_set.names))
-        load_weights(network, weights)
     segmenter = Segmenter(network, class_set, **asdict(options))
-    if video:
-        return [predict_video(jobs[0], video, segmenter, style)]
-    with warnings.catch_warnings():
-        # Pillow's remarks on odd metadata name no file, and the pixels are whole.
-        warnings.filterwarnings("ignore", module=r"PIL\.")
+    runs = [
+        partial(predict_video, job, video, segmenter, style)
+        for job, video in zip(films, videos, strict=True)
+    ]
+    if jobs:
         read = partial(read_image, max_pixels=max_pixels, white=white)
-        return _predict_images(jobs, segmenter, style, target, read)
+        runs.append(partial(_predict_images, jobs, segmenter, style, target, read))
+    _run_all(runs)
+    return films + jobs
 
 
-class ImageFiles(NamedTuple):
-    """Images, and the folder that their results mirror."""
-
-    root: Path
-    paths: list[Path]
-
-
-def is_video(path: Path) -> bool:
-    """Whether a file is a video, by its name."""
-    return path.suffix.lower() in _VIDEO_SUFFIXES
-
-
-def find_images(source: Path, output_dir: Path) -> ImageFiles:
-    """Finds the images that `source` names.
-
-    A folder is searched with its sub-folders, in the order of their paths. A pattern
-    such as `photos/**/*.jpg` is one where no file has that name; `**` stands for any
-    sub-folders. Of both only files named as images count; hidden ones, and those in an
-    `output_dir` inside the folder, are left out.
-
-    A list is a `.txt` file with one image per line, absolute or relative to the list;
-    blank lines and lines that begin with `#` are skipped. Its order is kept, a second
-    mention is not. Its files are not looked for here: a missing one is an image that
-    cannot be read.
-
-    The `root` of the images is the folder; the part of a pattern before its first
-    wildcard; or the lowest folder that holds all files of a list.
-    """
-    if source.is_dir():
-        refused = []
-        files = [*walk_files(source, refused)]
-        found = _filter_images(files, source, output_dir)
-        if source in refused:
-            _check_readable(source)
-        if not found + refused:
-            _raise_no_image(source, files)
-        warn_left_out(source, files, _SUFFIXES)
-        return ImageFiles(source, sorted(found + refused))
-    if os.path.lexists(source):
-        if source.suffix.lower() == ".txt":
-            return _read_list(source)
-        _check_readable(source)
-        return ImageFiles(source.parent, [source])
-    if not glob.has_magic(str(source)):
-        raise InputError(f"There is no image or folder {source}; check --input.")
-    root, matches = _match_pattern(source)
-    found = _filter_images(matches, root, output_dir)
-    if not found:
-        raise InputError(
-            f"No image matches {source}; looked for {', '.join(_SUFFIXES)}. Quote the "
-            f"pattern, and write ** for any sub-folders."
-        )
-    return ImageFiles(root, found)
+def _run_all(runs: Sequence[Callable[[], object]]) -> None:
+    """Calls all, whatever is wrong with an input of one, and raises that at the end."""
+    errors = []
+    for run in runs:
+        try:
+            run()
+        except InputError as error:
+            errors.append(error)
+    if len(errors) > 1:
+        raise InputError(" ".join(map(str, errors))) from errors[0]
+    if errors:
+        raise errors[0]
 
 
-def _match_pattern(pattern: Path) -> tuple[Path, Iterator[Path]]:
-    """Returns the part before the first wildcard, and what matches the rest.
-
-    `**` passes links over, which may lead back to their own folder.
-    """
-    fixed = itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts)
-    root = Path(*fixed)
-    rest = Path(*pattern.parts[len(root.parts) :])
-    # pathlib's own ** at the end stands for folders alone.
-    rest = rest / "*" if rest.name == "**" else rest
-    return root, root.glob(str(rest))
-
-
-def _filter_images(paths: Iterable[Path], folder: Path, output_dir: Path) -> list[Path]:
-    """Returns what is named as an image; whether it can be read is seen later."""
-    own = os.path.realpath(output_dir)
-    inside = own != os.path.realpath(folder)
-    found = set()
-    try:
-        for path in paths:
-            hidden = any(part[0] == "." for part in path.relative_to(folder).parts)
-            if hidden or path.suffix.lower() not in _SUFFIXES or os.path.isdir(path):
-                continue
-            if not (inside and _is_below(path, own)):
-                found.add(path)
-    except ValueError as error:
-        raise InputError(f"{error}; correct the pattern of --input.") from error
-    except RecursionError as error:
-        raise InputError(
-            f"The folders in {folder} are too deep; give one of them as --input."
-        ) from error
-    return sorted(found)
-
-
-def _is_below(path: Path, folder: str) -> bool:
-    return os.path.realpath(path).startswith(os.path.join(folder, ""))
-
-
-def _raise_no_image(folder: Path, files: Sequence[Path]) -> None:
-    video = next((path for path in sorted(files) if is_video(path)), None)
-    hint = ""
-    if video:
-        hint = f" A video is segmented by itself: --input={shlex.quote(str(video))}."
-    raise InputError(
-        f"There is no image in {folder} or below; looked for {', '.join(_SUFFIXES)}."
-        f"{hint}"
-    )
-
-
-def _check_readable(path: Path) -> None:
-    try:
-        check_regular(path)
-    except OSError as error:
-        raise InputError(
-            f"Cannot read {path}: {error.strerror}; check the path and its permissions."
-        ) from error
-
-
-def _read_list(path: Path) -> ImageFiles:
-    mend = "give a list with one image per line"
-    lines = read_text(path, mend=mend, most=LARGEST_LIST).splitlines()
-    names = (line.strip() for line in lines)
-    chosen = [name for name in names if name and not name.startswith("#")]
-    if any("\0" in name for name in chosen):
-        raise InputError(f"The list {path} is not text; write one image per line.")
-    if not chosen:
-        raise InputError(f"The list {path} names no image; write one per line.")
-    # Links are not resolved: a result is named after the one that was listed.
-    files = (os.path.abspath(_listed_image(path.parent, name)) for name in chosen)
-    images = [*dict.fromkeys(files)]
-    if not any(map(os.path.lexists, images)):
-        raise InputError(
-            f"None of the {len(images)} images in {path} exists: {abbreviate(images)}; "
-            f"correct the names, which are relative to the list or absolute."
-        )
-    root = Path(os.path.commonpath({os.path.dirname(image) for image in images}))
-    return ImageFiles(root, [*map(Path, images)])
-
-
-def _listed_image(folder: Path, line: str) -> Path:
-    """The file that a line of a list names; of `image label` it is the first."""
-    path, first = find_listed(folder, line), line.split()[0]
-    if first != line and not os.path.exists(path):
-        path_of_first = find_listed(folder, first)
-        return path_of_first if os.path.exists(path_of_first) else path
-    return path
+def _open_network(weights, model, classes, options: InferenceOptions):
+    """Loads a network or opens an exported file; returns it and its classes."""
+    if not is_exported(weights):
+        return load_network(weights, model, classes)[:2]
+    network, known = open_predictor(weights, options)
+    if classes is None and known is None:
+        raise InputError(unnamed_classes(weights))
+    named = known if classes is None else resolve_classes(classes)
+    if known is not None and classes is not None:
+        compare_classes(known, named, str(weights), "predict.classes")
+    return network, named
 
 
 def _label_ids(classes: ClassSet):
@@ -369,7 +233,9 @@ def _predict_images(
         return read_file(job.image)
 
     images = closing(map_threads(read, jobs))
-    with bar, ExitStack() as stack:
+    with bar, ExitStack() as stack, warnings.catch_warnings():
+        # Pillow's remarks on odd metadata name no file, and the pixels are whole.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
         stack.callback(say)
         results = stack.enter_context(BackgroundWriter())
         for job, pixels in stack.enter_context(images):

@@ -328,7 +328,7 @@ def _commands(folder: Path, record: RunRecord | None) -> list[tuple[str, str]]:
         ("Evaluate the best model", f"keras-lraspp {evaluate}"),
         ("Segment images with it", f"keras-lraspp {predict} --output_dir={pictures}"),
         ("Go on training after a stop", f"keras-lraspp {resume}"),
-        ("Make this page again", f"keras-lraspp report --run={run}"),
+        ("Make this page again", f"keras-lraspp report --output_dir={run}"),
     ]
 
 

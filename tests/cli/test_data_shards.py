@@ -20,7 +20,7 @@ def pictures(tmp_path_factory):
 
 def write(root, out, *flags, data="--dataset=FileList"):
     """The command on the tiny pictures."""
-    where = [f"--root={root}", f"--out={out}"]
+    where = [f"--data_root={root}", f"--output_dir={out}"]
     return main(["data", "shards", data, *where, *flags, "--gin_bindings", *TINY])
 
 
@@ -29,7 +29,7 @@ def write(root, out, *flags, data="--dataset=FileList"):
     [
         ("--encoding=jpeg", {"encoding": "jpeg"}),
         ("--file_format=array_record", {"file_format": "array_record"}),
-        ("--root=d", {"data_root": "d"}),
+        ("--data_root=d", {"data_root": "d"}),
         ("--split=train, test", {"splits": ("train", "test")}),
         ("--workers=3", {"workers": 3}),
         (None, {}),
@@ -39,7 +39,7 @@ def test_each_flag_is_passed_on(monkeypatch, flag, argument):
     calls = {}
     monkeypatch.setattr("keras_lraspp.config.call", lambda run, **f: calls.update(f))
     typed = [] if flag is None else [flag]
-    assert main(["data", "shards", "--dataset=CamVid", "--out=o", *typed]) == 0
+    assert main(["data", "shards", "--dataset=CamVid", "--output_dir=o", *typed]) == 0
     given = {name: value for name, value in calls.items() if value is not None}
     assert given == {"output_dir": "o", "splits": ("train", "val"), **argument}
 
@@ -73,7 +73,7 @@ def test_a_configuration_names_the_data_set(pictures, tmp_path):
         (["--split=,"], "--split names no split"),
         (["--split=train,train"], "train is named twice"),
         (["--split=test"], "test.txt"),
-        (["--gin_file=quickstart.gin"], "give one"),
+        (["--gin_file=quickstart.gin"], "give one of them"),
     ],
 )
 def test_bad_arguments_are_one_sentence(pictures, tmp_path, capsys, flags, said):
@@ -118,8 +118,8 @@ def test_after_ctrl_c_nothing_is_left_and_it_can_be_run_again(pictures, tmp_path
         sys.exit(main(sys.argv[1:]))
         """
     out = tmp_path / "new" / "shards"
-    flags = ["data", "shards", "--dataset=FileList", f"--root={pictures}"]
-    flags += [f"--out={out}", "--gin_bindings", *TINY]
+    flags = ["data", "shards", "--dataset=FileList", f"--data_root={pictures}"]
+    flags += [f"--output_dir={out}", "--gin_bindings", *TINY]
     with subprocess.Popen(
         command(program, *flags),
         env=environment(),

@@ -1,8 +1,11 @@
 """The flags of `keras-lraspp evaluate` reach the run."""
 
+import re
 from functools import partial
 
 import pytest
+
+from keras_lraspp.__main__ import main
 
 FLAGS = ["evaluate", "--gin_file=os8_global.gin", "--weights=w"]
 
@@ -53,3 +56,28 @@ def test_the_configuration_may_give_the_same():
     config.load_config(["os8_global.gin"], bindings)
     given = config.gin.get_bindings("evaluate")
     check_arguments(evaluate, {"weights": "w"}, given)
+
+
+@pytest.mark.parametrize("name", ["CamVid", "camvid", "CAMVID"])
+def test_a_data_set_by_its_name(monkeypatch, name):
+    from keras_lraspp import config
+    from keras_lraspp.data import CamVid
+
+    found = {}
+    call = lambda run, **flags: found.update(flags, **config.bound(run, "dataset"))  # noqa: E731
+    monkeypatch.setattr("keras_lraspp.config.call", call)
+    assert main(["evaluate", "--weights=w", f"--dataset={name}", "--data_root=d"]) == 0
+    assert found["dataset"].__doc__ == CamVid.__doc__ and found["data_root"] == "d"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ([], "named by --dataset"),
+        (["--dataset=CamVid", "--gin_file=camvid.gin"], "give one of them"),
+        (["--dataset=CamVids"], "nothing named CamVids .*did you mean CamVid"),
+    ],
+)
+def test_no_data_set_or_two(capsys, flags, said):
+    assert main(["evaluate", "--weights=w", *flags]) == 2
+    assert re.search(said, capsys.readouterr().err)

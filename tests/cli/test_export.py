@@ -24,7 +24,7 @@ def given(handed_over):
         ("--precision=float32,int8", {"precisions": ("float32", "int8")}),
         ("--calibration_images=7", {"calibration_images": 7}),
         ("--certificate_images=8", {"certificate_images": 8}),
-        ("--version=3", {"version": 3}),
+        ("--model_version=3", {"version": 3}),
         ("--overwrite", {"overwrite": True}),
     ],
 )

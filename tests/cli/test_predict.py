@@ -4,7 +4,9 @@ from functools import partial
 
 import pytest
 
-COMMON = {"weights": "w", "input_path": "i.png", "output_dir": "o"}
+from keras_lraspp.__main__ import main
+
+COMMON = {"weights": "w", "input_path": ["i.png"], "output_dir": "o"}
 FLAGS = ["predict", "--gin_file=os8_global.gin", "--weights=w"]
 FLAGS += ["--input=i.png", "--output_dir=o"]
 
@@ -17,7 +19,7 @@ def given(handed_over):
 @pytest.mark.parametrize(
     ("flag", "argument"),
     [
-        ("--outputs=labels, probabilities", {"outputs": ["labels", "probabilities"]}),
+        ("--outputs=labels, probabilities", {"outputs": ("labels", "probabilities")}),
         ("--label_ids", {"label_ids": True}),
         ("--palette=p.json", {"palette": "p.json"}),
         ("--opacity=0.3", {"opacity": 0.3}),
@@ -53,3 +55,26 @@ def test_the_configuration_may_give_the_same():
     ]
     config.load_config(["os8_global.gin"], bindings)
     check_arguments(predict, COMMON, config.gin.get_bindings("predict"))
+
+
+def test_inputs_may_stand_anywhere(handed_over):
+    typed = ["a.png", "--weights=w", "b.png", "--input=c.png", "--flip", "d.png"]
+    found = handed_over("predict", *typed)["input_path"]
+    assert found == ["a.png", "b.png", "d.png", "c.png"]
+
+
+@pytest.mark.parametrize(
+    ("flag", "classes"),
+    [
+        ("--classes=camvid", "camvid"),
+        ("--classes=3", 3),
+        ("--classes=cat, dog", ("cat", "dog")),
+    ],
+)
+def test_classes_by_name_number_or_names(given, flag, classes):
+    assert given(flag) == {**COMMON, "classes": classes}
+
+
+def test_nothing_to_segment(capsys):
+    assert main(["predict", "--weights=w"]) == 2
+    assert "What to segment is missing" in capsys.readouterr().err

@@ -12,7 +12,7 @@ DEFAULTS = {
     "batch": 1,
     "threads": None,
     "runs": 20,
-    "output_dir": "benchmark",
+    "output_dir": "output/benchmark",
 }
 
 
@@ -40,10 +40,10 @@ def given(monkeypatch):
         ),
         ("--format=keras,onnx", {"formats": ("keras", "onnx")}),
         ("--size=64x96", {"size": (64, 96)}),
-        ("--batch=4", {"batch": 4}),
+        ("--batch_size=4", {"batch": 4}),
         ("--threads=1", {"threads": 1}),
         ("--runs=7", {"runs": 7}),
-        ("--output=o", {"output_dir": "o"}),
+        ("--output_dir=o", {"output_dir": "o"}),
     ],
 )
 def test_each_flag_is_passed_on(given, flag, argument):

@@ -253,7 +253,13 @@ def test_the_sheet_shows_images_and_overlays(tmp_path):
 
 def test_the_command(tmp_path, capsys):
     root = write_split(tmp_path / "data")
-    command = ["data", "check", "--dataset=FileList", f"--root={root}", "--split=train"]
+    command = [
+        "data",
+        "check",
+        "--dataset=FileList",
+        f"--data_root={root}",
+        "--split=train",
+    ]
     classes_flag = ["--gin_bindings", "FileList.num_classes=5"]
     assert main([*command, *classes_flag, f"--json={tmp_path}/h.json"]) == 0
     assert "nothing is wrong with it" in capsys.readouterr().out
@@ -263,7 +269,7 @@ def test_the_command(tmp_path, capsys):
     ended = capsys.readouterr()
     assert "train_1.png is not an image" in ended.out
     assert ended.err.startswith("error: 1 things are wrong")
-    configured = ["data", "check", "--gin_file=camvid.gin", f"--root={root}"]
+    configured = ["data", "check", "--gin_file=camvid.gin", f"--data_root={root}"]
     assert (
         main([*configured, "--split=train", "--workers=1"]) == 2
     )  # 11 classes, damaged

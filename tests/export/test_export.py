@@ -213,7 +213,7 @@ def test_without_a_data_set_drawn_images_are_compared(trained, tmp_path, capsys)
 @pytest.mark.parametrize("precision", ["dynamic", "int8"])
 def test_quantized_files_need_the_data_set(trained, tmp_path, precision):
     arguments = {"formats": ("litert",), "size": SIZE, "precisions": (precision,)}
-    with pytest.raises(InputError, match="needs a data set; bind export.dataset"):
+    with pytest.raises(InputError, match="needs a data set; name it with --dataset"):
         run(trained, tmp_path / "s", **arguments)
     with pytest.raises(InputError, match=f"precision={precision} needs the data set"):
         run(

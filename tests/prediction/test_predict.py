@@ -155,7 +155,7 @@ def test_inputs_are_never_overwritten(trained, tmp_path):
 
 
 def test_nothing_to_do(trained, tmp_path):
-    with pytest.raises(InputError, match="no image or folder .*nowhere"):
+    with pytest.raises(InputError, match="no image, folder or video .*nowhere"):
         run(trained, tmp_path / "nowhere", tmp_path / "out")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no image in .*empty"):

@@ -13,8 +13,9 @@ from PIL import Image
 
 from harness.pixel_model import pixel_model, random_images
 from keras_lraspp.errors import InputError
+from keras_lraspp.prediction.inputs import find_images
 from keras_lraspp.prediction.outputs import image_jobs
-from keras_lraspp.prediction.predict import find_images, predict
+from keras_lraspp.prediction.predict import predict
 from keras_lraspp.prediction.segmenter import Segmenter
 
 

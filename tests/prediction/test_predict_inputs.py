@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from keras_lraspp.errors import InputError
-from keras_lraspp.prediction.predict import find_images, is_video
+from keras_lraspp.prediction.inputs import find_images, is_video
 
 TREE = ["b.png", "a/x.JPG", "a/deep/y.webp", "a/notes.txt", ".hidden.png", "c/.z.png"]
 
@@ -102,15 +102,13 @@ def test_lists_that_are_none(tmp_path, content, said):
 def test_nothing_found(photos):
     with pytest.raises(InputError, match=r"No image matches .*\*\.raw; .*Quote"):
         find_images(photos / "*.raw", OUT)
-    with pytest.raises(
-        InputError, match="no image or folder .*gone.png; check --input"
-    ):
+    with pytest.raises(InputError, match="no image, folder or video .*gone.png; check"):
         find_images(photos / "gone.png", OUT)
     os.mkdir(photos / "empty")
     with pytest.raises(InputError, match=r"no image in .*empty or below; .*webp\.$"):
         find_images(photos / "empty", OUT)
     (photos / "empty" / "drive.MP4").write_bytes(b"")
-    with pytest.raises(InputError, match="by itself: --input=.*drive.MP4"):
+    with pytest.raises(InputError, match="named itself, as .*drive.MP4"):
         find_images(photos / "empty", OUT)
 
 

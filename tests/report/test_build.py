@@ -285,11 +285,11 @@ def test_folders_with_less_in_them(copy, tmp_path, capsys):
     os.remove(copy / "best.keras")
     for name in ("config.gin", "versions.json"):
         (copy / name).write_bytes(b"\xff{")
-    assert main(["report", f"--run={copy}"]) == 0
+    assert main(["report", f"--output_dir={copy}"]) == 0
     page = read(copy)
     assert "No evaluation is done yet" in page.text and page.tags.count("svg") >= 3
     assert capsys.readouterr().out == f"{copy / 'report.html'}\n"
-    assert main(["report", f"--run={tmp_path / 'none'}"]) == 2
+    assert main(["report", f"--output_dir={tmp_path / 'none'}"]) == 2
     assert "give the --output_dir of one" in capsys.readouterr().err
 
 
@@ -307,7 +307,7 @@ def test_the_command_builds_our_network_itself(pictures, tmp_path):
     best(network, 5, confusion.miou(), confusion)
     notes = record_run(network, *sets, iterations=9, batch_size=2, data_root=pictures)
     write_run_record(notes, tmp_path / "run.json", resumed=False)
-    assert main(["report", f"--run={tmp_path}"]) == 0
+    assert main(["report", f"--output_dir={tmp_path}"]) == 0
     page = read(tmp_path)
     assert page.tags.count("img") == 15
     assert "MobileNetV3 small, width 0.35, output stride 32, global" in page.text

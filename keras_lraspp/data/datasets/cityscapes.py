@@ -148,6 +148,6 @@ def _how_to_get(pattern: Path, root: Path, folder: str) -> str:
     return (
         f"No images match {pattern}; register at https://www.cityscapes-dataset.com, "
         f"put {zips} into {root} and run `keras-lraspp data prepare cityscapes "
-        f"--root={shlex.quote(str(root))}`, or name another folder with --data_root "
+        f"--data_root={shlex.quote(str(root))}`, or name another --data_root "
         "(--gin_file=quickstart.gin needs no data)."
     )

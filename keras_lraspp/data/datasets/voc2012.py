@@ -115,7 +115,7 @@ def _names(
         return [*dict.fromkeys(names)]
     raise InputError(
         f"There is neither {train_aug} nor {added}; make them with `keras-lraspp data "
-        f"prepare voc --root={shlex.quote(str(tree))} --sbd=DIR`, or set "
+        f"prepare voc --data_root={shlex.quote(str(tree))} --sbd=DIR`, or set "
         f"VOC2012.augmented = False."
     )
 

@@ -58,7 +58,7 @@ def test_what_is_missing_is_said(tmp_path):
     with pytest.raises(InputError, match="There is no .*ImageSets/Segmentation"):
         VOC2012(tmp_path)
     trees.voc2012(tmp_path)
-    with pytest.raises(InputError, match="data prepare voc --root=.*augmented = False"):
+    with pytest.raises(InputError, match="prepare voc --data_root=.*augmented = False"):
         VOC2012(tmp_path, augmented=True)
     with pytest.raises(InputError, match="Cannot read .*trainval.txt"):
         VOC2012(tmp_path, "trainval")

@@ -228,7 +228,7 @@ def test_labelme_later_over_earlier_and_what_is_ignored(tmp_path):
     labelme(tmp_path, shapes)
     (tmp_path / "sub").mkdir()
     labelme(tmp_path / "sub", [], name="empty")
-    command = ["data", "prepare", "labelme", f"--root={tmp_path}", "--workers=1"]
+    command = ["data", "prepare", "labelme", f"--data_root={tmp_path}", "--workers=1"]
     assert main(command) == 0
     wanted = np.full(SIZE, 2)
     wanted[box(5, 5, 10, 10)] = 1

@@ -231,7 +231,7 @@ def test_row_44_a_worker_that_is_killed_is_reported(tmp_path, monkeypatch):
         "module.write_train_ids = killed\n"
         "from keras_lraspp.__main__ import main\n"
         "sys.exit(main(['data', 'prepare', 'cityscapes', '--workers=2',\n"
-        "               '--root', sys.argv[1]]))\n"
+        "               '--data_root', sys.argv[1]]))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)],

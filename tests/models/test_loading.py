@@ -1,0 +1,116 @@
+"""Networks of weights files and presets, with and without a configured model."""
+
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+
+from harness import reference
+from harness.paddle import CITYSCAPES, serving, write_pdparams
+from keras_lraspp import LRASPP
+from keras_lraspp.classes import CLASS_SETS, ClassSet, generic_class_set
+from keras_lraspp.errors import InputError
+from keras_lraspp.models.keras_file import save_network
+from keras_lraspp.models.loading import build_network, load_network, open_source
+
+pytestmark = pytest.mark.backends
+
+SMALLEST = {"backbone": "small", "width": 0.35, "output_stride": 32}
+CLASSES = ClassSet(("road", "sky", "car"), generic_class_set(3).palette)
+small = partial(LRASPP, **SMALLEST)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A network's files: with a card, as Keras saves it, and its weights alone."""
+    folder, network = tmp_path_factory.mktemp("saved"), small(3)
+    save_network(network, folder / "best.keras", CLASSES)
+    network.save(folder / "plain.keras")
+    network.save_weights(folder / "w.weights.h5")
+    return folder, network
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    path = tmp_path / "www" / f"{CITYSCAPES}_os32" / "model.pdparams"
+    write_pdparams(path, reference.state_dict("os32_global"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serving(tmp_path / "www") as server:
+        monkeypatch.setenv("KERAS_LRASPP_MIRROR", server.address)
+        yield
+
+
+def same(ours, theirs):
+    pairs = zip(ours.get_weights(), theirs.get_weights(), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_a_file_names_its_network_and_classes(saved):
+    folder, network = saved
+    for model in (None, small):
+        found = load_network(folder / "best.keras", model)
+        assert found.classes == CLASSES
+        assert same(found.model, network)
+
+
+@pytest.mark.parametrize("name", ["plain.keras", "w.weights.h5"])
+def test_classes_that_the_file_does_not_say(saved, name):
+    folder, network = saved
+    found = load_network(folder / name, small, ["a", "b", "c"])
+    assert found.classes.names == ("a", "b", "c")
+    assert same(found.model, network)
+    with pytest.raises(InputError, match=f"{name} does not say .* with --classes"):
+        load_network(folder / name, small)
+
+
+def test_without_a_model_the_classes_of_a_plain_file_are_asked_for(saved):
+    path = saved[0] / "plain.keras"
+    assert load_network(path, None, 3).classes == generic_class_set(3)
+    with pytest.raises(InputError, match="plain.keras does not say .* with --classes"):
+        load_network(path)
+    with pytest.raises(InputError, match="has 3 classes and export.classes names 11"):
+        load_network(path, None, "camvid", "export")
+
+
+def test_weights_alone_need_a_model(saved):
+    with pytest.raises(InputError, match="not say which network .* with --gin_file"):
+        load_network(saved[0] / "w.weights.h5", None, 3)
+
+
+def test_a_preset_is_a_network_of_cityscapes(published):
+    for model in (None, partial(LRASPP, output_stride=32)):
+        found = load_network("os32_global_cityscapes", model)
+        assert found.classes == CLASS_SETS["cityscapes"]
+        assert found.model.backbone.output_stride == 32
+    assert same(found.model, reference.model("os32_global"))
+
+
+def test_a_preset_of_another_network_is_refused(published):
+    source = open_source("os32_global_cityscapes")
+    with pytest.raises(InputError, match="output_stride=32 there, 8 in the config"):
+        build_network(source, LRASPP)
+    with pytest.raises(InputError, match="another network: num_classes=19 there, None"):
+        build_network(source, lambda num_classes: keras.Sequential([keras.Input((8,))]))
+
+
+def test_paddles_weights_name_their_network(tmp_path):
+    path = tmp_path / "model.pdparams"
+    write_pdparams(path, reference.state_dict("small_x0_35_os32_global"))
+    found = load_network(path, None, "cityscapes")
+    assert found.classes == CLASS_SETS["cityscapes"]
+    with pytest.raises(InputError, match="model.pdparams does not say what its cl"):
+        load_network(path)
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ("gone.keras", "no weights file gone.keras; check --weights"),
+        ("os32_global_cityscape", "; did you mean os32_global_cityscapes; check"),
+    ],
+)
+def test_weights_that_are_not_there(weights, said):
+    with pytest.raises(InputError, match=said):
+        open_source(weights)
