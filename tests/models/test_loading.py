@@ -91,8 +91,10 @@ def test_a_preset_of_another_network_is_refused(published):
     source = open_source("os32_global_cityscapes")
     with pytest.raises(InputError, match="output_stride=32 there, 8 in the config"):
         build_network(source, LRASPP)
-    with pytest.raises(InputError, match="another network: num_classes=19 there, None"):
-        build_network(source, lambda num_classes: keras.Sequential([keras.Input((8,))]))
+    pixels = keras.Input((None, None, 3))
+    other = keras.Model(pixels, keras.layers.Conv2D(19, 1)(pixels))
+    with pytest.raises(InputError, match="network: num_classes=19 there, None in the"):
+        build_network(source, lambda num_classes: other)
 
 
 def test_paddles_weights_name_their_network(tmp_path):
