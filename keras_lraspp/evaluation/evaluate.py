@@ -35,13 +35,16 @@ from keras_lraspp.evaluation.submission import (
 from keras_lraspp.files import replacing
 from keras_lraspp.inference.functions import (
     LabelFunction,
-    label_function,
     nested_label_function,
 )
 from keras_lraspp.inference.tta import SINGLE_PASS, InferenceOptions
 from keras_lraspp.metrics import ImageConfusion, check_absent_mode
 from keras_lraspp.models.loading import ModelFactory, build_network, open_source
-from keras_lraspp.prediction.predictors import is_exported, open_predictor
+from keras_lraspp.prediction.predictors import (
+    KerasPredictor,
+    is_exported,
+    open_predictor,
+)
 from keras_lraspp.schema import Count, check_call
 
 
@@ -247,8 +250,9 @@ def _load_scorer(
         if not any_variant or isinstance(source, Path):
             raise
         model, known, _ = build_network(source)
-    _check_classes(weights, model.output_shape[-1], known, classes)
-    return model, label_function(model, options)
+    predictor = KerasPredictor(model, options)
+    _check_classes(weights, predictor.num_classes, known, classes)
+    return model, predictor.labels
 
 
 def _check_classes(
