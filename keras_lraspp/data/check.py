@@ -175,6 +175,28 @@ def palette_warnings(
     return warn_of_palettes([report.values for report in read], files)
 
 
+def check_orientations(dataset: SegmentationDataset, *, progress: bool = True) -> None:
+    """Refuses images with an EXIF orientation, or warns of them, by the headers alone.
+
+    Raises:
+        InputError: If the data set refuses them and there are some.
+    """
+    if getattr(dataset, "orientation", None) not in ("refuse", "warn"):
+        return
+
+    def check(samples: SegmentationDataset, index: int) -> SampleReport:
+        return _report_errors(
+            index, lambda: _with_orientation(SampleReport(index), samples)
+        )
+
+    reports = check_samples(dataset, check, progress=progress)
+    faults = [report.fault for report in reports if report.fault]
+    if faults:
+        raise InputError(_summary(faults, dataset))
+    for message in turned_warnings(reports, dataset):
+        warnings.warn(message, stacklevel=3)
+
+
 def turned_warnings(
     reports: list[SampleReport], dataset: SegmentationDataset
 ) -> list[str]:

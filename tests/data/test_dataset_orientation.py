@@ -1,6 +1,7 @@
 """EXIF orientation of images with labels: one rule for training, scores, prediction."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -102,6 +103,22 @@ def test_shards_have_the_pixels_that_training_sees(kind, tmp_path):
     pixels, labels = Shards(tmp_path / "shards", "train").load(0)
     np.testing.assert_array_equal(pixels, seen)
     np.testing.assert_array_equal(labels, Image.open(label))
+
+
+def test_shards_are_not_made_of_what_training_refuses(tmp_path):
+    image, label, _ = write(tmp_path, 3)
+
+    def listed(split, orientation):
+        return dataset_of([image], [label], orientation=orientation)
+
+    target = tmp_path / "shards"
+    settings = {"splits": ["train"], "output_dir": target, "progress": False}
+    with pytest.raises(InputError, match="has the EXIF orientation 3, so what is seen"):
+        shards(dataset=partial(listed, orientation="refuse"), **settings)
+    assert not target.exists()
+    with pytest.warns(UserWarning, match="1 of 1 images have an EXIF orientation, but"):
+        shards(dataset=partial(listed, orientation="warn"), **settings)
+    np.testing.assert_array_equal(Shards(target, "train").load(0)[0], noise(6, 8))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from keras_lraspp.data.check import check_orientations
 from keras_lraspp.data.dataset import Dataset, SegmentationDataset, open_dataset
 from keras_lraspp.data.decode import is_plain_jpeg
 from keras_lraspp.data.label_spec import label_dtype
@@ -131,6 +132,8 @@ def write_shards(
         StorageError: If the disk is full or the folder cannot be written.
     """
     _check_arguments(splits, folder, options)
+    for samples in splits:  # shards do not know of orientations
+        check_orientations(samples, progress=options.progress)
     first = splits[0]
     with new_folder(folder) as temporary:
         manifest = Manifest(
