@@ -19,7 +19,7 @@ from keras_lraspp.export.graph import require_tensorflow
 from keras_lraspp.files import package_versions, replacing
 from keras_lraspp.models.variants import VARIANTS, Variant, find_variant
 from keras_lraspp.parallel import processors
-from keras_lraspp.schema import Count, check_call
+from keras_lraspp.schema import Channels, Count, check_call
 
 _ALL = "all"
 _CHILD = ("-m", "keras_lraspp.benchmark.measure")
@@ -79,6 +79,7 @@ def benchmark(
     variants: Sequence[str] = (_ALL,),
     formats: Sequence[str] = ("keras",),
     size: tuple[Count, Count] = (512, 1024),
+    channels: Channels = 3,
     batch: Count = 1,
     threads: Count | None = None,
     runs: Count = 20,
@@ -94,6 +95,7 @@ def benchmark(
         variants: Names from the table of variants, or `"all"`.
         formats: Keys of `OPENERS`; all but `"keras"` need TensorFlow to be written.
         size: Height and width of the images.
+        channels: Number of their channels; 3 for RGB.
         batch: Images per call. LiteRT takes them one by one.
         threads: Threads, and on Linux processors, of each process; `None` for all.
         runs: Calls to time, after a warm-up.
@@ -114,8 +116,10 @@ def benchmark(
     output_dir = Path(output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)  # a wrong folder is an error at once
     threads = min(threads or processors(), processors())
-    job = {"size": size, "batch": batch, "threads": threads, "runs": runs}
-    print(f"{size[0]}x{size[1]}, batch {batch}, {threads} threads, {runs} calls")
+    images = {"size": size, "channels": channels, "batch": batch}
+    job = {**images, "threads": threads, "runs": runs}
+    shape = "x".join(map(str, (*size, channels)))
+    print(f"{shape}, batch {batch}, {threads} threads, {runs} calls")
     print(table_head())
     rows = []
     for variant in chosen:

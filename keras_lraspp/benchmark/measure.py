@@ -31,25 +31,25 @@ def export_variant(job: dict) -> dict:
     """
     from keras_lraspp.classes import CLASS_SETS
     from keras_lraspp.models.lraspp import LRASPP
-    from keras_lraspp.models.summary import multiply_adds
+    from keras_lraspp.models.summary import at_size, multiply_adds
     from keras_lraspp.models.variants import find_variant
 
     size, folder = tuple(job["size"]), Path(job["folder"])
     classes = CLASS_SETS["cityscapes"]
-    arguments = find_variant(job["variant"]).arguments
-    model = LRASPP(len(classes.names), **arguments)
+    channels, arguments = job["channels"], find_variant(job["variant"]).arguments
+    shape = (None, None, channels)
+    model = LRASPP(len(classes.names), input_shape=shape, **arguments)
     if min(size) < model.smallest_side:
         raise InputError(f"its smallest side is {model.smallest_side} pixels")
     files = {}
     for name in job["formats"]:
         path = _export(name, model, folder, size, classes)
         files[name] = {"path": str(path), "bytes": _file_bytes(path)}
-    fixed = LRASPP(len(classes.names), input_shape=(*size, 3), **arguments)
     return {
         "parameters": sum(
             math.prod(weight.shape) for weight in model.trainable_weights
         ),
-        "multiply_adds": multiply_adds(fixed),
+        "multiply_adds": multiply_adds(at_size(model, *size)),
         "files": files,
     }
 
@@ -84,7 +84,7 @@ def time_file(job: dict) -> dict:
     """
     if hasattr(os, "sched_setaffinity"):  # Linux: binds whatever the runtime starts
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: job["threads"]])
-    shape = (job["batch"], *job["size"], 3)
+    shape = (job["batch"], *job["size"], job["channels"])
     images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     run = OPENERS[job["format"]](job["path"], images, job["threads"])
     milliseconds = []

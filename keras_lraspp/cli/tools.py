@@ -112,6 +112,13 @@ def _add_benchmark_flags(parser: argparse.ArgumentParser) -> None:
         help="of the images (default: 512x1024)",
     )
     parser.add_argument(
+        "--channels",
+        type=int,
+        default=3,
+        metavar="N",
+        help="of the images (default: 3, RGB)",
+    )
+    parser.add_argument(
         "--batch_size",
         type=int,
         default=1,
@@ -144,6 +151,7 @@ def _benchmark(flags: argparse.Namespace) -> int:
         variants=flags.variants,
         formats=flags.format,
         size=size,
+        channels=flags.channels,
         batch=flags.batch_size,
         threads=flags.threads,
         runs=flags.runs,

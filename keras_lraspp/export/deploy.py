@@ -6,7 +6,7 @@ from pathlib import Path
 
 from keras_lraspp import __version__
 from keras_lraspp.export.graph import FileContents
-from keras_lraspp.export.metadata import INPUT
+from keras_lraspp.export.metadata import DECODED_FILES, INPUT, image_kind
 from keras_lraspp.export.parity import ParityReport
 from keras_lraspp.files import package_versions, sha256
 
@@ -46,7 +46,9 @@ def _contract(format_name: str, contents: FileContents) -> dict:
     """Returns inputs and outputs, by signature for a SavedModel."""
     sides, num_classes = contents.sides, contents.metadata.num_classes
     batch = 1 if format_name == "litert" else None
-    image = {INPUT: _tensor("uint8", batch, *sides, 3, content="RGB, 0 to 255")}
+    channels = contents.channels
+    what = f"{image_kind(channels)}, 0 to 255"
+    image = {INPUT: _tensor("uint8", batch, *sides, channels, content=what)}
     found = {
         "labels": _tensor("int32", batch, *sides, content="class of each pixel"),
         "logits": _tensor("float32", batch, *sides, num_classes),
@@ -55,7 +57,8 @@ def _contract(format_name: str, contents: FileContents) -> dict:
     if format_name != "saved_model":
         outputs = {name: found[name] for name in contents.outputs}
         return {"inputs": image, "outputs": outputs}
-    encoded = {"image_bytes": _tensor("string", None, content="JPEG or PNG files")}
+    files = DECODED_FILES.get(channels)
+    encoded = {"image_bytes": _tensor("string", None, content=f"{files} files")}
     pngs = {
         "label_png_bytes": _tensor("string", None, content="PNG of the labels, grey"),
         "color_png_bytes": _tensor("string", None, content="PNG in the palette"),
@@ -64,9 +67,10 @@ def _contract(format_name: str, contents: FileContents) -> dict:
     rows = {
         "serving_default": (image, labels),
         "logits": (image, {"logits": found["logits"]}),
-        "serve_bytes": (encoded, {**labels, **pngs}),
-        "serve_png": (encoded, pngs),
     }
+    if files is not None:
+        rows["serve_bytes"] = encoded, {**labels, **pngs}
+        rows["serve_png"] = encoded, pngs
     return {
         "signatures": {
             name: {"inputs": inputs, "outputs": outputs}

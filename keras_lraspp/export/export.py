@@ -17,6 +17,7 @@ from keras_lraspp.export.graph import (
     require_tensorflow,
 )
 from keras_lraspp.export.litert import LITERT_PRECISIONS, convert_to_litert
+from keras_lraspp.export.metadata import DECODED_FILES
 from keras_lraspp.export.parity import (
     ParityReport,
     compare_miou,
@@ -135,6 +136,11 @@ def export(
                 )
             write_deploy(path, report, contents, more)
             print(_line(artifact, report, more))
+        if "saved_model" in formats and contents.channels not in DECODED_FILES:
+            print(
+                f"Images of {contents.channels} channels are sent as arrays: the "
+                f"SavedModel has no serve_bytes and no serve_png."
+            )
         for name in (artifact.name for artifact in artifacts):
             # The parity first, so that nothing is ever there without one.
             put_in_place(deploy_path(hidden / name), deploy_path(folder / name))

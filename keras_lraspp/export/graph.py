@@ -14,6 +14,7 @@ from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.folding import Convolution, folded_convolutions
 from keras_lraspp.export.metadata import INPUT, OUTPUTS, Metadata
+from keras_lraspp.inference.functions import image_channels
 from keras_lraspp.models.lraspp import LRASPP
 
 _MIDDLE = 127.5  # of the pixels' range; zero after rescaling
@@ -77,10 +78,15 @@ def quiet_converter(logger: str) -> Iterator[None]:
 class FileContents(NamedTuple):
     """A model and the choices that its exported file is made by."""
 
-    model: keras.Model  # of uint8 pixels (B, H, W, 3) to logits (B, H, W, classes)
+    model: keras.Model  # of uint8 pixels (B, H, W, C) to logits (B, H, W, classes)
     outputs: tuple[str, ...]  # some of `OUTPUTS`
     sides: Sides  # of the images
     metadata: Metadata
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of the images."""
+        return image_channels(self.model)
 
 
 def choose_contents(
@@ -136,14 +142,16 @@ def inference_graph(
     `CONVERTER_STYLES` has for `target`, without batch norm and with fewer operations;
     another model is called as it is.
 
-    Returns a `tf.function` with the signature `image`, uint8 RGB (batch, *sides, 3),
-    `None` for any. It returns, as asked for, `labels`, int32 (B, H, W), the lower class
-    where two are equal; `logits` and `probabilities`, float32 (B, H, W, classes).
+    Returns a `tf.function` with the signature `image`, uint8 (batch, *sides, C) of the
+    model's channels, `None` for any. It returns, as asked for, `labels`, int32
+    (B, H, W), the lower class where two are equal; `logits` and `probabilities`,
+    float32 (B, H, W, classes).
     """
     logits_of = _logits_function(model, target, outputs)
+    shape = (batch, *sides, image_channels(model))
 
     @tf.function(
-        input_signature=[tf.TensorSpec((batch, *sides, 3), tf.uint8, name=INPUT)],
+        input_signature=[tf.TensorSpec(shape, tf.uint8, name=INPUT)],
         autograph=False,
     )
     def call(image):

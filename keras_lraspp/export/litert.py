@@ -47,10 +47,10 @@ def export_litert(
 ) -> ParityReport:
     """Writes a LiteRT file from one uint8 image to its labels, and compares it.
 
-    The input `image` is uint8 RGB (1, H, W, 3) of one size, in every precision. Only
-    built-in operators are used. The file is run in LiteRT and compared with the model
-    before it takes its place. Classes, colours and variant are in the file, see
-    `keras_lraspp.export.runtimes`.
+    The input `image` is uint8 (1, H, W, C) of one size, RGB by default, in every
+    precision. Only built-in operators are used. The file is run in LiteRT and compared
+    with the model before it takes its place. Classes, colours and variant are in the
+    file, see `keras_lraspp.export.runtimes`.
 
     Args:
         model: As for `export_onnx`.
@@ -59,12 +59,12 @@ def export_litert(
         precision: `"float32"`; `"float16"`, half the size, for GPUs; `"dynamic"`,
             weights in 8 bits, a quarter of the size; or `"int8"`, also all arithmetic
             in 8 bits, for the smallest devices.
-        representative: For `"int8"`, uint8 RGB images (H, W, 3) to see the ranges of
+        representative: For `"int8"`, uint8 images (H, W, C) to see the ranges of
             values on, e.g. 100 of the training set; resized to `size`.
         outputs: As for `export_onnx`.
         classes: Names and colours of the classes.
         variant: Name of the network.
-        images: More images to compare on, uint8 RGB (H, W, 3).
+        images: More images to compare on, uint8 (H, W, C).
         overwrite: Whether to replace the file if it is there.
 
     Returns:
@@ -119,7 +119,7 @@ def _convert(contents: FileContents, precision: str, calibration) -> bytes:
     model, outputs, sides, _ = contents
     graph = inference_graph(model, "litert", outputs, sides, batch=1)
     if precision == "int8":
-        graph = _of_floats(graph, sides)
+        graph = _of_floats(graph, (1, *sides, contents.channels))
     module = tf.Module()
     module.serve = graph
     # A model that is not written anew has variables, which the module must hold.
@@ -140,11 +140,11 @@ def _convert(contents: FileContents, precision: str, calibration) -> bytes:
         return converter.convert()
 
 
-def _of_floats(graph, sides):
+def _of_floats(graph, shape: tuple[int, ...]):
     """Takes pixels as floats: the converter itself makes them uint8 again."""
     import tensorflow as tf
 
-    spec = tf.TensorSpec((1, *sides, 3), tf.float32, name=INPUT)
+    spec = tf.TensorSpec(shape, tf.float32, name=INPUT)
     return tf.function(
         lambda image: graph.python_function(image),
         input_signature=[spec],
@@ -157,8 +157,8 @@ def _representative(images: Iterable[np.ndarray] | None) -> list[np.ndarray]:
     chosen = list(itertools.islice(images, _CALIBRATION_IMAGES))
     if not chosen:
         raise InputError(
-            'precision="int8" needs representative images, uint8 RGB (H, W, 3), to see '
-            "the ranges of values on; give about 100 of the training set."
+            'precision="int8" needs representative images, uint8 (H, W, C), to see the '
+            "ranges of values on; give about 100 of the training set."
         )
     return chosen
 

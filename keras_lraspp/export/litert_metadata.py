@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Sequence
 from typing import Any
 
-from keras_lraspp.export.metadata import INPUT, KEY, Metadata
+from keras_lraspp.export.metadata import INPUT, KEY, Metadata, image_kind
 
 _STANDARD = "TFLITE_METADATA"  # name of the entry
 _LABELS = "labels.txt"  # in the archive behind the model, a name a line
@@ -37,7 +37,8 @@ class _Byte(int):
 
 
 _IMAGE_PROPERTIES, _NORMALIZATION = _Byte(2), _Byte(1)  # kinds in a union
-_RGB, _GRAYSCALE = _Byte(1), _Byte(2)
+_UNKNOWN, _RGB, _GRAYSCALE = _Byte(0), _Byte(1), _Byte(2)
+_COLOR_SPACES = {1: _GRAYSCALE, 3: _RGB}
 _AXIS_LABELS, _VALUE_LABELS = _Byte(2), _Byte(3)  # what the lines of a file name
 _ACTIVATIONS = {"probabilities": _Byte(0), "logits": _Byte(2)}  # NONE and SOFTMAX
 # MediaPipe's ImageSegmenter takes any output for the scores of classes. It refuses a
@@ -61,11 +62,11 @@ def add_metadata(content: bytes, metadata: Metadata) -> bytes:
     The names of the classes are in an archive behind the model, as the standard wants.
 
     MediaPipe's `ImageSegmenter` reads files whose only output is `logits` or
-    `probabilities`, of 2 to 256 classes, and refuses all others.
+    `probabilities`, of 2 to 256 classes and an RGB image, and refuses all others.
     """
-    outputs = _output_names(content)
+    channels, outputs = _signature(content)
     entries = json.dumps(metadata.entries(), ensure_ascii=False).encode()
-    standard = _flatbuffer(_model(metadata, outputs), b"M001")
+    standard = _flatbuffer(_model(metadata, channels, outputs), b"M001")
     content = add_buffers(content, {KEY: entries, _STANDARD: standard})
     if metadata.classes is None:
         return content
@@ -94,19 +95,22 @@ def add_buffers(content: bytes, buffers: dict[str, bytes]) -> bytes:
     return bytes(builder.Output())
 
 
-def _output_names(content: bytes) -> list[str]:
-    """Returns the names of the outputs in the order of their tensors."""
+def _signature(content: bytes) -> tuple[int, list[str]]:
+    """Returns the image's channels, and the outputs' names in their tensors' order."""
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
     named = {
         one.tensorIndex: one.name.decode() for one in model.signatureDefs[0].outputs
     }
-    return [named[index] for index in model.subgraphs[0].outputs]
+    (graph,) = model.subgraphs
+    channels = int(graph.tensors[graph.inputs[0]].shape[-1])
+    return channels, [named[index] for index in graph.outputs]
 
 
-def _model(metadata: Metadata, outputs: Sequence[str]) -> dict[int, Any]:
-    options = _table("ImageSegmenterOptions", activation=_activation(metadata, outputs))
+def _model(metadata: Metadata, channels: int, outputs: Sequence[str]) -> dict[int, Any]:
+    activation = _activation(metadata, outputs) if channels == 3 else _REFUSED
+    options = _table("ImageSegmenterOptions", activation=activation)
     segmenter = _table(
         "CustomMetadata",
         name="SEGMENTER_METADATA",
@@ -114,7 +118,7 @@ def _model(metadata: Metadata, outputs: Sequence[str]) -> dict[int, Any]:
     )
     graph = _table(
         "SubGraphMetadata",
-        input_tensor_metadata=[_input()],
+        input_tensor_metadata=[_input(channels)],
         output_tensor_metadata=[_output(name, metadata) for name in outputs],
         custom_metadata=[segmenter],
     )
@@ -134,14 +138,14 @@ def _activation(metadata: Metadata, outputs: Sequence[str]) -> _Byte:
     return _ACTIVATIONS.get(outputs[0], _REFUSED)
 
 
-def _input() -> dict[int, Any]:
+def _input(channels: int) -> dict[int, Any]:
     normalization = _table("NormalizationOptions", mean=[0.0], std=[1.0])
     unit = _table("ProcessUnit", options_type=_NORMALIZATION, options=normalization)
     return _table(
         "TensorMetadata",
         name=INPUT,
-        description="RGB image, 0 to 255.",
-        content=_image_content(_RGB),
+        description=f"{image_kind(channels)} image, 0 to 255.",
+        content=_image_content(_COLOR_SPACES.get(channels, _UNKNOWN)),
         process_units=[unit],
         stats=_table("Stats", max=[255.0], min=[0.0]),
     )

@@ -7,8 +7,10 @@ from keras_lraspp.classes import MOST_CLASSES, ClassCard, ClassSet
 from keras_lraspp.errors import InputError
 from keras_lraspp.schema import Bounds, Count, Name, check_value, parse_json
 
-INPUT = "image"  # uint8 RGB (B, H, W, 3)
+INPUT = "image"  # uint8 (B, H, W, C), of RGB by default
 OUTPUTS = ("labels", "logits", "probabilities")
+# Files that a SavedModel decodes, by channels; TensorFlow has none of other numbers.
+DECODED_FILES = {1: "JPEG or PNG", 3: "JPEG or PNG", 4: "RGBA PNG"}
 KEY = "keras_lraspp"  # name of the entry in a LiteRT file
 ASSET = f"{KEY}.json"  # in a SavedModel's assets/
 MEND = "export the model again"
@@ -72,6 +74,11 @@ class Metadata(NamedTuple):
                 f"{num_classes or count} and names {named}; {MEND}."
             )
         return cls(count, found.get("smallest_side", 1), variant, classes)
+
+
+def image_kind(channels: int) -> str:
+    """Returns what an image of so many channels is called."""
+    return {1: "Grey", 3: "RGB"}.get(channels, f"{channels}-channel")
 
 
 _Texts = dict[str, Annotated[str, Bounds(0, MOST_METADATA)]]

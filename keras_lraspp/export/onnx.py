@@ -12,13 +12,12 @@ from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.graph import (
     FileContents,
-    Sides,
     choose_contents,
     inference_graph,
     quiet_converter,
     require_tensorflow,
 )
-from keras_lraspp.export.metadata import INPUT, Metadata
+from keras_lraspp.export.metadata import INPUT
 from keras_lraspp.export.onnx_rewriting import rewrite_graph
 from keras_lraspp.export.parity import ParityReport, check_parity
 from keras_lraspp.files import replacing
@@ -40,12 +39,12 @@ def export_onnx(
 ) -> ParityReport:
     """Writes an ONNX file from uint8 images to labels, and compares it.
 
-    The input `image` is uint8 RGB (B, H, W, 3). Everything is inside the file:
-    rescaling, resizing, the largest score. It is checked by `onnx.checker`, run in ONNX
-    Runtime and compared with the model before it takes its place.
+    The input `image` is uint8 (B, H, W, C), RGB by default. Everything is inside the
+    file: rescaling, resizing, the largest score. It is checked by `onnx.checker`, run
+    in ONNX Runtime and compared with the model before it takes its place.
 
     Args:
-        model: An `LRASPP`, or another model that takes uint8 pixels (B, H, W, 3) and
+        model: An `LRASPP`, or another model that takes uint8 pixels (B, H, W, C) and
             returns logits (B, H, W, classes).
         path: The file, usually `<name>.onnx`.
         size: Fixed (height, width) of images; `None` for any that `model` takes. A
@@ -55,7 +54,7 @@ def export_onnx(
         classes: Names and colours of the classes, for the file's metadata.
         variant: Name of the network, for the metadata.
         opset: Version of ONNX's operators, at least 17.
-        images: More images to compare on, uint8 RGB (H, W, 3).
+        images: More images to compare on, uint8 (H, W, C).
         overwrite: Whether to replace the file if it is there.
 
     Returns:
@@ -98,17 +97,19 @@ def convert_to_onnx(
         )
     model = ir.from_proto(proto)
     rewrite_graph(model, contents.sides)
-    proto = _named(model, contents.sides, contents.metadata)
+    proto = _named(model, contents)
     onnx.checker.check_model(proto, full_check=True)
     return proto.SerializeToString(), _check(contents, proto, images, path)
 
 
-def _named(model: ir.Model, sides: Sides, about: Metadata) -> onnx.ModelProto:
+def _named(model: ir.Model, contents: FileContents) -> onnx.ModelProto:
     """Returns the model with its dimensions, for tf2onnx unk__17, and metadata."""
+    sides, about = contents.sides, contents.metadata
     graph, fixed = model.graph, [sides[0] or "height", sides[1] or "width"]
+    lasts = {INPUT: [contents.channels], "labels": []}
     graph.name = about.variant or "segmentation"
     for value in (*graph.inputs, *graph.outputs):
-        last = {INPUT: [3], "labels": []}.get(value.name, [about.num_classes])
+        last = lasts.get(value.name, [about.num_classes])
         value.shape = ir.Shape(["batch", *fixed, *last])
     proto = ir.to_proto(model)
     onnx.helper.set_model_props(proto, about.entries())

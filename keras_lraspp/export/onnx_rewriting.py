@@ -201,8 +201,8 @@ def _note_sizes(graph: ir.Graph, sides: Sides) -> dict[str, int]:
     for node in graph:
         made = [maps[value] for value in node.inputs if value in maps]
         if node.op_type == "Conv":
-            if not made and _perm(node.inputs[0].producer()):
-                made = [(3, 1)]  # the image
+            if not made and _is_turned_image(node.inputs[0].producer()):
+                made = [(0, 1)]
             stride = node.attributes["strides"].as_ints()[0]
             filters = node.inputs[1].shape[0]
             made = [(filters, before * stride) for _, before in made]
@@ -219,6 +219,14 @@ def _note_sizes(graph: ir.Graph, sides: Sides) -> dict[str, int]:
         value.shape = ir.Shape(["batch", channels, *known])
         value.type = ir.TensorType(ir.DataType.FLOAT)
     return {value.name: stride for value, (_, stride) in maps.items()}
+
+
+def _is_turned_image(node: ir.Node | None) -> bool:
+    """Whether a node puts channels first, which of one channel is no Transpose."""
+    if node is not None and node.op_type == "Reshape":
+        before = node.inputs[0].producer()
+        return before is not None and before.op_type in ("Unsqueeze", "Sub")
+    return bool(_perm(node))
 
 
 def _branch_on_whole_factors(graph: ir.Graph, strides: dict[str, int]) -> None:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from keras_lraspp.data.dataset import SegmentationDataset, open_dataset
 from keras_lraspp.errors import InputError, UserError
-from keras_lraspp.inference.functions import LabelFunction
+from keras_lraspp.inference.functions import LabelFunction, image_channels
 from keras_lraspp.metrics import ConfusionMatrix
 
 SMALLEST_AGREEMENT = 0.999  # share of pixels with the same label
@@ -74,14 +74,16 @@ def check_parity(
 ) -> ParityReport:
     """Compares an exported model with the Keras model, image by image.
 
-    `labels` and `logits` are the exported model, of uint8 images (1, H, W, 3). The
-    images, uint8 RGB (H, W, 3), are resized to `sides` where these are fixed. Drawn
+    `labels` and `logits` are the exported model, of uint8 images (1, H, W, C). The
+    images, uint8 (H, W, C), are resized to `sides` where these are fixed. Drawn
     ones are compared as well, of two odd sizes if any will do. Raises `ParityError` if
     labels have another shape, scores are not finite or, with `must_agree`, too few
     labels are equal.
     """
     given = [resize_to(image, sides) for image in images]
-    compared = given + [draw_image(*size) for size in drawn_sizes(model, sides)]
+    channels = image_channels(model)
+    drawn = [draw_image(*size, channels) for size in drawn_sizes(model, sides)]
+    compared = given + drawn
     equal, pixels, difference, largest = 0, 0, 0.0, 0.0
     for image in compared:
         scores = keras.ops.convert_to_numpy(model(image, training=False))
@@ -155,13 +157,13 @@ def drawn_sizes(
     return sizes[:1] if None not in sides else sizes
 
 
-def draw_image(height: int, width: int) -> np.ndarray:
-    """Draws a colourful uint8 RGB image (1, height, width, 3), always the same."""
+def draw_image(height: int, width: int, channels: int = 3) -> np.ndarray:
+    """Draws a colourful uint8 image (1, height, width, channels), always the same."""
     ys = np.linspace(0, 1, height)[:, None, None]
     xs = np.linspace(0, 1, width)[None, :, None]
     rng = np.random.default_rng(0)
     waves = sum(
-        np.sin(2 * np.pi * (fy * ys + fx * xs + rng.uniform(size=3))) / frequency
+        np.sin(2 * np.pi * (fy * ys + fx * xs + rng.uniform(size=channels))) / frequency
         for frequency, (fy, fx) in enumerate(rng.uniform(-8, 8, (8, 2)), 1)
     )
     pixels = 127.5 + 127.5 * waves / np.abs(waves).max()
@@ -169,13 +171,15 @@ def draw_image(height: int, width: int) -> np.ndarray:
 
 
 def resize_to(image: np.ndarray, sides: Sequence[int | None]) -> np.ndarray:
-    """Resizes an image (H, W, 3) to (1, *sides, 3); a side `None` stays its own."""
+    """Resizes an image (H, W, C) to (1, *sides, C); a side `None` stays its own."""
     height, width = (
         fixed or own for fixed, own in zip(sides, image.shape[:2], strict=True)
     )
     if image.shape[:2] != (height, width):
-        resized = Image.fromarray(image).resize((width, height), Image.BILINEAR)
-        image = np.asarray(resized)
+        # One by one: Pillow knows few numbers of channels, and weights by alpha.
+        planes = map(Image.fromarray, np.moveaxis(image, -1, 0))
+        size = width, height
+        image = np.stack([plane.resize(size, Image.BILINEAR) for plane in planes], -1)
     return image[None]
 
 
@@ -260,6 +264,6 @@ def evenly_spaced(samples: SegmentationDataset, count: int) -> list[int]:
 def load_images(
     samples: SegmentationDataset | None, count: int
 ) -> Iterator[np.ndarray]:
-    """Yields at most `count` images, uint8 (H, W, 3), evenly over the data set."""
+    """Yields at most `count` images, uint8 (H, W, C), evenly over the data set."""
     for index in evenly_spaced(samples, count) if samples is not None else ():
         yield np.asarray(samples.load(index)[0])

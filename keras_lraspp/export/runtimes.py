@@ -28,6 +28,7 @@ from keras_lraspp.export.metadata import (
 )
 from keras_lraspp.files import read_regular
 from keras_lraspp.inference.tta import SINGLE_PASS
+from keras_lraspp.pixels import MOST_CHANNELS
 from keras_lraspp.schema import parse_json, read_json
 
 
@@ -38,6 +39,7 @@ class ExportedModel:
         path: The file or folder.
         outputs: The outputs that it has, some of `OUTPUTS`.
         sides: Height and width of its images; `None` where any will do.
+        channels: Number of channels of its images.
         num_classes: Number of classes; 0 if the file does not say it.
         smallest_side: Smallest height and width of an image, in pixels.
         variant: Name of the network, `None` if the file does not say it.
@@ -53,11 +55,13 @@ class ExportedModel:
         run: Callable[[str, np.ndarray], np.ndarray],
         outputs: Sequence[str],
         sides: tuple[int | None, int | None],
+        channels: int,
         metadata: Metadata,
     ):
         self.path = path
         self.outputs = tuple(outputs)
         self.sides = sides
+        self.channels = channels
         self.num_classes, self.smallest_side, self.variant, self.classes = metadata
         self._run = run
 
@@ -135,9 +139,11 @@ class ExportedModel:
 
     def _check(self, images: np.ndarray) -> None:
         shape, dtype = np.shape(images), getattr(images, "dtype", type(images))
-        if len(shape) != 4 or shape[-1] != 3 or dtype != np.uint8 or 0 in shape:
+        channels = self.channels
+        if len(shape) != 4 or shape[-1] != channels or dtype != np.uint8 or 0 in shape:
             raise InputError(
-                f"Images are uint8 (batch, height, width, 3), not {dtype} {shape}."
+                f"Images are uint8 (batch, height, width, {channels}), not {dtype} "
+                f"{shape}."
             )
         pairs = zip(self.sides, shape[1:3], strict=True)
         if any(side not in (None, given) for side, given in pairs):
@@ -197,6 +203,10 @@ def open_onnx(path: str | Path, threads: int | None = None) -> ExportedModel:
         described = given.name, given.type, len(given.shape)
         if described != (INPUT, "tensor(uint8)", 4):
             raise ValueError(f"its input is {given.name}, {given.type} {given.shape}")
+        *sides, channels = (
+            side if isinstance(side, int) else None for side in given.shape[1:]
+        )
+        channels = _channels(channels)
         made = {output.name: output.shape for output in session.get_outputs()}
         entries = session.get_modelmeta().custom_metadata_map
         metadata = Metadata.of_entries(entries, _count(made), str(path))
@@ -208,8 +218,7 @@ def open_onnx(path: str | Path, threads: int | None = None) -> ExportedModel:
     def run(name, images):
         return session.run([name], {INPUT: np.ascontiguousarray(images)})[0]
 
-    sides = tuple(side if isinstance(side, int) else None for side in given.shape[1:3])
-    return ExportedModel(path, run, _known(made), sides, metadata)
+    return ExportedModel(path, run, _known(made), tuple(sides), channels, metadata)
 
 
 def open_litert(path: str | Path, threads: int | None = None) -> ExportedModel:
@@ -230,6 +239,7 @@ def open_litert(path: str | Path, threads: int | None = None) -> ExportedModel:
         lambda name, images: opened(images)[name],
         opened.outputs,
         opened.size,
+        opened.channels,
         opened.metadata,
     )
 
@@ -252,6 +262,7 @@ def open_saved_model(path: str | Path) -> ExportedModel:
         pixels = first.structured_input_signature[1][INPUT]
         if (pixels.dtype, pixels.shape.rank) != (tf.uint8, 4):
             raise ValueError(f"its input is {pixels.dtype.name} {pixels.shape}")
+        sides, channels = tuple(pixels.shape[1:3]), _channels(pixels.shape[3])
         for variable in {id(each): each for each in first.variables}.values():
             if not np.isfinite(variable.numpy()).all():
                 raise InputError(not_finite(path))
@@ -268,7 +279,7 @@ def open_saved_model(path: str | Path) -> ExportedModel:
     def run(name, images):
         return found[name](**{INPUT: tf.constant(images)})[name].numpy()
 
-    model = ExportedModel(path, run, _known(found), tuple(pixels.shape[1:3]), metadata)
+    model = ExportedModel(path, run, _known(found), sides, channels, metadata)
     model.loaded = loaded  # its signatures do not keep its weights alive
     return model
 
@@ -300,6 +311,7 @@ class LiteRTFile:
     Attributes:
         outputs: Names of its outputs.
         size: (height, width) of its images.
+        channels: Number of channels of its images.
         metadata: What the file says of itself.
     """
 
@@ -315,15 +327,16 @@ class LiteRTFile:
         pixels = self._run.get_input_details()[INPUT]
         made = self._run.get_output_details()
         if pixels["dtype"] is not np.uint8 or len(pixels["shape"]) != 4:
-            raise ValueError("its input is not uint8 (1, H, W, 3)")
+            raise ValueError("its input is not uint8 (1, H, W, channels)")
         self.outputs = _known(made)
-        self.size = tuple(int(side) for side in pixels["shape"][1:3])
+        *size, channels = map(int, pixels["shape"][1:])
+        self.size, self.channels = tuple(size), _channels(channels)
         shapes = {name: made[name]["shape"].tolist() for name in self.outputs}
         entries = read_entries(content, source)
         self.metadata = Metadata.of_entries(entries, _count(shapes), source)
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns the outputs by name of uint8 images (B, *size, 3), one by one."""
+        """Returns the outputs by name of uint8 images (B, *size, C), one by one."""
         results = [self._run(**{INPUT: image[None]}) for image in images]
         if len(results) == 1:
             return results[0]
@@ -338,6 +351,13 @@ def _known(names) -> tuple[str, ...]:
     if not known:
         raise ValueError(f"it returns {', '.join(names) or 'nothing'}")
     return known
+
+
+def _channels(last: int | None) -> int:
+    """Returns the channels that the input's last side says; RGB's if it is free."""
+    if last is not None and not 1 <= last <= MOST_CHANNELS:
+        raise ValueError(f"its input has {last} channels")
+    return last or 3
 
 
 def _count(shapes) -> int:

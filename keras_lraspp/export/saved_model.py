@@ -21,7 +21,7 @@ from keras_lraspp.export.graph import (
     inference_graph,
     require_tensorflow,
 )
-from keras_lraspp.export.metadata import ASSET
+from keras_lraspp.export.metadata import ASSET, DECODED_FILES
 from keras_lraspp.export.parity import (
     ParityReport,
     check_agreement,
@@ -40,6 +40,8 @@ _SMALLEST_COUNTED_SIDE = 128
 # What takes seconds in a small file: more scans of a JPEG than any encoder writes, and
 # compressed comments of a PNG, each of them 8 MB and a tenth of a second.
 _MAX_SCANS, _MAX_COMMENTS = 64, 16
+
+_Shape = tuple[int | None, int | None, int]  # of an image
 
 _WARMUP = Path("assets.extra") / "tf_serving_warmup_requests"
 
@@ -63,14 +65,14 @@ def export_saved_model(
     that a server which watches `folder` sees a whole version or none.
 
     Args:
-        model: An `LRASPP`, or another model that takes uint8 pixels (B, H, W, 3) and
+        model: An `LRASPP`, or another model that takes uint8 pixels (B, H, W, C) and
             returns logits (B, H, W, classes).
         folder: The folder of all versions.
         version: Number of this one, at least 1.
         size: Fixed (height, width) of images; `None` for any size that `model` takes.
         classes: Names and colours of the classes.
         variant: Name of the network.
-        images: More images to compare on, uint8 RGB (H, W, 3).
+        images: More images to compare on, uint8 (H, W, C).
         overwrite: Whether to replace this version if it is there.
 
     Returns:
@@ -108,7 +110,8 @@ def write_saved_model(
 ) -> ParityReport:
     """Writes the folder of a SavedModel, inside one of `staging`, and compares it."""
     _save(contents, path)
-    image = draw_image(*drawn_sizes(contents.model, contents.sides)[0])
+    size = drawn_sizes(contents.model, contents.sides)[0]
+    image = draw_image(*size, contents.channels)
     try:
         _write_warmup(path, image)
     except tf.errors.OpError as error:
@@ -132,6 +135,7 @@ def _save(contents: FileContents, path: Path) -> None:
         about.classes.palette,
         sides,
         about.smallest_side,
+        contents.channels,
     )
     asset = path.with_name(ASSET)
     entries = json.dumps(about.entries(), indent=1, ensure_ascii=False)
@@ -180,12 +184,13 @@ def signatures(
     palette: Sequence[tuple[int, int, int]],
     sides: tuple[int | None, int | None] = (None, None),
     smallest_side: int = 1,
+    channels: int = 3,
 ) -> dict[str, tf.types.experimental.GenericFunction]:
     """Makes the signatures of a model.
 
     | name | takes | returns |
     |---|---|---|
-    | `serving_default` | `image`, uint8 (B, H, W, 3) | `labels`, int32 (B, H, W) |
+    | `serving_default` | `image`, uint8 (B, H, W, C) | `labels`, int32 (B, H, W) |
     | `logits` | the same | `logits`, float32 (B, H, W, classes) |
     | `serve_bytes` | `image_bytes`, JPEG or PNG files of one size (B,) | `labels`, and for each image a PNG of its labels, `label_png_bytes`, and one in the classes' colours, `color_png_bytes` |
     | `serve_png` | the same, of any sizes | the two PNGs only: a small answer in JSON |
@@ -193,14 +198,18 @@ def signatures(
     The graph itself checks what it is given, as not every server compares it with the
     signature. Another shape, no image, more than `MAX_REQUEST_PIXELS`, and bytes that
     are no JPEG or PNG or damaged are an `INVALID_ARGUMENT` to the caller.
+
+    For one channel, files are made grey; for four they are PNGs of RGBA. For other
+    numbers than 1, 3 and 4 TensorFlow decodes no files: the last two are left out.
     """  # noqa: E501
-    image = tf.TensorSpec((None, *sides, 3), tf.uint8, name="image")
+    shape = (*sides, channels)
+    image = tf.TensorSpec((None, *shape), tf.uint8, name="image")
     image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
     # Held by the graph: as a global it would be captured by each signature anew.
     colors = tf.constant(palette, tf.uint8)
 
     def decode(content):
-        return tf.ensure_shape(_decode_image(content), (*sides, 3))
+        return tf.ensure_shape(_decode_image(content, channels), shape)
 
     def pngs(one):
         narrow = tf.cast(one, tf.uint8 if len(palette) <= 256 else tf.uint16)
@@ -214,16 +223,20 @@ def signatures(
 
     @tf.function(input_signature=[image], autograph=False)
     def serving_default(image):
-        return {"labels": labels(_checked_images(image, sides, smallest_side))}
+        return {"labels": labels(_checked_images(image, shape, smallest_side))}
 
     @tf.function(input_signature=[image], autograph=False)
     def logits_signature(image):
-        return {"logits": logits(_checked_images(image, sides, smallest_side))}
+        return {"logits": logits(_checked_images(image, shape, smallest_side))}
+
+    arrays = {"serving_default": serving_default, "logits": logits_signature}
+    if channels not in DECODED_FILES:
+        return arrays
 
     @tf.function(input_signature=[image_bytes], autograph=False)
     def serve_bytes(image_bytes):
-        files = _checked_files(image_bytes, sides, smallest_side)
-        spec = tf.TensorSpec((*sides, 3), tf.uint8)
+        files = _checked_files(image_bytes, shape, smallest_side)
+        spec = tf.TensorSpec(shape, tf.uint8)
         found = labels(tf.map_fn(decode, files, fn_output_signature=spec))
         encoded = tf.map_fn(pngs, found, fn_output_signature=png_specs)
         return {"labels": found, **encoded}
@@ -233,32 +246,29 @@ def signatures(
         def one(content):
             return pngs(labels(decode(content)[None])[0])
 
-        files = _checked_files(image_bytes, sides, smallest_side)
+        files = _checked_files(image_bytes, shape, smallest_side)
         return tf.map_fn(one, files, fn_output_signature=png_specs)
 
-    return {
-        "serving_default": serving_default,
-        "logits": logits_signature,
-        "serve_bytes": serve_bytes,
-        "serve_png": serve_png,
-    }
+    return {**arrays, "serve_bytes": serve_bytes, "serve_png": serve_png}
 
 
-def _checked_images(image: tf.Tensor, sides: Sides, smallest: int) -> tf.Tensor:
-    image = _of_shape("image", image, (None, *sides, 3))
+def _checked_images(image: tf.Tensor, shape: _Shape, smallest: int) -> tf.Tensor:
+    image = _of_shape("image", image, (None, *shape))
     batch, height, width, _ = tf.unstack(tf.shape(image, tf.int64))
-    return _of_sides(image, batch, [[height, width]], sides, smallest)
+    return _of_sides(image, batch, [[height, width]], shape[:2], smallest)
 
 
-def _checked_files(content: tf.Tensor, sides: Sides, smallest: int) -> tf.Tensor:
+def _checked_files(content: tf.Tensor, shape: _Shape, smallest: int) -> tf.Tensor:
     """Looks at the headers of all files, so that nothing is decoded if one is bad."""
     content = _of_shape("image_bytes", content, (None,))
     most = MAX_REQUEST_PIXELS // _SMALLEST_COUNTED_SIDE**2
     message = f"A request has at most {most} images, not"
     content = _where(tf.size(content) <= most, message, content, tf.size(content))
     spec = tf.TensorSpec((2,), tf.int64)
-    claimed = tf.map_fn(_claimed_sides, content, fn_output_signature=spec)
-    return _of_sides(content, 1, claimed, sides, smallest)
+    claimed = tf.map_fn(
+        lambda one: _claimed_sides(one, shape[2]), content, fn_output_signature=spec
+    )
+    return _of_sides(content, 1, claimed, shape[:2], smallest)
 
 
 def _of_shape(name: str, value: tf.Tensor, shape: tuple) -> tf.Tensor:
@@ -289,7 +299,7 @@ def _of_sides(value, times, claimed, sides: Sides, smallest: int) -> tf.Tensor:
     return _where(pixels <= MAX_REQUEST_PIXELS, message, value, pixels)
 
 
-def _claimed_sides(content: tf.Tensor) -> tf.Tensor:
+def _claimed_sides(content: tf.Tensor, channels: int) -> tf.Tensor:
     """Reads height and width, int64 (2,), from the header of a JPEG or PNG.
 
     A file that would take long to decode, or too small for them, is refused.
@@ -299,7 +309,11 @@ def _claimed_sides(content: tf.Tensor) -> tf.Tensor:
     start = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
     is_png = tf.equal(tf.strings.substr(content, 0, 16), start) & (length >= 33)
     known = tf.logical_or(_is_jpeg(content), is_png)
-    content = _where(known, "image_bytes is neither a JPEG nor a PNG file.", content)
+    message = "image_bytes is neither a JPEG nor a PNG file."
+    if channels == 4:  # alpha would be made up for others
+        known = is_png & tf.equal(tf.strings.substr(content, 25, 1), b"\x06")
+        message = "image_bytes is no PNG file of four channels, RGBA."
+    content = _where(known, message, content)
     claimed, fewest = tf.cond(
         is_png, lambda: _png_header(content), lambda: _jpeg_header(content)
     )
@@ -345,17 +359,20 @@ def _is_jpeg(content: tf.Tensor) -> tf.Tensor:
     return tf.equal(tf.strings.substr(content, 0, 3), b"\xff\xd8\xff")
 
 
-def _decode_image(content: tf.Tensor) -> tf.Tensor:
+def _decode_image(content: tf.Tensor, channels: int) -> tf.Tensor:
     """Decodes the bytes of a JPEG or PNG in a graph; its header was looked at.
 
-    Returns uint8 RGB (H, W, 3). Alpha is dropped, of 16 bits the upper ones are kept,
-    and the orientation that a camera noted is not applied. A damaged one is an
-    InvalidArgumentError when it runs.
+    Returns uint8 (H, W, channels): RGB, grey of 1 channel or RGBA of 4. Alpha is else
+    dropped, of 16 bits the upper ones are kept, and the orientation that a camera noted
+    is not applied. A damaged one is an InvalidArgumentError when it runs.
     """
+    if channels == 4:
+        return tf.io.decode_png(content, channels=4)
+    accurate = {"channels": channels, "dct_method": "INTEGER_ACCURATE"}
     return tf.cond(
         _is_jpeg(content),
-        lambda: tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE"),
-        lambda: tf.io.decode_png(content, channels=3),
+        lambda: tf.io.decode_jpeg(content, **accurate),
+        lambda: tf.io.decode_png(content, channels=channels),
     )
 
 
@@ -374,13 +391,12 @@ def _write_warmup(folder: Path, image: np.ndarray) -> None:
     """
     from tensorflow_serving.apis import prediction_log_pb2
 
-    encoded = io.BytesIO()
-    Image.fromarray(image[0]).save(encoded, "PNG")
-    requests = (
-        ("serving_default", "image", image),
-        ("serve_bytes", "image_bytes", [encoded.getvalue()]),
-        ("serve_png", "image_bytes", [encoded.getvalue()]),
-    )
+    requests = [("serving_default", "image", image)]
+    if image.shape[-1] in DECODED_FILES:
+        encoded = io.BytesIO()
+        Image.fromarray(image[0].squeeze()).save(encoded, "PNG")
+        for name in ("serve_bytes", "serve_png"):
+            requests.append((name, "image_bytes", [encoded.getvalue()]))
     path = folder / _WARMUP
     path.parent.mkdir()
     with tf.io.TFRecordWriter(str(path)) as writer:

@@ -50,7 +50,7 @@ def label_function(
     eagerly.
 
     Args:
-        model: Takes uint8 pixels (B, H, W, 3), returns logits (B, H, W, classes), or
+        model: Takes uint8 pixels (B, H, W, C), returns logits (B, H, W, classes), or
             probabilities, see `logits_head`. One channel, the logit or the probability
             of a class, makes labels 0 and 1: 1 where the probability is above 0.5.
             With scales other than 1 it must take float32 pixels 0..255, too.
@@ -59,7 +59,7 @@ def label_function(
         from_logits: Whether the model returns logits; `None` to find out.
 
     Returns:
-        A function of uint8 RGB images (B, H, W, 3), a NumPy array or a tensor. It
+        A function of uint8 images (B, H, W, C), a NumPy array or a tensor. It
         returns a NumPy array (B, H, W) with the class of each pixel, the lower one
         where two are equal: uint8 up to 256 classes, int32 above. It raises
         InputError for images of another shape or type, or of a size that the model
@@ -94,7 +94,7 @@ def probability_function(
         from_logits: As for `label_function`.
 
     Returns:
-        A function of uint8 RGB images (B, H, W, 3) that returns a NumPy array
+        A function of uint8 images (B, H, W, C) that returns a NumPy array
         float32 (B, H, W, classes), 0 to 1, which add to 1 over the classes; of a model
         of one channel two classes, of one that ends in a sigmoid over several channels
         each class's own, which do not add to 1. It raises InputError as
@@ -124,7 +124,7 @@ def logit_function(
         from_logits: As for `label_function`.
 
     Returns:
-        A function of uint8 RGB images (B, H, W, 3) that returns a NumPy array
+        A function of uint8 images (B, H, W, C) that returns a NumPy array
         float32 (B, H, W, classes), the log-probabilities of a model that ends in a
         softmax. It raises InputError as `label_function`'s.
     """
@@ -195,6 +195,7 @@ def _checked_function(
                 one,
                 smallest_side=smallest_side(model),
                 fixed=model.input_shape[1:3],
+                channels=image_channels(model),
             )
         with memory_errors(images.shape):
             _check_memory(images.shape, model)
@@ -219,7 +220,7 @@ def memory_errors(shape: Sequence[int]) -> Iterator[None]:
     """Turns what a backend raises out of memory into an `InputError` of the images.
 
     Args:
-        shape: Theirs, (B, H, W, 3).
+        shape: Theirs, (B, H, W, C).
     """
     try:
         yield
@@ -235,21 +236,27 @@ def memory_errors(shape: Sequence[int]) -> Iterator[None]:
         ) from error
 
 
+def image_channels(model: keras.Model) -> int:
+    """Number of channels of a model's images; 3 also where it leaves them open."""
+    return model.input_shape[-1] or 3
+
+
 def check_images(
     images: np.ndarray,
     options: InferenceOptions = SINGLE_PASS,
     *,
     smallest_side: int = 1,
     fixed: tuple[int | None, int | None] = (None, None),
+    channels: int = 3,
 ) -> None:
     """Raises `InputError` for images of a wrong type or size, also once scaled or cut.
 
     The network takes sides from `smallest_side` on, or only those that are `fixed`.
     """
     shape, dtype = tuple(images.shape), keras.backend.standardize_dtype(images.dtype)
-    if len(shape) != 4 or shape[-1] != 3 or dtype != "uint8" or 0 in shape:
+    if len(shape) != 4 or shape[-1] != channels or dtype != "uint8" or 0 in shape:
         raise InputError(
-            f"Images are uint8 (batch, height, width, 3), not {dtype} {shape}."
+            f"Images are uint8 (batch, height, width, {channels}), not {dtype} {shape}."
         )
     for scale in options.scales:
         height, width, said = _scored_size(shape[1:3], scale, options.sliding_window)
@@ -262,7 +269,8 @@ def check_images(
         if any(side not in (None, given) for side, given in pairs):
             raise InputError(
                 f"{said}, but this model was built for {fixed[0]}x{fixed[1]} only; "
-                f"resize it, or build the model with input_shape=(None, None, 3)."
+                f"resize it, or build the model with "
+                f"input_shape=(None, None, {channels})."
             )
 
 
@@ -307,14 +315,14 @@ def check_array(pixels: np.ndarray, channels: int = 3) -> np.ndarray:
 
 
 def _array_hint(shape: tuple[int, ...], channels: int) -> str:
+    if len(shape) == 3 and shape[0] == channels:
+        return "put the channels last: image.transpose(1, 2, 0)"
     if channels != 3:
         return "this model takes no other number of channels"
     if len(shape) in (3, 4) and shape[-1] == 4:
         return "drop the alpha channel: image[..., :3]"
     if len(shape) in (3, 4) and shape[-1] == 1:
         return "repeat the grey channel: image.repeat(3, -1)"
-    if len(shape) == 3 and shape[0] == 3:
-        return "put the channels last: image.transpose(1, 2, 0)"
     if len(shape) == 2:
         return "make grey RGB: np.stack([image] * 3, -1)"
     return "give such an array"

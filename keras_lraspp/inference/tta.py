@@ -114,7 +114,7 @@ SINGLE_PASS = InferenceOptions()
 class Network(NamedTuple):
     """The forward pass of a network, in inference mode."""
 
-    # Pixels (B, h, w, 3), uint8 or float32 0..255, to logits (B, h, w, num_classes).
+    # Pixels (B, h, w, C), uint8 or float32 0..255, to logits (B, h, w, num_classes).
     forward: Callable[[Tensor], Tensor]
     num_classes: int
 
@@ -122,7 +122,7 @@ class Network(NamedTuple):
 def summed_logits(network: Network, images: Tensor, options: InferenceOptions):
     """Sums the logits of all passes; backend operations only, for a compiled graph.
 
-    Takes uint8 RGB (B, H, W, 3), whose sides may be known only at run time on
+    Takes uint8 images (B, H, W, C), whose sides may be known only at run time on
     TensorFlow. Returns (B, H, W, num_classes) in float32, or in the network's type for
     a single pass.
     """
@@ -198,7 +198,7 @@ def _slide(
     window of its own size. The graph has one copy of the network, in a loop.
     Returns float32 logits (B, H, W, num_classes).
     """
-    batch, height, width, _ = keras.ops.shape(images)
+    batch, height, width, channels = keras.ops.shape(images)
     window = _smaller(window[0], height), _smaller(window[1], width)
     rows = _count(height, window[0], stride[0])
     columns = _count(width, window[1], stride[1])
@@ -208,7 +208,7 @@ def _slide(
     def add(index, total):
         top = _smaller(index // columns * stride[0], height - window[0])
         left = _smaller(index % columns * stride[1], width - window[1])
-        part = keras.ops.slice(images, (0, top, left, 0), (batch, *window, 3))
+        part = keras.ops.slice(images, (0, top, left, 0), (batch, *window, channels))
         logits = keras.ops.cast(forward(part), "float32")
         return _add_at(total, logits, top, left)
 

@@ -44,7 +44,7 @@ def test_rows_have_what_was_measured(tmp_path, capsys):
     # Keras brings TensorFlow, ONNX Runtime does not.
     assert 0 < onnx_row.peak_bytes < 0.7 * keras_row.peak_bytes
     said = capsys.readouterr().out
-    assert "32x64, batch 2, 1 threads, 3 calls" in said
+    assert "32x64x3, batch 2, 1 threads, 3 calls" in said
     assert said.count(SMALLEST) == 2
     written = json.loads((tmp_path / "benchmark.json").read_text())
     assert [row["format"] for row in written["rows"]] == ["keras", "onnx"]

@@ -28,10 +28,10 @@ def expected_labels(model: keras.Model, images: np.ndarray) -> np.ndarray:
     return (images.astype(np.int64) @ kernel[0, 0] + bias).argmax(-1)
 
 
-def random_images(*shape: int, seed: int = 0) -> np.ndarray:
-    """Blocks of a few colours with noise, uint8 (*shape, 3)."""
+def random_images(*shape: int, seed: int = 0, channels: int = 3) -> np.ndarray:
+    """Blocks of a few colours with noise, uint8 (*shape, channels)."""
     rng = np.random.default_rng(seed)
     *batch, height, width = shape
-    coarse = rng.integers(0, 256, (*batch, -(-height // 4), -(-width // 4), 3))
+    coarse = rng.integers(0, 256, (*batch, -(-height // 4), -(-width // 4), channels))
     blocks = coarse.repeat(4, -3).repeat(4, -2)[..., :height, :width, :]
     return np.clip(blocks + rng.integers(-2, 3, blocks.shape), 0, 255).astype("uint8")
