@@ -81,8 +81,11 @@ def losses(model, wanted, steps):
 
 
 @pytest.mark.backends
+@pytest.mark.skipif(
+    keras.backend.backend() == "tensorflow", reason="it takes eight steps, see below"
+)
 def test_three_steps_equal_the_reference():
-    """Small batch, so that JAX and torch can take it too."""
+    """So few that JAX and PyTorch can take them too."""
     wanted = reference.expected("reference_training.npz", "os32_global")
     seen = list(losses(trainer("os32_global", wanted), wanted, 3))
     assert seen == pytest.approx(wanted["losses"][:3].tolist(), rel=1e-4)
