@@ -13,9 +13,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
-from tqdm import tqdm
-
 from keras_lraspp.errors import StorageError
+from keras_lraspp.progress import ProgressBar
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -52,11 +51,10 @@ def map_processes(
             one; it can be pickled, as its items and what it returns.
         items: What it is called with.
         description: Stands beside the bar, as "drawing scenes".
-        unit: One item, as "scene".
+        unit: What items are, as "scenes".
         workers: Number of processes; `None` for one per processor.
         fewest: Items that make another process worth its start.
-        progress: Whether to show a bar with the time left on standard error, after two
-            seconds.
+        progress: Whether to show how far it is, after two seconds, see `ProgressBar`.
 
     Returns:
         What the function returned, in the order of the items.
@@ -67,9 +65,7 @@ def map_processes(
             What was finished stays.
     """
     workers = min(workers or processors(), len(items) // fewest)
-    bar = tqdm(
-        total=len(items), desc=description, unit=unit, delay=2.0, disable=not progress
-    )
+    bar = ProgressBar(description, len(items), unit, delay=2.0, show=progress)
     try:
         with bar, contextlib.closing(_results(function, items, workers)) as values:
             results = []

@@ -115,7 +115,7 @@ def draw(root, jobs, **options):
         partial(write_scene, root, SETTINGS),
         jobs,
         description="drawing scenes",
-        unit="scene",
+        unit="scenes",
         progress=False,
         **options,
     )

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from keras_lraspp.data.dataset import Dataset, SegmentationDataset
 from keras_lraspp.data.decode import load_image, size_mismatch
@@ -37,6 +36,7 @@ from keras_lraspp.images import (
     read_image,
 )
 from keras_lraspp.parallel import map_threads, processors
+from keras_lraspp.progress import ProgressBar
 
 # The last bytes of a whole file.
 _ENDS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
@@ -276,13 +276,12 @@ def check_samples(
     workers: int | None = None,
 ) -> list[SampleReport]:
     """Calls `quick_check` or `full_check` for every sample, several at a time."""
-    bar = tqdm(
-        total=len(dataset),
-        desc=f"checking {dataset.name} {dataset.split}",
-        unit="image",
+    bar = ProgressBar(
+        f"checking {dataset.name} {dataset.split}",
+        len(dataset),
+        "images",
         delay=_PATIENCE,
-        disable=not progress,
-        leave=False,
+        show=progress,
     )
     # Decoders do not hold Python's lock.
     results = map_threads(

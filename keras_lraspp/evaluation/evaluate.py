@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
-from tqdm import tqdm
 
 from keras_lraspp.classes import ClassSet, compare_classes
 from keras_lraspp.data import check_dataset
@@ -45,6 +44,7 @@ from keras_lraspp.prediction.predictors import (
     is_exported,
     open_predictor,
 )
+from keras_lraspp.progress import ProgressBar
 from keras_lraspp.schema import Count, check_call
 
 
@@ -282,7 +282,7 @@ def _predict_images(
         sink = None
         if submission is not None:
             sink = stack.enter_context(writing_submission(images, submission))
-        bar = stack.enter_context(tqdm(total=len(images), unit="image", desc=name))
+        bar = stack.enter_context(ProgressBar(name, len(images), "images"))
         update_confusions(
             scored.predict,
             image_batches(images, batch_size),

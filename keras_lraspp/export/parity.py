@@ -7,12 +7,12 @@ from pathlib import Path
 import keras
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from keras_lraspp.data.dataset import SegmentationDataset, open_dataset
 from keras_lraspp.errors import InputError, UserError
 from keras_lraspp.inference.functions import LabelFunction, image_channels
 from keras_lraspp.metrics import ConfusionMatrix
+from keras_lraspp.progress import ProgressBar
 
 SMALLEST_AGREEMENT = 0.999  # share of pixels with the same label
 LARGEST_LOSS = 0.01  # of mIoU, in 0..1
@@ -201,13 +201,15 @@ def compare_miou(
     ours, theirs = (
         ConfusionMatrix(samples.num_classes, samples.ignore_label) for _ in range(2)
     )
-    for index in tqdm(indices, unit="image", desc="certificate"):
-        image, labels = samples.load(index)
-        image = resize_to(np.asarray(image), sides)
-        truth = Image.fromarray(np.asarray(labels).astype("int32"))
-        truth = np.asarray(truth.resize(sides[::-1], Image.NEAREST))[None]
-        ours.update(truth, model(image))
-        theirs.update(truth, exported(image))
+    with ProgressBar("certificate", len(indices), "images") as progress:
+        for index in indices:
+            image, labels = samples.load(index)
+            image = resize_to(np.asarray(image), sides)
+            truth = Image.fromarray(np.asarray(labels).astype("int32"))
+            truth = np.asarray(truth.resize(sides[::-1], Image.NEAREST))[None]
+            ours.update(truth, model(image))
+            theirs.update(truth, exported(image))
+            progress.update()
     change = theirs.miou() - ours.miou()
     if not change >= -LARGEST_LOSS:  # nan, too
         raise ParityError(

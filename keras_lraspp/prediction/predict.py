@@ -2,7 +2,6 @@
 
 import errno
 import os
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
@@ -13,7 +12,6 @@ from typing import Annotated
 
 import keras
 import numpy as np
-from tqdm import tqdm
 
 from keras_lraspp.classes import (
     CLASS_SETS,
@@ -44,6 +42,7 @@ from keras_lraspp.prediction.outputs import (
 from keras_lraspp.prediction.predictors import is_exported, open_predictor
 from keras_lraspp.prediction.segmenter import Segmenter, results_function
 from keras_lraspp.prediction.video import predict_video, read_video
+from keras_lraspp.progress import ProgressBar
 from keras_lraspp.schema import Bounds, Share, check_call
 from keras_lraspp.visualize import read_palette
 
@@ -206,18 +205,11 @@ def _predict_images(
     """
     segment = results_function(segmenter, jobs[0])
     failed = []
-    bar = tqdm(total=len(jobs), unit="image", desc="predict")
-
-    said = 0
+    bar = ProgressBar("predict", len(jobs), "images")
 
     def fail(job: Job, error: Exception) -> None:
-        failed.append(with_path(job.image, error))
-
-    def say() -> None:  # seldom: each time the bar is drawn anew
-        nonlocal said
-        if lines := failed[said:]:
-            bar.write("\n".join(lines), file=sys.stderr)
-            said += len(lines)
+        failed.append(job)
+        bar.write(with_path(job.image, error))
 
     def write(job: Job, *results) -> None:
         try:
@@ -236,7 +228,6 @@ def _predict_images(
     with bar, ExitStack() as stack, warnings.catch_warnings():
         # Pillow's remarks on odd metadata name no file, and the pixels are whole.
         warnings.filterwarnings("ignore", module=r"PIL\.")
-        stack.callback(say)
         results = stack.enter_context(BackgroundWriter())
         for job, pixels in stack.enter_context(images):
             try:
@@ -244,8 +235,7 @@ def _predict_images(
                 results.submit(write, job, pixels, *segment(pixels))
             except (InputError, MemoryError) as error:
                 fail(job, error)
-            if bar.update():
-                say()
+            bar.update()
     done = len(jobs) - len(failed)
     if failed:
         raise InputError(

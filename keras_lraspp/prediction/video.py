@@ -11,7 +11,6 @@ from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.files import check_regular, replacing
@@ -26,6 +25,7 @@ from keras_lraspp.prediction.outputs import (
     write_results,
 )
 from keras_lraspp.prediction.segmenter import Segmenter, results_function
+from keras_lraspp.progress import ProgressBar
 
 # What holds pictures itself; by its content, whatever the name.
 _CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,asf"
@@ -109,7 +109,7 @@ def predict_video(
         frames = stack.enter_context(closing(video.frames()))
         ahead = map_threads(lambda _: next(frames, None), repeat(None), threads=1)
         ahead = stack.enter_context(closing(ahead))
-        bar = tqdm(total=video.length, unit="frame", desc="predict")
+        bar = ProgressBar("predict", video.length, "frames")
         stack.enter_context(bar)
         try:
             for _, future in ahead:

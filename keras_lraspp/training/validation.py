@@ -17,6 +17,7 @@ from keras_lraspp.errors import DivergedError, StorageError
 from keras_lraspp.evaluation.loop import evaluate_model
 from keras_lraspp.inference.functions import label_function
 from keras_lraspp.metrics import ImageConfusion
+from keras_lraspp.progress import ProgressBar
 from keras_lraspp.report.build import write_report
 from keras_lraspp.report.examples import Examples, find_examples
 from keras_lraspp.run_dir.best_model import BEST, BestModel, read_best
@@ -120,9 +121,12 @@ class Validation:
     def _count(self) -> ImageConfusion | None:
         """Counts over all images; `None` if a signal broke it off."""
         confusion = self._empty_confusion()
-        with self._local_weights():
+        total = -(-len(self.dataset) // self.hosts.count)
+        shown = {"delay": 10.0, "show": self.hosts.is_main}  # none of a short one
+        bar = ProgressBar("validation", total, "images", **shown)
+        with self._local_weights(), bar:
             batches = takewhile(lambda _: self.shutdown.pending is None, self.batches)
-            evaluate_model(self.predict, batches, confusion)
+            evaluate_model(self.predict, batches, confusion, bar.update)
         self.shutdown.agree()
         if self.shutdown.received is not None:
             return None

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Annotated, BinaryIO, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-import keras
 import numpy as np
 
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.files import replacing, sha256, write_text
+from keras_lraspp.progress import ProgressBar
 from keras_lraspp.schema import Bounds, read_json
 from keras_lraspp.weights.paddle import LARGEST_FILE, read_pdparams
 
@@ -142,13 +142,14 @@ def _blocks(answer: http.client.HTTPResponse) -> Iterator[bytes]:
     expected = answer.length  # by its header, which may be missing or lie
     if expected is not None and expected > LARGEST_FILE:
         raise _DownloadError(_too_large(f"{expected} bytes"))
-    progress, count = keras.utils.Progbar(expected, unit_name="byte"), 0
-    while block := answer.read(_BLOCK):
-        count += len(block)
-        if count > LARGEST_FILE:
-            raise _DownloadError(_too_large("more"))
-        progress.update(count)
-        yield block
+    total, count = None if expected is None else expected / 1e6, 0
+    with ProgressBar("downloading", total, "MB") as progress:
+        while block := answer.read(_BLOCK):
+            count += len(block)
+            if count > LARGEST_FILE:
+                raise _DownloadError(_too_large("more"))
+            progress.update(len(block) / 1e6)
+            yield block
     if expected is not None and count < expected:
         raise _DownloadError(f"got only {count} of {expected} bytes")
 

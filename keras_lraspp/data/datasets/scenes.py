@@ -156,7 +156,7 @@ def draw_scenes(
         splits = counts.items()
         missing = [key for split in splits for key in missing_scenes(root, *split)]
         write = partial(write_scene, root, settings)
-        labels = {"description": "drawing scenes", "unit": "scene"}
+        labels = {"description": "drawing scenes", "unit": "scenes"}
         map_processes(write, missing, **labels, progress=progress)
         record_finished(root, counts)
     except (InputError, StorageError):

@@ -60,7 +60,7 @@ def unpack_archives(
         _unpack_file,
         jobs,
         description="unpacking",
-        unit="file",
+        unit="files",
         workers=workers,
         fewest=100,
         progress=progress,

@@ -266,7 +266,7 @@ def _convert(
         jobs,
         what="images",
         description="drawing masks",
-        unit="mask",
+        unit="masks",
         workers=workers,
         progress=progress,
     )

@@ -82,7 +82,7 @@ def prepare_cityscapes(
         missing,
         what="annotations",
         description="writing labelTrainIds",
-        unit="label",
+        unit="labels",
         workers=workers,
         progress=progress,
     )

@@ -72,7 +72,7 @@ def prepare_voc(
         jobs,
         what="masks of SBD",
         description="converting masks",
-        unit="mask",
+        unit="masks",
         workers=workers,
         progress=progress,
     )

@@ -11,7 +11,6 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from keras_lraspp.data.check import check_orientations
 from keras_lraspp.data.dataset import Dataset, SegmentationDataset, open_dataset
@@ -31,6 +30,7 @@ from keras_lraspp.data.shards.tiles import TileSize
 from keras_lraspp.errors import InputError
 from keras_lraspp.files import new_folder, sha256
 from keras_lraspp.parallel import map_threads, processors
+from keras_lraspp.progress import ProgressBar
 from keras_lraspp.schema import Bounds, check_call
 
 _FILE_FORMATS = ("tfrecord", "array_record")
@@ -194,12 +194,12 @@ def _write_split(
     threads = options.workers or processors()
     files = ShardWriter(folder, samples.split, options.file_format, options.file_bytes)
     sizes = []
-    bar = tqdm(
-        total=len(samples),
-        desc=f"writing {samples.split}",
-        unit="sample",
+    bar = ProgressBar(
+        f"writing {samples.split}",
+        len(samples),
+        "samples",
         delay=2.0,
-        disable=not options.progress,
+        show=options.progress,
     )
     with (
         bar,
