@@ -182,9 +182,10 @@ def test_mediapipe_takes_probabilities_as_they_are(exported):
 
 def test_mediapipe_refuses_what_it_would_misread(tmp_path, exported):
     refused = [exported("labels"), exported("labels", "logits"), exported(*OUTPUTS)]
-    for num_classes in (1, 257):  # of 257 its category mask has no room for the last
-        path = tmp_path / f"{num_classes}.tflite"
-        model = pixel_model(num_classes)
+    # Of 257 classes its mask has no room for the last; of 4 channels it takes RGBA.
+    for num_classes, channels in ((1, 3), (257, 3), (5, 1), (5, 4)):
+        path = tmp_path / f"{num_classes}_{channels}.tflite"
+        model = pixel_model(num_classes, input_shape=(None, None, channels))
         export_litert(model, path, size=SIZE, outputs=("logits",))
         refused.append(path)
     for path in refused:
