@@ -16,6 +16,7 @@ from keras_lraspp.models.keras_file import (
     known_classes,
     load_weights,
     open_weights,
+    read_arguments,
     unnamed_classes,
 )
 from keras_lraspp.models.lraspp import LRASPP
@@ -65,14 +66,16 @@ def build_network(
     source: WeightsSource,
     model: ModelFactory | None = None,
     num_classes: int | None = None,
+    channels: int = 3,
 ) -> LoadedNetwork:
     """Builds a network and fills it with its weights.
 
     Args:
         source: What `open_source` returned. Preset's names and PaddleSeg's weights
             name their own network, as `.keras` files do.
-        model: Called as `model(num_classes=...)`; `None` for the network of `source`.
+        model: As for `call_factory`; `None` for the network of `source`.
         num_classes: For `model`; `None` for those of the source.
+        channels: For `model`, where the source does not say them.
 
     Raises:
         InputError: If the weights are of another network than `model`, or, without
@@ -87,11 +90,37 @@ def build_network(
     if model is None or not _fills_a_model(source):
         network = LRASPP.from_preset(source)
         if model is not None:
-            _compare_networks(model(num_classes=network.num_classes), network, source)
+            shape = network.num_classes, network.input_shape[-1]
+            _compare_networks(call_factory(model, *shape), network, source)
         return LoadedNetwork(network, network.classes, _weights_path(source))
-    network = model(num_classes=num_classes)
+    network = call_factory(model, num_classes, _saved_channels(source) or channels)
     load_weights(network, source)
     return LoadedNetwork(network, known_classes(source), _weights_path(source))
+
+
+def call_factory(
+    factory: ModelFactory, num_classes: int, channels: int = 3
+) -> keras.Model:
+    """Builds a network by `factory(num_classes=...)`.
+
+    For other channels than RGB it gets `input_shape=(None, None, channels)`, too, if it
+    takes that; whether the network is for these channels is not checked.
+    """
+    if channels != 3:
+        try:
+            return factory(num_classes=num_classes, input_shape=(None, None, channels))
+        except TypeError as error:
+            if "input_shape" not in str(error):
+                raise
+    return factory(num_classes=num_classes)
+
+
+def _saved_channels(source: WeightsSource) -> int | None:
+    """Returns the channels that an `LRASPP`'s `.keras` file says."""
+    if not isinstance(source, KerasArchive):
+        return None
+    is_ours = source.config().get("class_name") == "LRASPP"
+    return read_arguments(source)["input_shape"][-1] if is_ours else None
 
 
 def load_network(

@@ -12,7 +12,7 @@ from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.files import check_regular, walk_files
 from keras_lraspp.schema import read_text
 
-_SUFFIXES = tuple(".bmp .gif .jpeg .jpg .png .ppm .tif .tiff .webp".split())
+_SUFFIXES = tuple(".bmp .gif .jpeg .jpg .npy .png .ppm .tif .tiff .webp".split())
 _VIDEO_SUFFIXES = tuple(
     ".3gp .avi .m4v .mkv .mov .mp4 .mpeg .mpg .ts .webm .wmv".split()
 )

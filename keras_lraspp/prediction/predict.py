@@ -146,7 +146,8 @@ def predict(
         for job, video in zip(films, videos, strict=True)
     ]
     if jobs:
-        read = partial(read_image, max_pixels=max_pixels, white=white)
+        settings = {"white": white, "channels": segmenter.channels}
+        read = partial(read_image, max_pixels=max_pixels, **settings)
         runs.append(partial(_predict_images, jobs, segmenter, style, target, read))
     _run_all(runs)
     return films + jobs

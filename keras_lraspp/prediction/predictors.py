@@ -14,7 +14,11 @@ from keras_lraspp.classes import (
     resolve_classes,
 )
 from keras_lraspp.errors import InputError
-from keras_lraspp.inference.functions import label_function, probability_function
+from keras_lraspp.inference.functions import (
+    image_channels,
+    label_function,
+    probability_function,
+)
 from keras_lraspp.inference.heads import logits_head, smallest_side
 from keras_lraspp.inference.tta import SINGLE_PASS, InferenceOptions
 from keras_lraspp.models.keras_file import CARD_MEMBER, open_weights, read_classes
@@ -72,7 +76,7 @@ class KerasPredictor:
         head = logits_head(model, from_logits)
         self.model = model
         self.num_classes = head.model.output_shape[-1]
-        self.channels = head.model.input_shape[-1]
+        self.channels = image_channels(head.model)
         self.smallest_side = smallest_side(model)
         self.options = options
         self.from_logits = from_logits

@@ -101,6 +101,11 @@ def predict_video(
     Decoding, the network and encoding overlap. Whatever ends it early, the frames
     before that are kept. A legend names all classes, as a video has one size.
     """
+    if segmenter.channels != 3:
+        raise InputError(
+            f"{job.image} is a video, whose frames are RGB, but the network takes "
+            f"images of {segmenter.channels} channels; give such images."
+        )
     segment = results_function(segmenter, job)
     done, ended = 0, None
     with ExitStack() as stack:

@@ -12,6 +12,7 @@ from keras_lraspp.models.variants import VARIANTS
 
 SMALLEST = "small_x0_35_os32_global"
 SIZE = (32, 64)
+IMAGES = {"size": SIZE, "channels": 3}
 LITERT = ("write", "litert")
 TOO_SMALL = {"error": "it is too small"}
 
@@ -129,7 +130,7 @@ def test_a_child_says_its_result_or_why_there_is_none(program, result):
 
 
 def test_a_size_that_a_network_does_not_take(tmp_path):
-    job = {"variant": "os8_large_kernel", "formats": ["keras"], "size": SIZE}
+    job = {"variant": "os8_large_kernel", "formats": ["keras"], **IMAGES}
     with pytest.raises(InputError, match="its smallest side is 385 pixels"):
         export_variant({**job, "folder": str(tmp_path)})
 
@@ -161,7 +162,7 @@ def test_bad_arguments(arguments, said, tmp_path):
 
 def test_every_format_is_opened(tmp_path):
     formats = ["saved_model", "litert"]
-    job = {"variant": SMALLEST, "formats": formats, "size": SIZE}
+    job = {"variant": SMALLEST, "formats": formats, **IMAGES}
     made = export_variant({**job, "folder": str(tmp_path)})
     images = np.zeros((2, *SIZE, 3), np.uint8)
     for name in formats:

@@ -220,7 +220,7 @@ def test_a_drift_of_the_bytes_signatures_alone_is_seen(tmp_path, monkeypatch):
 
     decode = signatures._decode_image
     monkeypatch.setattr(
-        signatures, "_decode_image", lambda content: 255 - decode(content)
+        signatures, "_decode_image", lambda *given: 255 - decode(*given)
     )
     with pytest.raises(ParityError, match="signature serve_bytes"):
         save(pixel_model(), tmp_path)

@@ -74,6 +74,22 @@ def test_without_a_model_the_classes_of_a_plain_file_are_asked_for(saved):
         load_network(path, None, "camvid", "export")
 
 
+def test_a_model_gets_the_channels_of_the_file(tmp_path):
+    network = LRASPP(3, "small", 0.35, 32, input_shape=(None, None, 4))
+    save_network(network, tmp_path / "best.keras", CLASSES)
+
+    def for_four(num_classes):
+        return small(num_classes, input_shape=(None, None, 4))
+
+    for model in (None, small, for_four):
+        assert same(load_network(tmp_path / "best.keras", model).model, network)
+    with pytest.raises(InputError, match="for images of 4 channels, this one is for 3"):
+        load_network(tmp_path / "best.keras", lambda num_classes: small(num_classes))
+    network.save_weights(tmp_path / "w.weights.h5")  # which say nothing
+    source = open_source(tmp_path / "w.weights.h5")
+    assert same(build_network(source, small, 3, channels=4).model, network)
+
+
 def test_weights_alone_need_a_model(saved):
     with pytest.raises(InputError, match="not say which network .* with --gin_file"):
         load_network(saved[0] / "w.weights.h5", None, 3)
