@@ -64,6 +64,11 @@ CONFIGURABLES = (
     Configurable("export", "keras_lraspp.export.export", is_run=True),
 )
 
+# Their arguments are Keras's to check.
+_CALLBACKS = tuple(
+    Configurable(name, module) for name, module in training.CALLBACKS.items()
+)
+
 
 def load_config(
     gin_files: Sequence[str | Path], gin_bindings: Sequence[str] = ()
@@ -270,7 +275,7 @@ def _fragment(path: Path, lines: list[str], start: int, end: int) -> Fragment:
 def _register() -> Mapping[str, tuple[str, ...]]:
     """Tells gin of all configurables, once; returns their parameters by name."""
     parameters = {}
-    for row in CONFIGURABLES:
+    for row in (*CONFIGURABLES, *_CALLBACKS):
         function = _as_function(row)
         gin.external_configurable(function, name=row.name, module="keras_lraspp")
         parameters[row.name] = tuple(inspect.signature(function).parameters)
@@ -278,7 +283,7 @@ def _register() -> Mapping[str, tuple[str, ...]]:
 
 
 def _target(name: str) -> Callable:
-    row = next(row for row in CONFIGURABLES if row.name == name)
+    row = next(row for row in (*CONFIGURABLES, *_CALLBACKS) if row.name == name)
     module = importlib.import_module(row.module)
     return attrgetter(row.attribute or name)(module)
 

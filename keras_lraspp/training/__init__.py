@@ -18,6 +18,13 @@ LOSSES = {
 }
 OPTIMIZERS = {"SGD": "keras_lraspp.training.optimizer"}
 SCHEDULES = {"WarmupPolynomial": "keras_lraspp.training.schedule"}
+# Of Keras, by name in the `.gin` files.
+CALLBACKS = {
+    "CSVLogger": "keras.callbacks",
+    "EarlyStopping": "keras.callbacks",
+    "ModelCheckpoint": "keras.callbacks",
+    "TensorBoard": "keras.callbacks",
+}
 _HOME = {**LOSSES, **OPTIMIZERS, **SCHEDULES}
 __all__ = sorted(_HOME)
 

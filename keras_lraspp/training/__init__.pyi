@@ -11,6 +11,7 @@ from keras_lraspp.losses import (
 from keras_lraspp.training.optimizer import SGD as SGD
 from keras_lraspp.training.schedule import WarmupPolynomial as WarmupPolynomial
 
+CALLBACKS: dict[str, str]
 LOSSES: dict[str, str]
 OPTIMIZERS: dict[str, str]
 SCHEDULES: dict[str, str]

@@ -52,6 +52,11 @@ from keras_lraspp.training.setup import (
     restore_best,
     restore_checkpoint,
 )
+from keras_lraspp.training.user_callbacks import (
+    CallbackSource,
+    UserCallbacks,
+    make_callbacks,
+)
 from keras_lraspp.training.validation import (
     EvaluateAndCheckpoint,
     Intervals,
@@ -108,6 +113,8 @@ class Training:
         accumulation: Batches whose mean gradient is one update of the weights.
         frozen: What is not trained: `"backbone"`, `"batch_norm"`.
         patience: Evaluations in a row without a better mIoU that end the training.
+        callbacks: Keras callbacks, or classes and functions that are called for one;
+            see `UserCallbacks`. Their own state is not saved.
         deterministic: Choose kernels that give the same weights to the bit each time,
             for the rest of the process.
         devices: Names of devices to use; `None` for all accelerators.
@@ -144,6 +151,7 @@ class Training:
     accumulation: Count = 1
     frozen: str | Sequence[str] = ()
     patience: Count | None = None
+    callbacks: Sequence[CallbackSource] = ()
     deterministic: bool = False
     devices: Sequence[str] | None = None
     coordinator: str | None = None
@@ -266,8 +274,13 @@ class Training:
             report = TrainingReport(
                 folder, network, checkpointer, best, paused=progress.paused, hosts=hosts
             )
-            callbacks = [shutdown, divergence, progress, checkpointer, report]
-            callbacks.insert(0, checkpointer.finished)
+            with hosts.raise_together():
+                made = make_callbacks(self.callbacks) if hosts.is_main else ()
+            theirs = UserCallbacks(
+                made, checkpointer, paused=progress.paused, hosts=hosts
+            )
+            callbacks = [checkpointer.finished, shutdown, divergence, progress]
+            callbacks += [checkpointer, *([theirs] if self.callbacks else ()), report]
 
             # --- Fit and report.
             try:
@@ -278,6 +291,9 @@ class Training:
             except Exception as error:
                 checkpointer.save_finished(error)
                 raise
+            if theirs.stopped:
+                step = checkpointer.state.step
+                hosts.print(f"stopped by a callback after iteration {step}")
             report.finish()
 
         state = checkpointer.state

@@ -216,6 +216,7 @@ class EvaluateAndCheckpoint(StepCallback):
         self.stop = stop
         self.paused = paused
         self.hosts = hosts
+        self.scores: Scores | None = None  # of the last evaluation
         self.finished = FinishedStep(state.step)  # goes before all other callbacks
         self._saved = state.step
 
@@ -300,6 +301,15 @@ class EvaluateAndCheckpoint(StepCallback):
         else:
             self.hosts.print(f"saved iteration {step}; --resume goes on from there")
 
+    def save(self, step: int) -> None:
+        """Collective: writes a checkpoint of this step, unless that is done."""
+        if step != self._saved:
+            self.sync_weights()
+            self._check_weights(step)
+            self.state = self.state._replace(step=step)
+            self.state = self._full_state()
+            self._save()
+
     def _save(self) -> None:
         self.hosts.run_on_main(self.checkpoints.save, self.model, self.state)
         self._saved = self.state.step
@@ -312,6 +322,7 @@ class EvaluateAndCheckpoint(StepCallback):
         scores = self.evaluate(step)
         if scores is None:
             return
+        self.scores = scores
         self.state = self.state._replace(evaluated_step=step)
         if _is_better(scores.miou, self.state.best_miou):
             new = step, scores.miou, scores.confusion
