@@ -25,7 +25,7 @@ from keras_lraspp.data import Cityscapes, Scenes, check_dataset, evaluation_batc
 from keras_lraspp.evaluation.loop import evaluate_model
 from keras_lraspp.inference import label_function
 from keras_lraspp.metrics import ImageConfusion
-from keras_lraspp.models.variants import find_variant
+from keras_lraspp.weights.published import find_variant
 
 
 def main() -> None:

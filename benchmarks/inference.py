@@ -80,7 +80,7 @@ def _exported(variant: str, size, folder: Path) -> dict[str, Path]:
     from keras_lraspp import LRASPP
     from keras_lraspp.export.litert import export_litert
     from keras_lraspp.export.onnx import export_onnx
-    from keras_lraspp.models.variants import find_variant
+    from keras_lraspp.weights.published import find_variant
 
     model = LRASPP(**find_variant(variant).arguments)
     names = (FIXED, DYNAMIC, LABELS, TRUNK)

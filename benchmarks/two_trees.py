@@ -29,7 +29,7 @@ import sys
 import keras
 from keras_lraspp import LRASPP
 from keras_lraspp.export.onnx import export_onnx
-from keras_lraspp.models.variants import find_variant
+from keras_lraspp.weights.published import find_variant
 folder, *names = sys.argv[1:]
 for name in names:
     model = LRASPP(**find_variant(name).arguments)

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
-from keras_lraspp.cli.about import version_lines
+from keras_lraspp.cli.about import PRESETS_COMMAND, version_lines
 from keras_lraspp.cli.data import DATA_COMMAND
 from keras_lraspp.cli.evaluate import EVALUATE_COMMAND
 from keras_lraspp.cli.export import EXPORT_COMMAND
@@ -31,6 +31,7 @@ COMMANDS = (
     EVALUATE_COMMAND,
     PREDICT_COMMAND,
     EXPORT_COMMAND,
+    PRESETS_COMMAND,
     CONVERT_COMMAND,
     REPORT_COMMAND,
     BENCHMARK_COMMAND,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_lraspp.models.variants import VARIANTS
+from keras_lraspp.weights.published import VARIANTS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])

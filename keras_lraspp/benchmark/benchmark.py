@@ -17,9 +17,9 @@ from keras_lraspp.benchmark.measure import OPENERS
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.graph import require_tensorflow
 from keras_lraspp.files import package_versions, replacing
-from keras_lraspp.models.variants import VARIANTS, Variant, find_variant
 from keras_lraspp.parallel import processors
 from keras_lraspp.schema import Channels, Count, check_call
+from keras_lraspp.weights.published import VARIANTS, Variant, find_variant
 
 _ALL = "all"
 _CHILD = ("-m", "keras_lraspp.benchmark.measure")

@@ -32,7 +32,7 @@ def export_variant(job: dict) -> dict:
     from keras_lraspp.classes import CLASS_SETS
     from keras_lraspp.models.lraspp import LRASPP
     from keras_lraspp.models.summary import at_size, multiply_adds
-    from keras_lraspp.models.variants import find_variant
+    from keras_lraspp.weights.published import find_variant
 
     size, folder = tuple(job["size"]), Path(job["folder"])
     classes = CLASS_SETS["cityscapes"]

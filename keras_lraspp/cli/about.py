@@ -1,11 +1,13 @@
-"""Versions of the packages in use, without importing them."""
+"""What there is: versions of packages and the presets, without Keras or a backend."""
 
+import argparse
 import json
 import os
 import platform
 from pathlib import Path
 
 from keras_lraspp import __version__
+from keras_lraspp.cli.flags import Command
 from keras_lraspp.files import package_versions
 
 _PACKAGES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
@@ -39,3 +41,84 @@ def _backend() -> str:
         return str(json.loads((home / "keras.json").read_text())["backend"])
     except (OSError, ValueError, LookupError, TypeError):
         return "tensorflow"
+
+
+def preset_rows() -> list[dict[str, object]]:
+    """Lists the presets: networks with published weights.
+
+    Returns:
+        For each its name for `from_preset`, where it comes from, its mIoU in percent on
+        the validation set, size, licence and whether it was downloaded, and to where.
+    """
+    from keras_lraspp.weights import published
+
+    return [
+        {
+            "name": row.preset,
+            "source": published.PUBLISHER,
+            "dataset": published.PUBLISHED_DATASET,
+            "classes": published.PUBLISHED_CLASSES,
+            "miou": row.miou,
+            "parameters": row.parameters,
+            "multiply_adds": row.multiply_adds,
+            "license": published.LICENSE,
+            "address": row.published.address,
+            "file": str(row.published.cached),
+            "downloaded": row.published.cached.is_file(),
+        }
+        for row in published.VARIANTS
+        if row.published
+    ]
+
+
+def _add_presets_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print them as JSON")
+
+
+def _presets(flags: argparse.Namespace) -> int:
+    rows = preset_rows()
+    print(json.dumps(rows, indent=2) if flags.json else _preset_table(rows))
+    return 0
+
+
+def _preset_table(rows: list[dict]) -> str:
+    head = ("preset", "source", "data set", "classes", "mIoU", "parameters")
+    head += ("multiply-adds", "licence", "downloaded")
+    cells = [
+        (
+            row["name"],
+            row["source"],
+            row["dataset"],
+            str(row["classes"]),
+            f"{row['miou']:.2f}",
+            f"{row['parameters'] / 1e6:.2f} M",
+            f"{row['multiply_adds'] / 1e9:.2f} G",
+            row["license"],
+            "yes" if row["downloaded"] else "no",
+        )
+        for row in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        for line in (head, *cells)
+    ]
+    return "\n".join(
+        [
+            *map(str.rstrip, lines),
+            "",
+            "mIoU as published, in percent on the validation set; multiply-adds of "
+            "512x1024 pixels.",
+            "Weights are downloaded when first used: --weights=NAME, or "
+            "LRASPP.from_preset(NAME).",
+        ]
+    )
+
+
+PRESETS_COMMAND = Command(
+    "presets",
+    "list the published weights that --weights takes by name",
+    _add_presets_flags,
+    _presets,
+    "--json",
+)

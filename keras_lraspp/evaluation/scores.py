@@ -16,7 +16,8 @@ from keras_lraspp.data.dataset import SegmentationDataset
 from keras_lraspp.inference.tta import SINGLE_PASS, InferenceOptions
 from keras_lraspp.metrics import ImageConfusion
 from keras_lraspp.models.lraspp import LRASPP
-from keras_lraspp.models.variants import Variant, variant_of
+from keras_lraspp.models.variants import variant_of
+from keras_lraspp.weights.published import Variant
 
 # The numbers below the table of classes: key and title.
 _SUMMARY = (

@@ -11,9 +11,9 @@ import numpy as np
 
 from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.models.mobilenet_v3 import MobileNetV3
-from keras_lraspp.models.variants import BACKBONE_WEIGHTS
 from keras_lraspp.weights import read_pdparams
 from keras_lraspp.weights.download import fetch
+from keras_lraspp.weights.published import BACKBONE_WEIGHTS
 
 # Our layer (in the backbone with its block number taken out) -> the reference's.
 _BACKBONE = {

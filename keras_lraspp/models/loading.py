@@ -20,9 +20,9 @@ from keras_lraspp.models.keras_file import (
     unnamed_classes,
 )
 from keras_lraspp.models.lraspp import LRASPP
-from keras_lraspp.models.variants import VARIANTS, find_variant
 from keras_lraspp.weights.hub import is_preset_folder
 from keras_lraspp.weights.keras_archive import KerasArchive
+from keras_lraspp.weights.published import VARIANTS, find_variant
 
 ModelFactory = Callable[..., keras.Model]
 # A `.keras` file, read; the path of another file; or the name of a preset.

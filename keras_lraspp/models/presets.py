@@ -19,14 +19,18 @@ from keras_lraspp.models.importing import (
 from keras_lraspp.models.keras_file import known_classes, read_arguments
 from keras_lraspp.models.keras_file import load_weights as load_keras_weights
 from keras_lraspp.models.mobilenet_v3 import BACKBONES, scale_width
-from keras_lraspp.models.variants import VARIANTS, Variant, find_variant
 from keras_lraspp.weights import read_pdparams
 from keras_lraspp.weights.download import fetch
 from keras_lraspp.weights.hub import is_preset_folder, read_preset_folder
 from keras_lraspp.weights.keras_archive import KerasArchive, read_keras_archive
+from keras_lraspp.weights.published import (
+    PUBLISHED_CLASSES,
+    VARIANTS,
+    Variant,
+    find_variant,
+)
 
 _Network = TypeVar("_Network", bound=keras.Model)
-_PUBLISHED_CLASSES = 19
 _ARCHIVES = (".pdparams", ".tar.gz", ".tgz", ".tar")
 
 
@@ -74,16 +78,16 @@ def _from_table(cls, row: Variant, load_weights, num_classes, strict, overrides)
             f"There are no published weights of {row.name}; build it with "
             f"load_weights=False."
         )
-    number = _PUBLISHED_CLASSES if num_classes is None else num_classes
+    number = PUBLISHED_CLASSES if num_classes is None else num_classes
     model = cls(**{**row.arguments, "num_classes": number, **overrides})
     if not load_weights:
         return model
 
     def check(tensors):
-        check_compatible(cls(_PUBLISHED_CLASSES, **row.arguments), tensors, "The file")
+        check_compatible(cls(PUBLISHED_CLASSES, **row.arguments), tensors, "The file")
 
     tensors = fetch(row.published, check)
-    if number == _PUBLISHED_CLASSES:
+    if number == PUBLISHED_CLASSES:
         model.classes = CLASS_SETS["cityscapes"]
     return _fill_matching(model, tensors, row.published.address, strict)
 

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import threading
 import urllib.error
 import urllib.request
@@ -19,8 +18,7 @@ from keras_lraspp.files import replacing, sha256, write_text
 from keras_lraspp.progress import ProgressBar
 from keras_lraspp.schema import Bounds, read_json
 from keras_lraspp.weights.paddle import LARGEST_FILE, read_pdparams
-
-MIRROR = "https://paddleseg.bj.bcebos.com/dygraph"
+from keras_lraspp.weights.published import Published
 
 _TIMEOUT = 60  # seconds without an answer or a byte
 _DEADLINE = 1800  # seconds in all: 22 MB at 100 kbit/s
@@ -28,31 +26,6 @@ _BLOCK = 1 << 16
 _MOST_REDIRECTS = 5
 
 Check = Callable[[dict[str, np.ndarray]], None]  # raises an error for wrong tensors
-
-
-class Published(NamedTuple):
-    """A file with weights that somebody publishes."""
-
-    file_name: str  # in the cache
-    path: str  # below the mirror's address
-    otherwise: str  # how to do without it, for the message if it cannot be had
-
-    @property
-    def address(self) -> str:
-        """Where it is downloaded from; the variable names another mirror."""
-        mirror = os.environ.get("KERAS_LRASPP_MIRROR") or MIRROR
-        return f"{mirror.rstrip('/')}/{self.path}"
-
-    @property
-    def cached(self) -> Path:
-        """Where it is kept: in Keras's folder, `KERAS_HOME` or `~/.keras`."""
-        home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
-        return home / "keras_lraspp" / self.file_name
-
-    @property
-    def pin(self) -> Path:
-        """The `.json` beside it, with the digest of the first download."""
-        return self.cached.with_name(f"{self.file_name}.json")
 
 
 def fetch(published: Published, check: Check) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ import pytest
 from keras_lraspp.benchmark.benchmark import _run_child, benchmark
 from keras_lraspp.benchmark.measure import OPENERS, export_variant
 from keras_lraspp.errors import InputError
-from keras_lraspp.models.variants import VARIANTS
+from keras_lraspp.weights.published import VARIANTS
 
 SMALLEST = "small_x0_35_os32_global"
 SIZE = (32, 64)

@@ -16,7 +16,7 @@ from harness.paddle import (
 from keras_lraspp import LRASPP, MobileNetV3, import_weights
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.models.importing import reference_tensors
-from keras_lraspp.models.variants import find_variant
+from keras_lraspp.weights.published import find_variant
 
 SMALLEST = {"backbone": "small", "width": 0.35, "output_stride": 32}
 VARIANT = "small_x0_35_os32_global"

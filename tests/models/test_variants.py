@@ -7,12 +7,8 @@ import pytest
 from harness import reference
 from keras_lraspp import LRASPP
 from keras_lraspp.models.summary import multiply_adds
-from keras_lraspp.models.variants import (
-    VARIANTS,
-    find_variant,
-    variant_of,
-    weight_shapes,
-)
+from keras_lraspp.models.variants import variant_of, weight_shapes
+from keras_lraspp.weights.published import VARIANTS, find_variant
 
 
 def test_the_reference_is_in_the_table():

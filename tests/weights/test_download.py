@@ -9,7 +9,8 @@ import pytest
 
 from harness.paddle import serving, write_pdparams
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.weights.download import MIRROR, Published, fetch
+from keras_lraspp.weights.download import fetch
+from keras_lraspp.weights.published import MIRROR, Published
 
 TENSORS = {"conv.weight": np.arange(50_000, dtype="float32")}
 ROW = Published("mine.pdparams", "folder/model.pdparams", "train without")

@@ -17,7 +17,8 @@ import pytest
 from harness.paddle import write_pdparams
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.weights import download
-from keras_lraspp.weights.download import Published, fetch
+from keras_lraspp.weights.download import fetch
+from keras_lraspp.weights.published import Published
 
 TENSORS = {"conv.weight": np.arange(50_000, dtype="float32")}
 ROW = Published("mine.pdparams", "model.pdparams", "train without")
