@@ -1,6 +1,7 @@
 """MobileNetV3 + Lite Reduced ASPP for Keras 3: TensorFlow, JAX and PyTorch."""
 
-import importlib
+import importlib.abc
+import importlib.util
 import sys
 
 __version__ = "0.1.0"
@@ -30,6 +31,8 @@ def __getattr__(name: str):
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = importlib.import_module(f"{__name__}.{_HOMES[name] or name}")
+    if "keras" in sys.modules:
+        _register_classes()
     return home if _HOMES[name] is None else getattr(home, name)
 
 
@@ -37,7 +40,45 @@ def __dir__() -> list[str]:
     return sorted([*__all__, "__version__"])
 
 
-# With Keras at hand, register our classes: `keras.models.load_model` then finds them
-# after a bare `import keras_lraspp`.
+# What Keras's loading has to find.
+_REGISTERED = ("models", "losses", "metrics", "training.optimizer", "training.schedule")
+
+
+def _register_classes():
+    for home in _REGISTERED:
+        importlib.import_module(f"{__name__}.{home}")
+
+
+class _KerasFinder(importlib.abc.MetaPathFinder):
+    """Registers our classes as soon as somebody else's program has imported Keras."""
+
+    def find_spec(self, name, path=None, target=None):
+        """Returns Keras's own spec, with a step added to its execution."""
+        if name != "keras":
+            return None
+        sys.meta_path.remove(self)  # `importlib` would ask it again
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            sys.meta_path.insert(0, self)
+        if spec is not None:
+            execute = spec.loader.exec_module
+            spec.loader.exec_module = lambda module: self._execute(execute, module)
+        return spec
+
+    def _execute(self, execute, module):
+        sys.meta_path.remove(self)
+        # One of ours that imports Keras is not complete yet.
+        ours = [m for name, m in sys.modules.items() if name.startswith(f"{__name__}.")]
+        waiting = any(getattr(m.__spec__, "_initializing", False) for m in ours)
+        execute(module)
+        if not waiting:
+            _register_classes()
+
+
+# `keras.models.load_model` finds them after a bare `import keras_lraspp`, before or
+# after that of Keras.
 if "keras" in sys.modules:
-    importlib.import_module("keras_lraspp.models")
+    _register_classes()
+else:
+    sys.meta_path.insert(0, _KerasFinder())

@@ -2,13 +2,13 @@
 
 import dataclasses
 import warnings
-from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
 from keras_lraspp.errors import InputError, abbreviate
-from keras_lraspp.schema import Bounds, Color, Name, check_argument
+from keras_lraspp.schema import Bounds, Color, Name, check_argument, check_value
 
 MOST_CLASSES = 65_536  # as many values as a label of 16 bits has
 
@@ -41,6 +41,26 @@ class ClassCard:
     def class_set(self) -> ClassSet:
         """Names and colours."""
         return ClassSet(self.classes, self.palette)
+
+
+def classes_to_json(classes: ClassSet | None) -> dict[str, list] | None:
+    """Returns what `ClassCard` is the schema of; `None` for `None`."""
+    if classes is None:
+        return None
+    names, palette = classes
+    return {"classes": [*names], "palette": [[*color] for color in palette]}
+
+
+def classes_from_json(value: Any, source: str) -> Any:
+    """Returns the classes that `classes_to_json` gave, checked; else the value.
+
+    Raises:
+        InputError: For an object that `ClassCard` does not describe.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    mend = "take the file that Keras or a training wrote"
+    return check_value(dict(value), ClassCard, source, mend=mend).class_set
 
 
 class LabelClass(NamedTuple):

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from keras_lraspp.arguments import register_class
 from keras_lraspp.errors import InputError
+from keras_lraspp.schema import Count, Int32, check_call
 
 __all__ = ["ConfusionMatrix", "MeanIoU"]
 
@@ -187,7 +189,7 @@ class ImageConfusion(ConfusionMatrix):
         return float(low), float(high)
 
 
-@keras.saving.register_keras_serializable("keras_lraspp")
+@register_class
 class MeanIoU(keras.metrics.MeanIoU):
     """Mean over the classes of intersection over union, from labels and logits.
 
@@ -203,13 +205,19 @@ class MeanIoU(keras.metrics.MeanIoU):
         ignore_label: Label of pixels that do not count; `None` if there is none.
         name: Name in the logs.
 
+    Raises:
+        InputError: For arguments of another type or out of range.
+
     Example:
         ```python
         model.compile(optimizer, loss, metrics=[MeanIoU(19)])
         ```
     """
 
-    def __init__(self, num_classes, ignore_label=255, name="miou"):
+    def __init__(
+        self, num_classes: Count, ignore_label: Int32 | None = 255, name: str = "miou"
+    ):
+        check_call("MeanIoU", MeanIoU.__init__, locals())
         super().__init__(
             num_classes,
             name=name,

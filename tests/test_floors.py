@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "keras_lraspp"
 # From the bottom up; a room imports rooms of lower floors only.
 FLOORS = (
     {"errors", "progress"},
-    {"files", "image_bytes", "parallel", "street_scenes"},
+    {"arguments", "files", "image_bytes", "parallel", "street_scenes"},
     {"multiband", "pixels"},
     {"images", "schema"},
     {"classes", "devices", "layers", "metrics", "weights"},

@@ -39,7 +39,7 @@ def test_the_package_and_its_command_line_load_nothing_heavy(module):
     assert not {*loaded} & (HEAVY | {"keras", "numpy"})
 
 
-def test_beside_keras_the_package_adds_only_its_networks(tmp_path):
+def test_beside_keras_the_package_adds_only_its_networks_losses_and_metrics(tmp_path):
     path = tmp_path / "model.keras"
     keras_lraspp.LRASPP(3, "small", 0.35, 32).save(path)
     added, parameters = run(
@@ -51,8 +51,9 @@ def test_beside_keras_the_package_adds_only_its_networks(tmp_path):
     assert not {name.partition(".")[0] for name in added} & HEAVY
     ours = [name for name in added if name.startswith("keras_lraspp.")]
     rooms = {name.split(".")[1] for name in ours}
-    known = {"classes", "devices", "errors", "files", "layers", "models", "progress"}
-    assert rooms <= known | {"schema", "weights"}
+    core = {"arguments", "classes", "devices", "errors", "files", "layers", "losses"}
+    known = core | {"metrics", "models", "progress", "schema", "training", "weights"}
+    assert rooms <= known
     assert parameters > 100_000  # and Keras knows its classes
 
 

@@ -1,9 +1,10 @@
 """Error messages of gin, rewritten as one sentence that says what to do."""
 
-import difflib
 import re
 import tokenize
 from collections.abc import Iterable, Mapping
+
+from keras_lraspp.arguments import did_you_mean
 
 _LOCATION = re.compile(r'\n  In (?:file ".*",|bindings string) line (\d+)\n.*')
 _UNKNOWN = re.compile(r"No configurable matching (?:reference )?'@?([^'()]*)")
@@ -65,9 +66,5 @@ def _explain_syntax(error: Exception, text: str) -> str:
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
-    known = sorted(known)
     # Gin names may carry a module, as in keras_lraspp.LRASPP.
-    close = difflib.get_close_matches(name.rsplit(".", 1)[-1], known, n=1)
-    if close:
-        return f"did you mean {close[0]}?"
-    return f"choose one of {', '.join(known)}." if known else "correct the name."
+    return did_you_mean(name.rsplit(".", 1)[-1], known)

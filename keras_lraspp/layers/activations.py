@@ -5,6 +5,7 @@ import functools
 import keras
 from keras import ops
 
+from keras_lraspp.arguments import register_class
 from keras_lraspp.layers.cpu_fusion import (
     can_fuse,
     get_remat,
@@ -14,7 +15,7 @@ from keras_lraspp.layers.cpu_fusion import (
 )
 
 
-@keras.saving.register_keras_serializable("keras_lraspp")
+@register_class
 class HardSwish(keras.layers.Activation):
     """Hard-swish, x * relu6(x + 3) / 6.
 
@@ -86,7 +87,7 @@ def _hard_swish_gradient(function):
     return xla_fused(gradient)
 
 
-@keras.saving.register_keras_serializable("keras_lraspp")
+@register_class
 class HardGate(keras.layers.Layer):
     """Piecewise linear sigmoid: clip(0.2 x + 0.5, 0, 1).
 
@@ -103,7 +104,7 @@ class HardGate(keras.layers.Layer):
         return input_shape
 
 
-@keras.saving.register_keras_serializable("keras_lraspp")
+@register_class
 class ScaleChannels(keras.layers.Multiply):
     """Multiplies a tensor by a factor for each channel, as squeeze-and-excite does.
 

@@ -3,10 +3,11 @@
 import keras
 from keras import ops
 
+from keras_lraspp.arguments import register_class
 from keras_lraspp.layers.cpu_fusion import set_remat
 
 
-@keras.saving.register_keras_serializable("keras_lraspp")
+@register_class
 class BatchNorm(keras.layers.BatchNormalization):
     """Keras's batch normalisation over channels, fused on TensorFlow and PyTorch.
 
@@ -48,28 +49,29 @@ class BatchNorm(keras.layers.BatchNormalization):
         if not self._can_fuse(inputs, mask):
             return super().call(inputs, training=training, mask=mask)
         in_training = bool(training and self.trainable)
+        # The kernels take half-precision inputs with statistics in float32 only.
+        variables = (self.gamma, self.beta, self.moving_mean, self.moving_variance)
+        numbers = [ops.cast(variable, "float32") for variable in variables]
         if keras.backend.backend() == "torch":
-            fused = self._by_torch(inputs, in_training)
+            fused = self._by_torch(inputs, in_training, *numbers)
         else:
-            fused = self._by_tensorflow(inputs, in_training)
+            fused = self._by_tensorflow(inputs, in_training, *numbers)
         outputs, mean, variance = fused
         if in_training:
             self._move(self.moving_mean, mean)
             self._move(self.moving_variance, variance)
         return outputs
 
-    def _by_tensorflow(self, inputs, in_training):
+    def _by_tensorflow(self, inputs, in_training, gamma, beta, mean, variance):
         """Outputs; in training also mean and biased variance of the batch."""
         import tensorflow as tf
 
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             inputs,
-            scale=tf.convert_to_tensor(self.gamma),
-            offset=tf.convert_to_tensor(self.beta),
-            mean=None if in_training else tf.convert_to_tensor(self.moving_mean),
-            variance=(
-                None if in_training else tf.convert_to_tensor(self.moving_variance)
-            ),
+            scale=gamma,
+            offset=beta,
+            mean=None if in_training else mean,
+            variance=None if in_training else variance,
             epsilon=self.epsilon,
             is_training=in_training,
         )
@@ -77,31 +79,30 @@ class BatchNorm(keras.layers.BatchNormalization):
             # The kernel returns the unbiased variance, n / (n - 1) of the biased.
             count = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], variance.dtype)
             variance = variance * (count - 1.0) / count
-            scale = self.gamma * tf.math.rsqrt(variance + self.epsilon)
+            scale = gamma * tf.math.rsqrt(variance + self.epsilon)
             # The backward pass needs the inputs: what follows can do without outputs.
-            set_remat(outputs, _normalised, inputs, scale, self.beta - mean * scale)
+            set_remat(outputs, _normalised, inputs, scale, beta - mean * scale)
         return outputs, mean, variance
 
-    def _by_torch(self, inputs, in_training):
+    def _by_torch(self, inputs, in_training, gamma, beta, mean, variance):
         """Outputs; in training also mean and biased variance of the batch."""
         import torch
 
         x = inputs.permute(0, 3, 1, 2)  # a view: memory stays channels last
-        weights = self.gamma.value, self.beta.value
-        running = self.moving_mean.value, self.moving_variance.value
         if not in_training:
             outputs = torch.nn.functional.batch_norm(
-                x, *running, *weights, training=False, eps=self.epsilon
+                x, mean, variance, gamma, beta, training=False, eps=self.epsilon
             )
-            return outputs.permute(0, 2, 3, 1), *running
+            return outputs.permute(0, 2, 3, 1), mean, variance
         outputs, mean, inverse = torch.native_batch_norm(
-            x, *weights, None, None, True, 0.0, self.epsilon
+            x, gamma, beta, None, None, True, 0.0, self.epsilon
         )
         variance = (inverse.detach() ** -2 - self.epsilon).clamp(min=0.0)
         return outputs.permute(0, 2, 3, 1), mean.detach(), variance
 
     def _move(self, running, batch):
-        running.assign(running * self.momentum + batch * (1.0 - self.momentum))
+        kept = ops.cast(running, batch.dtype) * self.momentum
+        running.assign(kept + batch * (1.0 - self.momentum))
 
     def _can_fuse(self, inputs, mask):
         backend = keras.backend.backend()

@@ -2,8 +2,10 @@
 
 import keras
 
+from keras_lraspp.arguments import register_class
 
-@keras.saving.register_keras_serializable("keras_lraspp")
+
+@register_class
 class ResizeLike(keras.layers.Layer):
     """Resizes a feature map bilinearly to the height and width of another.
 
@@ -55,7 +57,7 @@ def resize_bilinear(inputs, size):
     return tf.image.resize(inputs, size, method="bilinear")
 
 
-@keras.saving.register_keras_serializable("keras_lraspp")
+@register_class
 class LargeKernelPool(keras.layers.AveragePooling2D):
     """Average pooling 49x49, stride 16 down and 20 across, "valid".
 

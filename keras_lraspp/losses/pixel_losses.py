@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_lraspp.arguments import register_class
 from keras_lraspp.errors import InputError
 from keras_lraspp.losses.fast_ops import kth_smallest, softmax_cross_entropy
 from keras_lraspp.schema import Bounds, Count, Int32, Share, check_call
@@ -24,7 +25,7 @@ def valid_labels(y_true, ignore_label: int | None):
     return ops.where(valid, labels, 0), valid
 
 
-@keras.saving.register_keras_serializable("keras_lraspp")
+@register_class
 class CrossEntropy(keras.losses.Loss):
     """Softmax cross entropy, averaged over the pixels that are not ignored.
 
@@ -107,7 +108,7 @@ class CrossEntropy(keras.losses.Loss):
         }
 
 
-@keras.saving.register_keras_serializable("keras_lraspp")
+@register_class
 class OhemCrossEntropy(CrossEntropy):
     """Cross entropy over the hardest pixels (online hard example mining).
 
@@ -182,7 +183,7 @@ class OhemCrossEntropy(CrossEntropy):
         }
 
 
-@keras.saving.register_keras_serializable("keras_lraspp")
+@register_class
 class FocalLoss(CrossEntropy):
     """Focal cross entropy on the softmax, averaged over the pixels that count.
 
@@ -235,7 +236,7 @@ class FocalLoss(CrossEntropy):
         return {**super().get_config(), "gamma": self.gamma}
 
 
-@keras.saving.register_keras_serializable("keras_lraspp")
+@register_class
 class CombinedLoss(keras.losses.Loss):
     """The weighted sum of several losses, such as cross entropy and Dice.
 

@@ -5,6 +5,7 @@ from typing import Literal
 import keras
 from keras import ops
 
+from keras_lraspp.arguments import register_class
 from keras_lraspp.losses.pixel_losses import valid_labels
 from keras_lraspp.schema import Int32, check_call
 
@@ -81,7 +82,7 @@ class RegionLoss(keras.losses.Loss):
         }
 
 
-@keras.saving.register_keras_serializable("keras_lraspp")
+@register_class
 class DiceLoss(RegionLoss):
     """One minus the Dice coefficient of softmax and labels, averaged over classes.
 
@@ -118,7 +119,7 @@ class DiceLoss(RegionLoss):
         return keras.losses.dice(truth, probabilities, axis=1)
 
 
-@keras.saving.register_keras_serializable("keras_lraspp")
+@register_class
 class LovaszSoftmax(RegionLoss):
     """Lovasz extension of the Jaccard loss 1 - IoU, averaged over classes.
 

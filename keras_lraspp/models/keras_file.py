@@ -13,6 +13,8 @@ from keras_lraspp.classes import (
     CLASS_SETS,
     ClassCard,
     ClassSet,
+    classes_from_json,
+    classes_to_json,
     compare_classes,
     resolve_classes,
 )
@@ -55,6 +57,15 @@ ARGUMENTS = (
     Argument("pooling", "global", lambda value: value in ("global", "large_kernel")),
     Argument("head_filters", 128, _whole(4096)),
     Argument("input_shape", [None, None, 3], _is_input_shape),
+)
+
+_POLICIES = (
+    "float16",
+    "bfloat16",
+    "float32",
+    "float64",
+    "mixed_float16",
+    "mixed_bfloat16",
 )
 
 
@@ -155,6 +166,25 @@ def read_arguments(archive: KerasArchive) -> dict:
     return arguments
 
 
+def read_policy(archive: KerasArchive) -> str | None:
+    """Returns the name of the dtype policy that an LRASPP was saved with, if any.
+
+    A map of policies for single layers is left to `keras.models.load_model`.
+
+    Raises:
+        InputError: If it is another word.
+    """
+    name = archive.config()["config"].get("dtype")
+    if name is None or isinstance(name, dict):
+        return None
+    if name not in _POLICIES:
+        raise InputError(
+            f"{archive.path} has the invalid LRASPP argument dtype={str(name)[:100]}; "
+            f"get the file again."
+        )
+    return name
+
+
 def _check_architecture(model: keras.Model, archive: KerasArchive) -> None:
     """Compares the file's LRASPP arguments and, where they differ, the tensors."""
     config = model.get_config()
@@ -233,10 +263,22 @@ def unnamed_classes(weights: str | Path) -> str:
 
 
 def known_classes(weights: Weights) -> ClassSet | None:
-    """Returns the classes that training wrote into a file; `None` if it did not."""
-    if isinstance(weights, KerasArchive) and CARD_MEMBER in weights.texts:
+    """Returns the classes that a file says: on its card, or as an LRASPP's argument.
+
+    `None` if it does not say them.
+    """
+    if not isinstance(weights, KerasArchive):
+        return None
+    if CARD_MEMBER in weights.texts:
         return read_classes(weights)
-    return None
+    try:
+        saved = weights.config()
+    except InputError:  # to be refused where the network is wanted
+        return None
+    if saved.get("class_name") != "LRASPP":
+        return None
+    value = saved["config"].get("classes")
+    return classes_from_json(value, f"{weights.path}: `classes`")
 
 
 def read_classes(archive: KerasArchive) -> ClassSet:
@@ -281,11 +323,12 @@ def save_network(
     """
     variant = variant_of(network)
     card = {
-        "classes": classes.names,
-        "palette": classes.palette,
+        **classes_to_json(classes),
         "variant": variant.name if variant else None,
         **notes,
     }
+    if hasattr(network, "classes"):  # an LRASPP, which other files are saved from
+        network.classes = classes
     with replacing(path) as temporary:
         network.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:

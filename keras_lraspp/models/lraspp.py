@@ -1,12 +1,32 @@
 """LRASPP: MobileNetV3 with the Lite Reduced ASPP head."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import keras
 
-from keras_lraspp.classes import MOST_CLASSES, ClassSet
+from keras_lraspp.arguments import (
+    argument_names,
+    constructor_names,
+    refuse_unknown,
+    register_class,
+)
+from keras_lraspp.classes import (
+    MOST_CLASSES,
+    ClassSet,
+    classes_from_json,
+    classes_to_json,
+    resolve_classes,
+)
+from keras_lraspp.errors import InputError
 from keras_lraspp.layers import BatchNorm, LargeKernelPool, ResizeLike
+from keras_lraspp.models.graph_model import (
+    GraphModel,
+    Settings,
+    policy_scope,
+    resolve_policy,
+)
 from keras_lraspp.models.importing import import_weights
 from keras_lraspp.models.mobilenet_v3 import MobileNetV3, conv
 from keras_lraspp.models.preset_folder import save_preset_folder
@@ -62,8 +82,8 @@ def _conv_bn_relu(x, filters, name):
     return keras.layers.ReLU(name=f"head_{name}_relu")(x)
 
 
-@keras.saving.register_keras_serializable("keras_lraspp")
-class LRASPP(keras.Model):
+@register_class
+class LRASPP(GraphModel):
     """Semantic segmentation with MobileNetV3 and Lite Reduced ASPP.
 
     The defaults are the `os8_global` variant of PaddleSeg (72.33 mIoU on
@@ -87,13 +107,18 @@ class LRASPP(keras.Model):
             `import_weights`, which adapts them to other channels than RGB. A model that
             is saved does not ask for them again.
         name: Name of the model.
-        **kwargs: Arguments of `keras.Model`.
+        trainable: Whether its weights are trained.
+        dtype: Its dtype policy: a name such as `"mixed_bfloat16"`, a policy, or `None`
+            for the global one.
+        layer_settings: What is different in single layers, by their names, as
+            `{"head_mix_conv": {"trainable": False}}`. A saved model notes what was set.
+        classes: Names and colours of the classes: what `Segmenter` takes, or `None`.
 
     Attributes:
         backbone: The `MobileNetV3` model inside.
         smallest_side: Smallest height and width, in pixels, that can go in.
-        classes: Names and colours of the classes, a `ClassSet`, if the weights are of a
-            file or preset that says them.
+        classes: Names and colours of the classes, a `ClassSet`, or `None` where nobody
+            said them. It can be set, as to a list of names, and is saved.
         source: The `.keras` file or preset folder that its weights were read from, if
             they were.
 
@@ -104,7 +129,9 @@ class LRASPP(keras.Model):
         Float32 logits (B, H, W, num_classes).
 
     Raises:
-        InputError: For arguments out of range, or `backbone_weights` that do not fit.
+        InputError: For arguments of another type or out of range, or
+            `backbone_weights` that do not fit; it is a `ValueError`.
+        TypeError: For arguments that there are not.
         ValueError: For a fixed `input_shape` below `smallest_side`.
         StorageError: If they cannot be downloaded or read.
 
@@ -131,39 +158,70 @@ class LRASPP(keras.Model):
         initialization: Literal["reference", "scratch"] = "reference",
         backbone_weights: str | Path | None = None,
         name: str = "lraspp",
-        **kwargs,
+        trainable: bool = True,
+        dtype: str | keras.DTypePolicy | None = None,
+        layer_settings: Settings | None = None,
+        classes: ClassSet | str | Sequence[str] | None = None,
     ):
         check_call("LRASPP", LRASPP.__init__, locals())
-        encoder = MobileNetV3(
-            backbone, width, output_stride, input_shape, name="backbone"
+        policy = resolve_policy("LRASPP.dtype", dtype)
+        with policy_scope(policy):
+            encoder = MobileNetV3(
+                backbone, width, output_stride, input_shape, name="backbone"
+            )
+            pixels = keras.Input(input_shape, name="image")
+            finest, middle, _, deepest = encoder(pixels)
+            logits = _lraspp_head(
+                (finest, middle, deepest),
+                num_classes,
+                head_filters,
+                pooling,
+                output_stride,
+            )
+            logits = ResizeLike(dtype="float32", name="logits")(logits, pixels)
+        super().__init__(
+            pixels,
+            logits,
+            name=name,
+            trainable=trainable,
+            policy=policy,
+            layer_settings=layer_settings,
         )
-        pixels = keras.Input(input_shape, name="image")
-        finest, middle, _, deepest = encoder(pixels)
-        logits = _lraspp_head(
-            (finest, middle, deepest), num_classes, head_filters, pooling, output_stride
-        )
-        logits = ResizeLike(dtype="float32", name="logits")(logits, pixels)
-
-        super().__init__(inputs=pixels, outputs=logits, name=name, **kwargs)
         self.num_classes = num_classes
-        self.classes: ClassSet | None = None
+        self.classes = classes
         self.source: Path | None = None
-        self.backbone = encoder
+        self.backbone = self.get_layer("backbone")
         self.pooling = pooling
         self.head_filters = head_filters
         if initialization == "scratch":
             initialize_for_scratch(self)
         if backbone_weights is not None:
-            import_weights(encoder, backbone_weights)
+            import_weights(self.backbone, backbone_weights)
 
     @property
     def smallest_side(self) -> int:
         """Smallest height and width of an image, in pixels; 1 if any will do."""
         return getattr(self.get_layer("head_pool"), "smallest_side", 1)
 
+    @property
+    def classes(self) -> ClassSet | None:
+        """Names and colours of the classes, if they are known."""
+        return self._classes
+
+    @classes.setter
+    def classes(self, classes: ClassSet | str | Sequence[str] | None):
+        known = None if classes is None else resolve_classes(classes)
+        if known is not None and len(known.names) != self.num_classes:
+            raise InputError(
+                f"LRASPP.classes names {len(known.names)} classes, but the network has "
+                f"{self.num_classes}; give a name for each."
+            )
+        self._classes = known
+
     def get_config(self):
         """Returns the constructor's arguments."""
         return {
+            **super().get_config(),
             "num_classes": self.num_classes,
             "backbone": self.backbone.variant,
             "width": self.backbone.width,
@@ -171,14 +229,14 @@ class LRASPP(keras.Model):
             "pooling": self.pooling,
             "head_filters": self.head_filters,
             "input_shape": tuple(self.input_shape[1:]),
-            "name": self.name,
-            "trainable": self.trainable,
+            "classes": classes_to_json(self.classes),
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """Builds the model from `get_config`'s dictionary."""
-        return cls(**config)
+        classes = classes_from_json(config.get("classes"), "LRASPP.classes")
+        return cls(**{**config, "classes": classes})
 
     @classmethod
     def from_preset(
@@ -210,7 +268,9 @@ class LRASPP(keras.Model):
                 Needed where several have the same tensors.
             **overrides: Other arguments of `LRASPP`. With an `input_shape` of other
                 channels than the weights', the first layer is adapted, with a warning,
-                see `adapt_channels`.
+                see `adapt_channels`. Without a `dtype` it is the global policy, or that
+                of a `.keras` file if the global one is float32. What was set on single
+                layers is not taken from a file: `keras.models.load_model` keeps it.
 
         Returns:
             An `LRASPP`.
@@ -218,6 +278,7 @@ class LRASPP(keras.Model):
         Raises:
             InputError: For an unknown name, or a file that is damaged, belongs to
                 another network, or is not what was published.
+            TypeError: For arguments that there are not.
             StorageError: If the weights cannot be downloaded or read.
 
         Example:
@@ -225,6 +286,8 @@ class LRASPP(keras.Model):
             model = keras_lraspp.LRASPP.from_preset("os8_global_cityscapes")
             ```
         """
+        known = argument_names(cls.from_preset) | constructor_names(cls)
+        refuse_unknown(f"{cls.__name__}.from_preset", overrides, known)
         return load_preset(
             cls, preset, load_weights, num_classes, strict, variant, **overrides
         )

@@ -1,10 +1,18 @@
 """MobileNetV3, a segmentation backbone: block tables, blocks and model."""
 
-from typing import NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import keras
 
+from keras_lraspp.arguments import register_class
 from keras_lraspp.layers import BatchNorm, HardGate, HardSwish, ScaleChannels
+from keras_lraspp.models.graph_model import (
+    GraphModel,
+    Settings,
+    policy_scope,
+    resolve_policy,
+)
+from keras_lraspp.schema import Bounds, Count, check_call
 
 
 class Block(NamedTuple):
@@ -204,8 +212,33 @@ def _inverted_residual(x, block: Block, name, *, strides, dilation):
     return x
 
 
-@keras.saving.register_keras_serializable("keras_lraspp")
-class MobileNetV3(keras.Model):
+def _connect(pixels, table: Backbone, width: float, output_stride: int):
+    """Returns the taps of a network over `pixels`, and the strides of the taps."""
+    # In float32 also under mixed precision: half floats cannot tell
+    # neighbouring dark pixels apart.
+    x = keras.layers.Rescaling(
+        1 / 127.5, offset=-1.0, dtype="float32", name="rescaling"
+    )(pixels)
+    x = conv(x, scale_channels(16, width), "stem_conv", kernel_size=3, strides=2)
+    x = BatchNorm(name="stem_bn")(x)
+    x = HardSwish(name="stem_activation")(x)
+    outputs, tap_strides, stride = [], [], 2
+    layout = strides_and_dilations(table, output_stride)
+    for index, (block, (strides, dilation)) in enumerate(
+        zip(table.blocks, layout, strict=True)
+    ):
+        x = _inverted_residual(
+            x, block, f"block_{index}", strides=strides, dilation=dilation
+        )
+        stride *= strides
+        if index in table.taps:
+            outputs.append(x)
+            tap_strides.append(stride)
+    return outputs, tuple(tap_strides)
+
+
+@register_class
+class MobileNetV3(GraphModel):
     """MobileNetV3 large or small, from pixels to four feature maps.
 
     The network of PaddleSeg's `MobileNetV3_{large,small}_x*`: no final 960-channel
@@ -218,7 +251,11 @@ class MobileNetV3(keras.Model):
             resolution and are dilated instead.
         input_shape: (height, width, channels); `None` sides take any size.
         name: Name of the model.
-        **kwargs: Arguments of `keras.Model`.
+        trainable: Whether its weights are trained.
+        dtype: Its dtype policy: a name such as `"mixed_bfloat16"`, a policy, or `None`
+            for the global one.
+        layer_settings: What is different in single layers, by their names, as
+            `{"stem_conv": {"trainable": False}}`. A saved model notes what was set.
 
     Attributes:
         tap_strides: Stride of each output, e.g. (4, 8, 8, 8) at output stride 8.
@@ -232,7 +269,8 @@ class MobileNetV3(keras.Model):
         dtype, s in `tap_strides`.
 
     Raises:
-        ValueError: For an unknown variant or output stride.
+        InputError: For arguments of another type or out of range; it is a `ValueError`.
+        TypeError: For arguments that there are not.
 
     Example:
         ```python
@@ -246,61 +284,41 @@ class MobileNetV3(keras.Model):
 
     def __init__(
         self,
-        variant="large",
-        width=1.0,
-        output_stride=32,
-        input_shape=(None, None, 3),
-        name="mobilenet_v3",
-        **kwargs,
+        variant: Literal["large", "small"] = "large",
+        width: Annotated[float, Bounds(above=0, most=4)] = 1.0,
+        output_stride: Literal[8, 16, 32] = 32,
+        input_shape: tuple[Count | None, Count | None, Literal[3]] = (None, None, 3),
+        name: str = "mobilenet_v3",
+        trainable: bool = True,
+        dtype: str | keras.DTypePolicy | None = None,
+        layer_settings: Settings | None = None,
     ):
-        if variant not in BACKBONES:
-            raise ValueError(f'variant is "large" or "small", not {variant!r}.')
-        if output_stride not in (8, 16, 32):
-            raise ValueError(f"output_stride is 8, 16 or 32, not {output_stride!r}.")
-        table = scale_width(BACKBONES[variant], width)
-        layout = strides_and_dilations(table, output_stride)
-
-        pixels = keras.Input(input_shape, name="image")
-        # In float32 also under mixed precision: half floats cannot tell
-        # neighbouring dark pixels apart.
-        x = keras.layers.Rescaling(
-            1 / 127.5, offset=-1.0, dtype="float32", name="rescaling"
-        )(pixels)
-        filters = scale_channels(16, width)
-        x = conv(x, filters, "stem_conv", kernel_size=3, strides=2)
-        x = BatchNorm(name="stem_bn")(x)
-        x = HardSwish(name="stem_activation")(x)
-        outputs, tap_strides, stride = [], [], 2
-        for index, (block, (strides, dilation)) in enumerate(
-            zip(table.blocks, layout, strict=True)
-        ):
-            x = _inverted_residual(
-                x, block, f"block_{index}", strides=strides, dilation=dilation
-            )
-            stride *= strides
-            if index in table.taps:
-                outputs.append(x)
-                tap_strides.append(stride)
-
-        super().__init__(inputs=pixels, outputs=outputs, name=name, **kwargs)
+        check_call("MobileNetV3", MobileNetV3.__init__, locals())
+        policy = resolve_policy("MobileNetV3.dtype", dtype)
+        with policy_scope(policy):
+            pixels = keras.Input(input_shape, name="image")
+            table = scale_width(BACKBONES[variant], width)
+            outputs, tap_strides = _connect(pixels, table, width, output_stride)
+        super().__init__(
+            pixels,
+            outputs,
+            name=name,
+            trainable=trainable,
+            policy=policy,
+            layer_settings=layer_settings,
+        )
         self.variant = variant
         self.width = width
         self.output_stride = output_stride
-        self.tap_strides = tuple(tap_strides)
+        self.tap_strides = tap_strides
         self.tap_channels = tuple(output.shape[-1] for output in outputs)
 
     def get_config(self):
         """Returns the constructor's arguments."""
         return {
+            **super().get_config(),
             "variant": self.variant,
             "width": self.width,
             "output_stride": self.output_stride,
             "input_shape": tuple(self.input_shape[1:]),
-            "name": self.name,
-            "trainable": self.trainable,
         }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """Builds the model from `get_config`'s dictionary."""
-        return cls(**config)

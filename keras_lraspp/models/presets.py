@@ -16,7 +16,7 @@ from keras_lraspp.models.importing import (
     check_compatible,
     fill,
 )
-from keras_lraspp.models.keras_file import known_classes, read_arguments
+from keras_lraspp.models.keras_file import known_classes, read_arguments, read_policy
 from keras_lraspp.models.keras_file import load_weights as load_keras_weights
 from keras_lraspp.models.mobilenet_v3 import BACKBONES, scale_width
 from keras_lraspp.weights import read_pdparams
@@ -114,6 +114,8 @@ def _from_reference_file(
 def _from_keras_file(cls, file: KerasArchive, load_weights, num_classes, overrides):
     saved = read_arguments(file)
     arguments = {**saved, **overrides}
+    if "dtype" not in overrides and keras.config.dtype_policy().name == "float32":
+        arguments["dtype"] = read_policy(file)
     if num_classes is not None:
         arguments["num_classes"] = num_classes
     model = cls(**arguments)
@@ -127,7 +129,10 @@ def _from_keras_file(cls, file: KerasArchive, load_weights, num_classes, overrid
         load_keras_weights(theirs, file)
         _transfer(theirs, model, str(file.path))
     if same_classes:
-        model.classes = known_classes(file)
+        try:
+            model.classes = known_classes(file) or model.classes
+        except InputError as error:  # as many as there are names
+            raise InputError(f"{file.path}: {error}") from error
     return model
 
 

@@ -7,6 +7,7 @@ from typing import Any, overload
 import keras
 import numpy as np
 
+from keras_lraspp.arguments import known_arguments_only
 from keras_lraspp.classes import ClassSet, resolve_classes
 from keras_lraspp.errors import InputError, UserError
 from keras_lraspp.inference.tta import InferenceOptions
@@ -28,6 +29,7 @@ from keras_lraspp.prediction.segmentation import Segmentation
 Pictures = Picture | Iterable[Picture]
 
 
+@known_arguments_only
 class Segmenter:
     """Segments images: files, PIL images, arrays, tensors, batches and lists of them.
 

@@ -81,8 +81,11 @@ class BestModel:
 
     def _float32_copy(self, network: keras.Model) -> keras.Model:
         if self._copy is None:
+            config = network.get_config()
+            if "dtype" in config:
+                config["dtype"] = "float32"
             with precision_policy("float32"):
-                self._copy = type(network).from_config(network.get_config())
+                self._copy = type(network).from_config(config)
             self._copy.trainable = True  # also what `train.frozen` left out
         return self._copy
 

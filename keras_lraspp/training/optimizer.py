@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import keras
 from keras import ops
 
+from keras_lraspp.arguments import register_class
 from keras_lraspp.errors import InputError
 from keras_lraspp.schema import Rate, Share, check_argument, check_call
 
@@ -88,7 +89,7 @@ def _replicas() -> int:
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
-@keras.saving.register_keras_serializable("keras_lraspp")
+@register_class
 class SGD(BaseOptimizer):
     """Stochastic gradient descent with momentum and coupled L2.
 

@@ -7,11 +7,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_lraspp.arguments import register_class
 from keras_lraspp.errors import InputError
 from keras_lraspp.schema import Bounds, Count, Index, Rate, check_call
 
 
-@keras.saving.register_keras_serializable("keras_lraspp")
+@register_class
 class WarmupPolynomial(keras.optimizers.schedules.LearningRateSchedule):
     """Linear warm-up, then polynomial decay to zero.
 

@@ -147,7 +147,7 @@ def test_the_arguments_of_a_saved_network(tmp_path):
 
 def test_every_argument_that_makes_the_network_is_read():
     """Whoever adds an argument to LRASPP adds it to the list, or here."""
-    others = {"name", "trainable"}
+    others = {"name", "trainable", "dtype", "layer_settings", "classes"}
     assert {row.name for row in ARGUMENTS} | others == {*LRASPP().get_config()}
 
 
