@@ -12,7 +12,7 @@ from keras_lraspp.models.graph_model import (
     policy_scope,
     resolve_policy,
 )
-from keras_lraspp.schema import Bounds, Count, check_call
+from keras_lraspp.schema import Bounds, Channels, Count, check_call
 
 
 class Block(NamedTuple):
@@ -287,7 +287,7 @@ class MobileNetV3(GraphModel):
         variant: Literal["large", "small"] = "large",
         width: Annotated[float, Bounds(above=0, most=4)] = 1.0,
         output_stride: Literal[8, 16, 32] = 32,
-        input_shape: tuple[Count | None, Count | None, Literal[3]] = (None, None, 3),
+        input_shape: tuple[Count | None, Count | None, Channels] = (None, None, 3),
         name: str = "mobilenet_v3",
         trainable: bool = True,
         dtype: str | keras.DTypePolicy | None = None,

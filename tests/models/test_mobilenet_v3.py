@@ -6,6 +6,7 @@ import pytest
 
 from harness.reference import names
 from keras_lraspp import MobileNetV3
+from keras_lraspp.errors import InputError
 from keras_lraspp.models.mobilenet_v3 import (
     LARGE,
     SMALL,
@@ -82,8 +83,12 @@ def test_initial_weights_count_all_input_channels():
     assert np.abs(kernel).max() > 3 * deviation  # not truncated
 
 
-def test_unknown_arguments_are_refused():
-    with pytest.raises(ValueError, match="large"):
+def test_arguments_out_of_range_are_refused():
+    with pytest.raises(InputError, match="variant is one of 'large', 'small', not 'm"):
         MobileNetV3("medium")
-    with pytest.raises(ValueError, match="8, 16 or 32"):
+    with pytest.raises(InputError, match="output_stride is one of 8, 16, 32, not 4"):
         MobileNetV3(output_stride=4)
+    with pytest.raises(InputError, match="width is a number above 0 .* not '1'"):
+        MobileNetV3(width="1")
+    with pytest.raises(TypeError, match="'strides'; did you mean output_stride?"):
+        MobileNetV3(strides=8)
