@@ -1,7 +1,7 @@
 """One image to the server over gRPC."""
 
 import grpc
-from errors import LARGEST_ANSWER, RefusedError, ServingError, printable
+from errors import LARGEST_ANSWER, RefusedError, ServingError, printable, with_hint
 from tensorflow import make_tensor_proto
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
@@ -64,4 +64,5 @@ def _explained(error: grpc.RpcError, server: str, timeout: float) -> ServingErro
             f"for gRPC?"
         )
     kind = RefusedError if code in _REFUSALS else ServingError
-    return kind(f"{server} answers {code.name}: {printable(error.details())}")
+    reason = with_hint(printable(error.details()))
+    return kind(f"{server} answers {code.name}: {reason}")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from urllib.parse import quote
 
-from errors import LARGEST_ANSWER, RefusedError, ServingError, printable
+from errors import LARGEST_ANSWER, RefusedError, ServingError, printable, with_hint
 
 _LARGEST_ERROR = 1 << 16
 # Brackets and commas of an answer in JSON; one of two PNGs has eight. Millions of them
@@ -149,7 +149,8 @@ def _png(status: int, content: bytes, output: str, server: str) -> bytes:
     if status != 200:
         kind = RefusedError if status < 500 else ServingError
         reason = answer.get("error", answer) if isinstance(answer, dict) else answer
-        raise kind(f"{server} answers {status}: {printable(reason)}")
+        reason = with_hint(printable(reason))
+        raise kind(f"{server} answers {status}: {reason}")
     try:
         (row,) = answer["predictions"]
         return base64.b64decode(row[output]["b64"], validate=True)

@@ -273,6 +273,10 @@ def test_models_of_another_interface(files, tmp_path):
     export_onnx(pixel_model(5), scores, outputs=("logits",), classes=classes)
     code, _, said = run(scores, files / "image.png")
     assert code == 2 and "does not take `image` and return `labels`" in said
+    four = tmp_path / "four.onnx"
+    export_onnx(pixel_model(5, input_shape=(None, None, 4)), four, classes=classes)
+    code, _, said = run(four, files / "image.png")
+    assert code == 2 and "four.onnx takes images of 4 channels, but this" in said
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,25 @@ def test_refusals(client, served, image, tmp_path, protocol):
 
 
 @pytest.mark.parametrize("protocol", SERVERS)
+def test_a_model_that_decodes_no_files(client, image, tmp_path, protocol):
+    model = pixel_model(input_shape=(None, None, 6))
+    module = tf.Module()
+    module.weights = [variable.value for variable in model.variables]
+    functions = signatures(
+        lambda images: tf.argmax(model(images), -1, output_type=tf.int32),
+        model,
+        PALETTE,
+        channels=6,
+    )
+    tf.saved_model.save(module, str(tmp_path / "six"), signatures=functions)
+    with SERVERS[protocol](ServedModel(tmp_path / "six")) as server:
+        flags = (f"--protocol={protocol}", f"--server={server}")
+        code, said = client(image, tmp_path / "out.png", *flags)
+    assert code == 2 and "not found" in said
+    assert "a model for other images than grey, RGB or RGBA takes arrays" in said
+
+
+@pytest.mark.parametrize("protocol", SERVERS)
 def test_no_server(client, image, tmp_path, protocol):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

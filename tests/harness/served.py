@@ -32,7 +32,8 @@ class ServedModel:
     def __call__(self, signature: str, outputs=(), **inputs) -> dict:
         """Runs a signature; `outputs` is the filter of gRPC, empty for all."""
         if signature not in self.signatures:
-            raise tf.errors.InvalidArgumentError(None, None, f"no {signature}")
+            message = f'Serving signature key "{signature}" not found.'
+            raise tf.errors.InvalidArgumentError(None, None, message)
         row = self.signatures[signature]
         fetches = {
             name: tensor.name
