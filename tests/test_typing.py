@@ -23,7 +23,8 @@ from keras_lraspp import losses, metrics, training, visualize
 from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError, UserError
 from keras_lraspp.models.importing import ImportReport
-from keras_lraspp.prediction.segmenter import KerasPredictor, Predictor
+from keras_lraspp.prediction.predictors import KerasPredictor, Predictor
+from keras_lraspp.prediction.segmentation import Segmentation
 
 image = np.zeros((64, 96, 3), np.uint8)
 
@@ -48,6 +49,10 @@ segmenter = Segmenter(model, flip=True, scales=[0.75, 1.0], classes=["a", "b", "
 assert_type(segmenter(image), np.ndarray)
 assert_type(segmenter("street.jpg"), np.ndarray)
 assert_type(segmenter(["a.jpg", Path("b.jpg")]), list[np.ndarray])
+assert_type(segmenter.predict("street.jpg"), Segmentation)
+assert_type(segmenter.predict([image, image]), list[Segmentation])
+model.classes = ["a", "b", "c"]
+assert_type(model.classes, ClassSet | None)
 assert_type(segmenter.probabilities(image), np.ndarray)
 assert_type(segmenter.overlay(image, legend=True), np.ndarray)
 assert_type(segmenter.classes, ClassSet)

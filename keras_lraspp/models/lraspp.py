@@ -190,7 +190,7 @@ class LRASPP(GraphModel):
         self.num_classes = num_classes
         self.classes = classes
         self.source: Path | None = None
-        self.backbone = self.get_layer("backbone")
+        self.backbone: MobileNetV3 = self.get_layer("backbone")
         self.pooling = pooling
         self.head_filters = head_filters
         if initialization == "scratch":
