@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -39,6 +39,7 @@ from keras_lraspp.parallel import map_threads, processors
 from keras_lraspp.progress import ProgressBar
 
 # The last bytes of a whole file.
+_Samples = TypeVar("_Samples", bound=SegmentationDataset)
 _ENDS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
 MOST_SKIPPED = 0.01  # share of the data set
 _PATIENCE = 2.0  # seconds before a progress bar appears
@@ -71,13 +72,13 @@ class SampleReport(NamedTuple):
 
 
 def check_dataset(
-    dataset: SegmentationDataset,
+    dataset: _Samples,
     *,
     corrupt: str = "fail",
     missing_label: str = "fail",
     progress: bool = True,
     workers: int | None = None,
-) -> SegmentationDataset:
+) -> _Samples:
     """Checks every file of a data set: pairs, damage, sizes and label values.
 
     Labels are read whole; of images the header and the end (that finds truncated files;
@@ -144,7 +145,7 @@ def check_training_data(
     return training_set, validation_set
 
 
-def _check(dataset, corrupt: str, progress: bool, workers: int | None = None):
+def _check(dataset: Any, corrupt: str, progress: bool, workers: int | None = None):
     """Checks all samples; returns the data set, and the pixels of each label value."""
     every = check_samples(dataset, quick_check, progress=progress, workers=workers)
     reports = [report for report in every if not report.healthy]
@@ -245,8 +246,8 @@ def explain_illegal_labels(
 
 
 def _without_damaged(
-    reports: list[SampleReport], dataset: SegmentationDataset, corrupt: str
-) -> SegmentationDataset:
+    reports: list[SampleReport], dataset: _Samples, corrupt: str
+) -> _Samples:
     if not reports:
         return dataset
     message = _summary([report.damage for report in reports], dataset)

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Protocol, runtime_checkable
+from typing import Annotated, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -94,7 +94,7 @@ class SegmentationDataset(Protocol):
         """Where a sample's image is: its path, or its shard and place in it."""
         ...
 
-    def select(self, indices: Sequence[int]) -> "SegmentationDataset":
+    def select(self, indices: Sequence[int]) -> Self:
         """The same data set with these samples only, in this order."""
         ...
 
@@ -182,7 +182,7 @@ class Dataset(LabelSpec):
         """The image's path."""
         return str(self.images[index])
 
-    def select(self, indices: Sequence[int]) -> "Dataset":
+    def select(self, indices: Sequence[int]) -> Self:
         """The same data set with these samples only, in this order."""
         return dataclasses.replace(
             self,

@@ -158,9 +158,15 @@ def _in_python(read, types):
             # TensorFlow keeps only the text of an error.
             raise InputError(mark_sentence(str(error))) from None
 
-    # Python only decides how to read a file; decoding releases its lock, so files are
-    # read in parallel.
-    return lambda *arguments: tf.py_function(readable, arguments, types)
+    def call(*arguments):
+        # Python only decides how to read a file; decoding releases its lock, so files
+        # are read in parallel.
+        values = tf.py_function(readable, arguments, types)
+        for value, spec in zip(values, types, strict=True):
+            value.set_shape(spec.shape)  # which py_function leaves unknown
+        return values
+
+    return call
 
 
 def _sample_spec(dataset: SegmentationDataset) -> tuple[tf.TensorSpec, tf.TensorSpec]:

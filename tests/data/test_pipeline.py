@@ -3,6 +3,7 @@
 import sys
 from functools import partial
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -180,6 +181,16 @@ def test_the_last_batch_of_evaluation_may_be_smaller(tmp_path):
     batches = list(evaluation_batches(numbered(tmp_path, 7), batch_size=3))
     numbers = [image[:, 0, 0, 0].numpy().tolist() for image, _ in batches]
     assert numbers == [[0, 1, 2], [3, 4, 5], [6]]
+
+
+def test_keras_evaluates_the_batches_of_evaluation(tmp_path):
+    batches = evaluation_batches(numbered(tmp_path, 3), batch_size=2)
+    image, label = batches.element_spec
+    assert image.shape.as_list() == [None, None, None, 3] and label.shape.rank == 3
+    model = keras.Sequential([keras.layers.Conv2D(1, 1, kernel_initializer="ones")])
+    model.compile(loss=lambda label, value: keras.ops.mean(value))
+    # Three channels of 0, 1 and 2; the second batch has one image.
+    assert model.evaluate(batches, verbose=0) == pytest.approx(3 * (0 + 1 + 2) / 3)
 
 
 def test_batches_of_evaluation_need_one_size(tmp_path):
