@@ -340,6 +340,24 @@ def generic_class_set(num_classes: int) -> ClassSet:
     return ClassSet(names, tuple(_voc_color(label) for label in range(num_classes)))
 
 
+def foreground_classes(named: ClassSet | None = None) -> ClassSet:
+    """Returns the two classes of a model of one channel: background and foreground.
+
+    Args:
+        named: Both, which are returned, or the foreground alone; `None`, or a number in
+            place of its name, for "foreground".
+    """
+    _, (black, red) = generic_class_set(2)
+    if named is None or named == generic_class_set(1):
+        return ClassSet(("background", "foreground"), (black, red))
+    if len(named.names) != 1:
+        return named
+    color = named.palette[0]
+    return ClassSet(
+        ("background", *named.names), (black, red if color == black else color)
+    )
+
+
 def cityscapes_lookup() -> np.ndarray:
     """Table from labelId to trainId: uint8 (256,), 255 for what is not trained on."""
     table = np.full(256, 255, np.uint8)

@@ -10,11 +10,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_lraspp.classes import ClassSet
+from keras_lraspp.classes import ClassSet, foreground_classes
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.folding import Convolution, folded_convolutions
 from keras_lraspp.export.metadata import INPUT, OUTPUTS, Metadata
 from keras_lraspp.inference.functions import image_channels
+from keras_lraspp.inference.heads import logits_head, smallest_side
 from keras_lraspp.models.lraspp import LRASPP
 
 _MIDDLE = 127.5  # of the pixels' range; zero after rescaling
@@ -96,18 +97,42 @@ def choose_contents(
     classes: ClassSet | None,
     variant: str | None,
 ) -> FileContents:
-    """Returns the contents of a file; raises InputError for what does not fit."""
+    """Returns the contents of a file; raises InputError for what does not fit.
+
+    They are of a model of logits, whatever the given one ends in, see `logits_head`.
+    """
     outputs = check_output_names(outputs)
+    one_channel = model.output_shape[-1] == 1
+    if one_channel and isinstance(model, LRASPP):
+        model = _with_background(model)  # its graph is written anew, unlike others'
+    model, activation = logits_head(model)
+    if activation == "sigmoid":
+        raise InputError(
+            "The model ends in a sigmoid over several channels, each pixel may be of "
+            "several classes, and an exported file gives it one; end it in a softmax."
+        )
     sides, count = _image_sides(model, size), model.output_shape[-1]
+    if one_channel:
+        classes = foreground_classes(classes)
     if classes is not None and len(classes.names) != count:
         raise InputError(
             f"The model predicts {count} classes, but {len(classes.names)} are named; "
             f"give as many names."
         )
-    smallest = getattr(model, "smallest_side", 1)
+    smallest = smallest_side(model)
     return FileContents(
         model, outputs, sides, Metadata(count, smallest, variant, classes)
     )
+
+
+def _with_background(model: LRASPP) -> LRASPP:
+    """Makes two channels of one: logits 0 and what they were."""
+    made = LRASPP.from_config({**model.get_config(), "num_classes": 2})
+    for ours, theirs in zip(made.weights, model.weights, strict=True):
+        pairs = zip(ours.shape, theirs.shape, strict=True)
+        value = keras.ops.convert_to_numpy(theirs)
+        ours.assign(np.pad(value, [(mine - other, 0) for mine, other in pairs]))
+    return made
 
 
 def _image_sides(model: keras.Model, size: Sequence[int] | None) -> Sides:
@@ -116,7 +141,7 @@ def _image_sides(model: keras.Model, size: Sequence[int] | None) -> Sides:
     if size is None:
         return own
     sides = tuple(size)
-    smallest = getattr(model, "smallest_side", 1)
+    smallest = smallest_side(model)
     if len(sides) != 2 or not all(isinstance(side, int) for side in sides):
         raise InputError(f"size is (height, width) in pixels, not {size!r}.")
     if min(sides) < smallest:

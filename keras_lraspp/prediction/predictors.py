@@ -10,6 +10,7 @@ import numpy as np
 from keras_lraspp.classes import (
     CLASS_SETS,
     ClassSet,
+    foreground_classes,
     generic_class_set,
     resolve_classes,
 )
@@ -164,20 +165,10 @@ def name_classes(predictor: Predictor, named: ClassSet | None) -> ClassSet:
         InputError: If they are not as many as the network's classes.
     """
     number = predictor.num_classes
-    generic = generic_class_set(number)
     model = getattr(predictor, "model", None)
     if model is not None and model.output_shape[-1] == 1:
-        generic = ClassSet(("background", "foreground"), generic.palette)
-        if named in (None, generic_class_set(1)):
-            return generic
-        if len(named.names) == 1:
-            black, color = generic.palette
-            own = named.palette[0]
-            return ClassSet(
-                ("background", *named.names), (black, color if own == black else own)
-            )
-    if named is None:
-        return generic
+        named = foreground_classes(named)
+    named = generic_class_set(number) if named is None else named
     if len(named.names) != number:
         raise InputError(
             f"The model predicts {number} classes, but {len(named.names)} are named; "
