@@ -2,6 +2,7 @@
 
 import math
 import os
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -64,6 +65,15 @@ class ExportedModel:
         self.channels = channels
         self.num_classes, self.smallest_side, self.variant, self.classes = metadata
         self._run = run
+        if self.num_classes == 1:
+            raise InputError(
+                f"{path} has one class, so that every pixel is of it; export the model "
+                f"again, which makes a background of one channel."
+            )
+
+    def __reduce__(self):
+        """Leaves the runtime out: the file is opened anew, on all cores."""
+        return open_exported, (self.path,)
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -324,6 +334,7 @@ class LiteRTFile:
             model_content=content, num_threads=threads or os.cpu_count() or 1
         )
         self._run = self._interpreter.get_signature_runner()
+        self._lock = threading.Lock()
         pixels = self._run.get_input_details()[INPUT]
         made = self._run.get_output_details()
         if pixels["dtype"] is not np.uint8 or len(pixels["shape"]) != 4:
@@ -337,7 +348,8 @@ class LiteRTFile:
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Returns the outputs by name of uint8 images (B, *size, C), one by one."""
-        results = [self._run(**{INPUT: image[None]}) for image in images]
+        with self._lock:  # the interpreter has one set of tensors
+            results = [self._run(**{INPUT: image[None]}) for image in images]
         if len(results) == 1:
             return results[0]
         return {

@@ -214,4 +214,4 @@ def _as_logits(scores, kind: str, dtype: str):
     if kind == "softmax":
         return keras.ops.log(keras.ops.maximum(scores, lowest))
     scores = keras.ops.clip(scores, lowest, 1 - step)
-    return keras.ops.log(scores) - keras.ops.log1p(-scores)
+    return keras.ops.log(scores) - keras.ops.log(1 - scores)

@@ -18,6 +18,7 @@ from keras_lraspp.classes import (
     ClassSet,
     cityscapes_train_to_id,
     compare_classes,
+    foreground_classes,
     resolve_classes,
 )
 from keras_lraspp.data.dataset import White
@@ -170,7 +171,9 @@ def _run_all(runs: Sequence[Callable[[], object]]) -> None:
 def _open_network(weights, model, classes, options: InferenceOptions):
     """Loads a network or opens an exported file; returns it and its classes."""
     if not is_exported(weights):
-        return load_network(weights, model, classes)[:2]
+        network, named = load_network(weights, model, classes)[:2]
+        one_channel = network.output_shape[-1] == 1
+        return network, foreground_classes(named) if one_channel else named
     network, known = open_predictor(weights, options)
     if classes is None and known is None:
         raise InputError(unnamed_classes(weights))

@@ -4,6 +4,7 @@ import json
 import sys
 from functools import partial
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -97,6 +98,26 @@ def test_the_weights_file_is_opened_twice_at_most(tmp_path):
     openings.clear()
     Segmenter(path)(tmp_path / "street.png")
     assert 1 <= len(openings) <= 2
+
+
+def test_a_network_of_one_channel(tmp_path):
+    model, image = LRASPP(1, "small", 0.35, 32), put(tmp_path / "street.png")
+    rng = np.random.default_rng(0)
+    last = model.get_layer("head_classes_conv")
+    last.kernel.assign(rng.normal(size=last.kernel.shape))
+    save_network(model, tmp_path / "best.keras", ClassSet(("car",), ((0, 99, 0),)))
+    predict(
+        weights=tmp_path / "best.keras",
+        input_path=tmp_path / "street.png",
+        output_dir=tmp_path / "out",
+        legend=True,
+    )
+    expected = keras.ops.convert_to_numpy(model(image[None]))[0, ..., 0] > 0
+    with Image.open(tmp_path / "out" / "street_labels.png") as labels:
+        np.testing.assert_array_equal(np.asarray(labels), expected)
+    with Image.open(tmp_path / "out" / "street_color.png") as color:
+        colors = np.asarray(color.convert("RGB"))
+    np.testing.assert_array_equal(colors, expected[..., None] * np.uint8([0, 99, 0]))
 
 
 def test_a_folder_is_mirrored(trained, tmp_path):

@@ -1,7 +1,12 @@
 """Segmenter: however an image comes, the labels are the same."""
 
+import copy
+import multiprocessing
+import pickle
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,6 +17,7 @@ from keras_lraspp import Segmenter
 from keras_lraspp.classes import CLASS_SETS, ClassSet
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference import InferenceOptions
+from keras_lraspp.prediction.segmentation import Segmentation
 from keras_lraspp.visualize import legend, overlay
 
 pytestmark = pytest.mark.backends
@@ -168,3 +174,129 @@ def test_files_of_16_bits_keep_the_high_byte(tmp_path):
     np.testing.assert_array_equal(Segmenter(model)(tmp_path / "deep.png"), expected)
     for picture in (Image.open(tmp_path / "deep.png"), Image.fromarray(high)):
         np.testing.assert_array_equal(Segmenter(model)(picture), expected)
+
+
+def test_generators_are_taken_one_by_one():
+    model, taken = pixel_model(3), []
+    segmenter = Segmenter(model)
+
+    def pictures():
+        for seed in range(3):
+            taken.append(seed)
+            yield random_images(6, 5, seed=seed)
+
+    results = segmenter(pictures())
+    assert taken == []
+    np.testing.assert_array_equal(
+        next(results), expected_labels(model, random_images(6, 5, seed=0))
+    )
+    assert taken == [0]
+    assert len([*results]) == 2 and taken == [0, 1, 2]
+    assert [soft.shape for soft in segmenter.probabilities(pictures())] == 3 * [
+        (6, 5, 3)
+    ]
+    assert isinstance(segmenter.predict([*pictures()])[0], Segmentation)
+    assert [*segmenter(iter([]))] == []
+
+
+def test_the_image_that_is_wrong_has_a_number():
+    images = [random_images(6, 5), random_images(6, 5) / 255]
+    with pytest.raises(InputError, match="^Image 1: .*float64"):
+        Segmenter(pixel_model(3))(images)
+    found = Segmenter(pixel_model(3)).predict(iter(images))
+    assert next(found).labels.shape == (6, 5)
+    with pytest.raises(InputError, match="^Image 1: .*float64"):
+        next(found)
+
+
+def test_results_are_named_after_their_files(tmp_path):
+    segmenter, image = Segmenter(pixel_model(3), CLASSES), random_images(6, 5)
+    for name in ("a.png", "a.bmp", "b.c.png"):
+        Image.fromarray(image).save(tmp_path / name)
+    paths = [tmp_path / "a.png", tmp_path / "a.bmp", tmp_path / "b.c.png"]
+    names = [result.name for result in segmenter.predict([*paths, image])]
+    assert names == ["a", "a_000001", "b.c", "image_000003"]
+    assert segmenter.predict(paths[2]).name == "b.c"
+    assert segmenter.predict(Image.open(paths[0])).name == "a"
+    assert segmenter.predict(image).name == "image"
+    batch = segmenter.predict(np.stack([image, image]), probabilities=True)
+    assert [result.name for result in batch] == ["image_000000", "image_000001"]
+    labels = expected_labels(segmenter.model, image)
+    for result in batch:
+        np.testing.assert_array_equal(result.labels, labels)
+        assert result.class_set == CLASSES and result.probabilities.shape == (6, 5, 3)
+
+
+def one_channel():
+    model = pixel_model(1, seed=2)
+    kernel, bias = model.get_weights()
+    logits = random_images(13, 22).astype(int) @ kernel[0, 0]
+    model.set_weights([kernel, bias * 0 - np.median(logits) - 0.5])
+    return model
+
+
+def test_one_channel_is_a_foreground():
+    model, image = one_channel(), random_images(13, 22)
+    kernel, bias = model.get_weights()
+    expected = (image.astype(int) @ kernel[0, 0] + bias)[..., 0] > 0
+    assert 0.2 < expected.mean() < 0.8
+    segmenter = Segmenter(model, ["car"])
+    assert segmenter.classes == (("background", "car"), ((0, 0, 0), (128, 0, 0)))
+    np.testing.assert_array_equal(segmenter(image), expected)
+    soft = segmenter.probabilities(image)
+    assert soft.shape == (13, 22, 2)
+    np.testing.assert_array_equal(soft[..., 1] > 0.5, expected)
+    result = segmenter.predict(image)
+    assert {row.name for row in result.classes} == {"background", "car"}
+    assert Segmenter(model).classes.names == ("background", "foreground")
+    assert Segmenter(model, ["no", "yes"]).classes.names == ("no", "yes")
+    green = ClassSet(("car",), ((0, 255, 0),))
+    assert Segmenter(model, green).classes.palette == ((0, 0, 0), (0, 255, 0))
+    with pytest.raises(InputError, match="predicts 2 classes, but 3"):
+        Segmenter(model, CLASSES)
+    with pytest.raises(InputError, match="predicts 2 classes, but 1"):
+        Segmenter(pixel_model(2), ["car"])
+
+
+def test_from_logits_reaches_the_model():
+    pixels = keras.Input((None, None, 3))
+    hidden = keras.layers.Lambda(keras.ops.sigmoid)(one_channel()(pixels))
+    hidden, image = keras.Model(pixels, hidden), random_images(13, 22)
+    with pytest.raises(InputError, match="give from_logits=True or from_logits=False"):
+        Segmenter(hidden)
+    segmenter = Segmenter(hidden, from_logits=False)
+    np.testing.assert_array_equal(segmenter(image), Segmenter(one_channel())(image))
+    with pytest.raises(InputError, match="from_logits is for a keras.Model"):
+        Segmenter("os8_global_cityscapes", from_logits=True)
+
+
+def test_a_segmenter_is_pickled_and_copied():
+    image = random_images(13, 22)
+    segmenter = Segmenter(one_channel(), ["car"], flip=True)
+    expected = segmenter(image)
+    for same in (pickle.loads(pickle.dumps(segmenter)), copy.deepcopy(segmenter)):
+        assert same.classes == segmenter.classes
+        assert same.options == segmenter.options
+        assert same.model is not segmenter.model
+        np.testing.assert_array_equal(same(image), expected)
+    assert len(pickle.dumps(segmenter)) < 100_000  # nothing that is compiled
+
+
+@pytest.mark.slow
+def test_a_segmenter_in_another_process():
+    images = [random_images(13, 22, seed=seed) for seed in range(3)]
+    segmenter = Segmenter(one_channel())
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        results = [*pool.map(segmenter.predict, images)]
+    for result, image in zip(results, images, strict=True):
+        np.testing.assert_array_equal(result.labels, segmenter(image))
+
+
+def test_a_segmenter_in_threads():
+    model = pixel_model(3)
+    segmenter = Segmenter(model)  # that none has used before
+    images = [random_images(5 + seed % 3, 8, seed=seed) for seed in range(12)]
+    with ThreadPoolExecutor(4) as pool:
+        for labels, image in zip(pool.map(segmenter, images), images, strict=True):
+            np.testing.assert_array_equal(labels, expected_labels(model, image))
