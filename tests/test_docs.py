@@ -1,10 +1,12 @@
 """What the documents say of variants and files is what the package has."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from keras_lraspp.__main__ import _parser
 from keras_lraspp.weights.published import VARIANTS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,6 +46,28 @@ def test_the_page_on_weights_lists_all_variants():
     assert list(rows) == [row.name for row in VARIANTS]
     for row in VARIANTS:
         assert rows[row.name][-5:] == numbers(row)
+
+
+def commands(document):
+    """What is typed in a document, without the program: ["train", "--gin_file=..."]."""
+    text = re.sub(r"\\\n *", " ", document.read_text())
+    lines = re.findall(r"^    ((?:keras-lraspp|python \w+\.py) .+)$", text, re.M)
+    for program, *words in map(shlex.split, lines):
+        if program == "keras-lraspp":
+            yield words
+        elif words[0] in ("train.py", "evaluate.py", "predict.py", "export.py"):
+            yield [words[0].removesuffix(".py"), *words[1:]]
+
+
+def test_the_documents_type_flags_that_there_are():
+    found = 0
+    for document in (*DOCUMENTS, *ROOT.glob("examples/*/*.md")):
+        for words in commands(document):
+            if words[0].startswith("-"):
+                continue  # --version, which ends the parser
+            assert _parser().parse_args(words).run is not None, document
+            found += 1
+    assert found > 50
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -156,7 +156,10 @@ def read_label_spec(
 
 def _class_set(reader: str, classes, num_classes: int | None) -> ClassSet:
     if classes is None and num_classes is None:
-        raise InputError(f"{reader} needs num_classes or classes; set one of them.")
+        raise InputError(
+            f"{reader} needs num_classes or classes; set one of them, as "
+            f'--gin_bindings="{reader}.num_classes=3".'
+        )
     count = Annotated[int, Bounds(1, MOST_CLASSES)]
     check_argument(f"{reader}.num_classes", num_classes, count | None)
     wanted = num_classes if classes is None else classes

@@ -322,7 +322,7 @@ def _commands(folder: Path, record: RunRecord | None) -> list[tuple[str, str]]:
     data_root = record.data_root if record else None
     root = f" --data_root={shlex.quote(data_root)}" if data_root else ""
     evaluate = f"evaluate --gin_file={config} --weights={best}{root}"
-    predict = f"predict --gin_file={config} --weights={best} --input=IMAGE_OR_FOLDER"
+    predict = f"predict IMAGE_OR_FOLDER --weights={best}"
     resume = f"train --gin_file={config}{root} --output_dir={run} --resume"
     return [
         ("Evaluate the best model", f"keras-lraspp {evaluate}"),

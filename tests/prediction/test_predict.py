@@ -11,6 +11,7 @@ from PIL import Image
 
 from harness.pixel_model import expected_labels, pixel_model, random_images
 from keras_lraspp import LRASPP
+from keras_lraspp.__main__ import main
 from keras_lraspp.classes import CITYSCAPES, CLASS_SETS, ClassSet
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.inference import with_legend
@@ -342,3 +343,27 @@ def test_ctrl_c_leaves_whole_files_only(trained, tmp_path, monkeypatch):
     for path in files:
         with Image.open(path) as picture:
             picture.load()
+
+
+def test_without_a_configuration_the_file_names_network_and_classes(
+    tmp_path, monkeypatch, capsys
+):
+    network = LRASPP(3, "small", 0.35, 32)
+    classes = ClassSet(("road", "sky", "car"), ((9, 8, 7), (6, 5, 4), (3, 2, 1)))
+    save_network(network, tmp_path / "best.keras", classes)
+    image = put(tmp_path / "a" / "1.png")
+    put(tmp_path / "b" / "1.png", seed=1)
+    monkeypatch.chdir(tmp_path)
+    assert main(["predict", "a/1.png", "b/1.png", "--weights=best.keras"]) == 0
+    out = tmp_path / "output" / "predictions"
+    assert files_below(out) == [
+        f"{folder}/1_{kind}.png" for folder in "ab" for kind in KINDS
+    ]
+    expected = Segmenter(network, classes)(image)
+    labels = np.asarray(Image.open(out / "a" / "1_labels.png"))
+    np.testing.assert_array_equal(labels, expected)
+    color = np.asarray(Image.open(out / "a" / "1_color.png").convert("RGB"))
+    np.testing.assert_array_equal(color, np.array(classes.palette)[expected])
+    assert "2 images: labels, color, overlay in output/predictions" in (
+        capsys.readouterr().out
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from keras_lraspp.errors import InputError
-from keras_lraspp.prediction.inputs import find_images, is_video
+from keras_lraspp.prediction.inputs import find_images, find_inputs, is_video
 
 TREE = ["b.png", "a/x.JPG", "a/deep/y.webp", "a/notes.txt", ".hidden.png", "c/.z.png"]
 
@@ -115,3 +115,46 @@ def test_nothing_found(photos):
 def test_videos_are_known_by_their_name():
     assert is_video(Path("a/Drive.MP4")) and is_video(Path("a.webm"))
     assert not is_video(Path("mp4")) and not is_video(Path("a.gif"))
+
+
+def test_several_inputs_have_the_lowest_folder_of_all(photos, monkeypatch):
+    monkeypatch.chdir(photos)
+    (photos / "list.txt").write_text("b.png\na/x.JPG\n")
+    images, videos = find_inputs(["a/deep", "list.txt", photos / "b.png"], OUT)
+    assert images.root == photos and videos == []
+    found = [path.relative_to(photos).as_posix() for path in images.paths]
+    assert found == ["a/deep/y.webp", "b.png", "a/x.JPG"]
+
+
+def test_one_input_is_named_as_it_was(photos, monkeypatch):
+    monkeypatch.chdir(photos)
+    for given in ("b.png", ["b.png"], [Path("b.png")]):
+        images, videos = find_inputs(given, OUT)
+        assert images == (Path(), [Path("b.png")]) and not videos
+
+
+def test_videos_beside_images(photos):
+    (photos / "drive.mp4").write_bytes(b"")
+    (photos / "folder.mp4").mkdir()
+    (photos / "folder.mp4" / "z.png").write_bytes(b"")
+    given = [
+        photos / name for name in ("drive.mp4", "b.png", "folder.mp4", "drive.mp4")
+    ]
+    images, videos = find_inputs(given, OUT)
+    assert [path.name for path in images.paths] == ["b.png", "z.png"]
+    assert videos == [photos / "drive.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["-"], "Nothing is read from the standard input; .* or ./- for"),
+        (["b.png", "-"], "standard input"),
+        ([], "nothing to segment"),
+        (["b.png", "gone.png"], "no image, folder or video gone.png"),
+    ],
+)
+def test_inputs_that_are_none(photos, monkeypatch, given, said):
+    monkeypatch.chdir(photos)
+    with pytest.raises(InputError, match=said):
+        find_inputs(given, OUT)

@@ -310,3 +310,25 @@ def test_other_encoders_where_there_is_no_x264(tmp_path, monkeypatch):
     assert encoder == "mpeg4" and len(pixels) == 20
     assert abs(rate - RATE) < 0.01 and abs(times[-1] - 19 / RATE) < 1e-3
     assert video_writing.ENCODERS.keys() - av.codecs_available
+
+
+def test_after_a_damaged_video_the_others_and_the_images_are_done(trained, tmp_path):
+    cut, good = make(tmp_path / "cut.mkv", noise=16), make(tmp_path / "b.mp4", GREY[:4])
+    content = cut.read_bytes()
+    cut.write_bytes(content[: len(content) * 6 // 10])
+    Image.fromarray(picture(90)).save(tmp_path / "a.png")
+    (tmp_path / "c.png").write_bytes(b"no image")
+    given = [cut, good, tmp_path / "a.png", tmp_path / "c.png"]
+    said = r"cut.mkv is damaged .*frames before .* 1 of 2 images failed"
+    with pytest.raises(InputError, match=said):
+        run(trained, given, tmp_path / "out")
+    assert len(decode(tmp_path / "out" / "b_overlay.mp4")[0]) == 4
+    assert (tmp_path / "out" / "a_overlay.png").is_file()
+
+
+def test_two_videos_of_one_name_are_refused(trained, tmp_path):
+    (tmp_path / "other").mkdir()
+    given = [make(tmp_path / name, GREY[:2]) for name in ("a.mp4", "other/a.mkv")]
+    with pytest.raises(InputError, match="a.mp4 and .*other/a.mkv would have the same"):
+        run(trained, given, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
