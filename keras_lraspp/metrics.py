@@ -235,7 +235,17 @@ class MeanIoU(keras.metrics.MeanIoU):
             y_true: Integers (B, H, W) or (B, H, W, 1), 0..C-1 or the ignore label.
             y_pred: Logits or probabilities (B, H, W, C).
             sample_weight: Whole numbers that broadcast to `y_true`'s shape, or `None`.
+
+        Raises:
+            InputError: If `y_pred` has another number of channels.
         """
+        channels = y_pred.shape[-1]
+        if channels not in (None, self.num_classes):
+            raise InputError(
+                f"{self.name} counts {self.num_classes} classes, but the model returns "
+                f"{channels} channel{'s' * (channels > 1)}; give as many, or, for one, "
+                f"take keras.metrics.BinaryIoU(target_class_ids=[0, 1])."
+            )
         return super().update_state(y_true, y_pred, sample_weight)
 
     def get_config(self):

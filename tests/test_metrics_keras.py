@@ -6,6 +6,7 @@ import pytest
 
 import keras_lraspp
 from harness.children import run_program
+from keras_lraspp.errors import InputError
 from keras_lraspp.metrics import ConfusionMatrix, MeanIoU
 
 CLASSES = 5
@@ -143,3 +144,11 @@ def test_two_devices_give_the_score_of_the_whole(tmp_path):
     whole.update(labels, logits.argmax(-1))
     assert found["count"] == 2
     assert found["miou"] == pytest.approx(whole.miou(), abs=1e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 4, 6])
+def test_another_number_of_channels_is_refused(channels):
+    labels, logits = draw()
+    logits = np.concatenate([logits, logits], -1)[..., :channels]
+    with pytest.raises(InputError, match=f"miou counts 5 .* returns {channels} chan"):
+        MeanIoU(CLASSES).update_state(labels, logits)

@@ -25,6 +25,16 @@ def valid_labels(y_true, ignore_label: int | None):
     return ops.where(valid, labels, 0), valid
 
 
+def check_scores(y_pred) -> None:
+    """Refuses scores of one channel: a softmax over it is 1, whatever it holds."""
+    if y_pred.shape[-1] == 1:
+        raise InputError(
+            "The model returns one channel, for which this loss would always be the "
+            "same; let it return two classes, or take "
+            "keras.losses.BinaryCrossentropy(from_logits=True)."
+        )
+
+
 @register_class
 class CrossEntropy(keras.losses.Loss):
     """Softmax cross entropy, averaged over the pixels that are not ignored.
@@ -75,6 +85,7 @@ class CrossEntropy(keras.losses.Loss):
     def call(self, y_true, y_pred):
         """Returns the loss as a vector of one, which Keras then reduces."""
         labels, valid = valid_labels(y_true, self.ignore_label)
+        check_scores(y_pred)
         losses = softmax_cross_entropy(labels, y_pred)
         weights = self.select(losses, valid)
         if self.class_weights is not None:

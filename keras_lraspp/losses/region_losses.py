@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_lraspp.arguments import register_class
-from keras_lraspp.losses.pixel_losses import valid_labels
+from keras_lraspp.losses.pixel_losses import check_scores, valid_labels
 from keras_lraspp.schema import Int32, check_call
 
 
@@ -45,6 +45,7 @@ class RegionLoss(keras.losses.Loss):
     def call(self, y_true, y_pred):
         """Returns the loss as a vector of one: Keras scales vectors by replicas."""
         labels, valid = valid_labels(y_true, self.ignore_label)
+        check_scores(y_pred)
         classes = y_pred.shape[-1]
         # Neither `one_hot` nor a sum sees a wrong label: make it seen.
         counts = ops.where(

@@ -8,6 +8,7 @@ import pytest
 
 from harness.losses import batch, gradient
 from keras_lraspp import training
+from keras_lraspp.errors import InputError
 from keras_lraspp.losses import (
     CombinedLoss,
     CrossEntropy,
@@ -112,3 +113,9 @@ def test_a_network_learns_from_it(loss):
     history = model.fit(images, labels, batch_size=8, epochs=8, verbose=0)
     losses = history.history["loss"]
     assert losses[-1] < 0.5 * losses[0]
+
+
+def test_one_channel_is_refused(loss):
+    labels = np.zeros((1, 2, 3), "uint8")
+    with pytest.raises(InputError, match="one channel.*BinaryCrossentropy"):
+        loss()(labels, np.zeros((1, 2, 3, 1), "float32"))
