@@ -215,7 +215,8 @@ def _nobody_reads() -> bool:
 
 
 def _fail(message: str, code: int, ending: Callable[[int], object]) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # nobody may read that either
+        print(f"error: {message}", file=sys.stderr)
     ending(code)
     return code
 

@@ -165,7 +165,13 @@ def bind_dataset(name: str, flags: argparse.Namespace, needed: bool = True) -> N
         from keras_lraspp.data import DATASETS
 
         names = {row.lower(): row for row in DATASETS}
-        row = names.get(flags.dataset.lower(), flags.dataset)
+        row = names.get(flags.dataset.lower())
+        if row is None:
+            hint = _did_you_mean(flags.dataset.lower(), names).removesuffix("?")
+            raise InputError(
+                f"There is no data set {flags.dataset}{hint}; --dataset is one of "
+                f"{', '.join(DATASETS)}."
+            )
         flags.gin_bindings.insert(0, f"{name}.dataset = @{row}")
 
 

@@ -8,7 +8,12 @@ from typing import NamedTuple
 
 import keras
 
-from keras_lraspp.classes import ClassSet, compare_classes, resolve_classes
+from keras_lraspp.classes import (
+    CLASS_SETS,
+    ClassSet,
+    compare_classes,
+    resolve_classes,
+)
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.keras_file import (
     ARGUMENTS,
@@ -20,9 +25,14 @@ from keras_lraspp.models.keras_file import (
     unnamed_classes,
 )
 from keras_lraspp.models.lraspp import LRASPP
+from keras_lraspp.models.variants import variant_of
 from keras_lraspp.weights.hub import is_preset_folder
 from keras_lraspp.weights.keras_archive import KerasArchive
-from keras_lraspp.weights.published import VARIANTS, find_variant
+from keras_lraspp.weights.published import (
+    PUBLISHED_CLASSES,
+    VARIANTS,
+    find_variant,
+)
 
 ModelFactory = Callable[..., keras.Model]
 # A `.keras` file, read; the path of another file; or the name of a preset.
@@ -88,11 +98,17 @@ def build_network(
             f"configuration of its training with --gin_file, or a .keras file."
         )
     if model is None or not _fills_a_model(source):
-        network = LRASPP.from_preset(source)
+        is_paddle, variant = isinstance(source, Path), None
+        if is_paddle and model is not None:  # which the file itself may not say
+            variant = variant_of(call_factory(model, PUBLISHED_CLASSES))
+        network = LRASPP.from_preset(source, variant=variant and variant.name)
         if model is not None:
             shape = network.num_classes, network.input_shape[-1]
             _compare_networks(call_factory(model, *shape), network, source)
-        return LoadedNetwork(network, network.classes, _weights_path(source))
+        known = network.classes
+        if is_paddle and network.num_classes == PUBLISHED_CLASSES:
+            known = CLASS_SETS["cityscapes"]
+        return LoadedNetwork(network, known, _weights_path(source))
     network = call_factory(model, num_classes, _saved_channels(source) or channels)
     load_weights(network, source)
     return LoadedNetwork(network, known_classes(source), _weights_path(source))

@@ -178,4 +178,7 @@ def _guess_variant(tensors: dict[str, np.ndarray], path: Path) -> Variant:
         return rows[0]
     fitting = [row.name for row in rows or VARIANTS]
     why = "fits several variants" if rows else "fits no variant by its channels"
-    raise InputError(f"{path} {why}; say which with variant=, one of {fitting}.")
+    raise InputError(
+        f"{path} {why}; say which with variant= (of `keras-lraspp convert` "
+        f"--variant=), one of {fitting}."
+    )

@@ -25,8 +25,8 @@ small = partial(LRASPP, **SMALLEST)
 def saved(tmp_path_factory):
     """A network's files: with a card, as Keras saves it, and its weights alone."""
     folder, network = tmp_path_factory.mktemp("saved"), small(3)
-    save_network(network, folder / "best.keras", CLASSES)
     network.save(folder / "plain.keras")
+    save_network(network, folder / "best.keras", CLASSES)
     network.save_weights(folder / "w.weights.h5")
     return folder, network
 
@@ -116,10 +116,18 @@ def test_a_preset_of_another_network_is_refused(published):
 def test_paddles_weights_name_their_network(tmp_path):
     path = tmp_path / "model.pdparams"
     write_pdparams(path, reference.state_dict("small_x0_35_os32_global"))
-    found = load_network(path, None, "cityscapes")
-    assert found.classes == CLASS_SETS["cityscapes"]
-    with pytest.raises(InputError, match="model.pdparams does not say what its cl"):
-        load_network(path)
+    found = load_network(path)
+    assert found.classes == CLASS_SETS["cityscapes"] and found.path == path
+    assert same(found.model, reference.model("small_x0_35_os32_global"))
+
+
+def test_paddles_weights_of_several_variants_need_a_model(tmp_path):
+    path = tmp_path / "model.pdparams"
+    write_pdparams(path, reference.state_dict("os32_global"))
+    with pytest.raises(InputError, match="fits several variants"):
+        load_network(tmp_path)
+    found = load_network(tmp_path, partial(LRASPP, output_stride=32))
+    assert found.model.backbone.output_stride == 32 and found.path == path
 
 
 @pytest.mark.parametrize(
