@@ -132,7 +132,7 @@ def read_image(
             channels, or pixels that are floats, or integers of 32 bits or with a sign;
             for a `white` of CMYK.
     """
-    bands = _open_bands(path, channels, max_pixels)
+    bands = open_bands(path, channels, max_pixels)
     if bands is not None:
         pixels = to_bytes(path, bands.read(), white)
         return np.ascontiguousarray(turned(pixels, apply_exif * bands.orientation))
@@ -170,7 +170,7 @@ def image_size(
     Raises:
         InputError: As `open_image` does, or for another number of channels.
     """
-    bands = _open_bands(path, channels, MAX_PIXELS)
+    bands = open_bands(path, channels)
     if bands is not None:
         return bands.size[::-1] if upright and bands.orientation >= 5 else bands.size
     with open_image(path) as image:
@@ -181,23 +181,30 @@ def image_size(
 
 def image_orientation(path: ImageFile, channels: int = 3) -> int:
     """EXIF orientation of an image from its header; 1 is upright."""
-    bands = _open_bands(path, channels, MAX_PIXELS)
+    bands = open_bands(path, channels)
     if bands is not None:
         return bands.orientation
     with open_image(path) as image:
         return header_orientation(image)
 
 
-class _Bands(NamedTuple):
-    """An image that Pillow does not read, opened."""
+class Bands(NamedTuple):
+    """A `.npy` file or a TIFF of several bands, opened."""
 
     size: tuple[int, int]  # height and width
     orientation: int
+    is_raw: bool  # its header and size tell that all pixels are there
     read: Callable[[], np.ndarray]  # uint8 or uint16 (height, width, channels)
 
 
-def _open_bands(path: ImageFile, channels: int, max_pixels: int) -> _Bands | None:
-    """Opens a `.npy` file or a TIFF of several bands; `None` for other images."""
+def open_bands(
+    path: ImageFile, channels: int, max_pixels: int = MAX_PIXELS
+) -> Bands | None:
+    """Opens a `.npy` file or a TIFF of several bands; `None` for other images.
+
+    Raises:
+        InputError: As `open_image` does, or for another number of channels.
+    """
     if channels == 3 and not str(path).endswith(".npy"):
         return None  # of a TIFF Pillow makes RGB
     with _opening_faults(path, max_pixels):
@@ -219,7 +226,9 @@ def _open_bands(path: ImageFile, channels: int, max_pixels: int) -> _Bands | Non
         if header.bands != channels:
             refuse_channels(path, header.bands, channels)
         _check_pixels(path, (header.width, header.height), max_pixels)
-        return _Bands((header.height, header.width), orientation, read)
+        return Bands(
+            (header.height, header.width), orientation, start == NPY_MAGIC, read
+        )
 
 
 def _read_tiff(path: ImageFile, source: "_Source", layout: TiffLayout) -> np.ndarray:

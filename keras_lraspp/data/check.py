@@ -32,10 +32,12 @@ from keras_lraspp.data.pairing import keep_labelled
 from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.images import (
     DamagedFileError,
+    open_bands,
     open_image,
     read_image,
 )
 from keras_lraspp.parallel import map_threads, processors
+from keras_lraspp.pixels import check_channels
 from keras_lraspp.progress import ProgressBar
 
 # The last bytes of a whole file.
@@ -302,7 +304,7 @@ def quick_check(dataset: SegmentationDataset, index: int) -> SampleReport:
         return full_check(dataset, index)._replace(stats=None)
 
     def read() -> SampleReport:
-        size = check_image_file(dataset.images[index])
+        size = check_image_file(dataset.images[index], dataset.channels)
         if dataset.is_upright:
             size = dataset.size(index)
         return _check_label(dataset, index, size)[0]
@@ -315,8 +317,8 @@ def full_check(dataset: SegmentationDataset, index: int) -> SampleReport:
 
     def read() -> SampleReport:
         if isinstance(dataset, Dataset):
-            path, settings = dataset.images[index], (dataset.is_upright, dataset.white)
-            image = np.asarray(load_image(path, None, *settings))
+            image = load_image(dataset.images[index], None, **dataset.reading)
+            image = np.asarray(image)
             report, label = _check_label(dataset, index, image.shape[:2])
         else:
             report = SampleReport(index)
@@ -330,7 +332,7 @@ def full_check(dataset: SegmentationDataset, index: int) -> SampleReport:
     return _report_errors(index, read)
 
 
-def check_image_file(path: Path) -> tuple[int, int]:
+def check_image_file(path: Path, channels: int = 3) -> tuple[int, int]:
     """Checks an image file's header and that it has not been cut off.
 
     Only where the end looks unusual (bytes appended to it, a rare format) is the image
@@ -338,6 +340,7 @@ def check_image_file(path: Path) -> tuple[int, int]:
 
     Args:
         path: The image file.
+        channels: How many it has to have.
 
     Returns:
         Height and width of the pixels as stored.
@@ -345,11 +348,17 @@ def check_image_file(path: Path) -> tuple[int, int]:
     Raises:
         InputError: As `read_image` does.
     """
+    bands = open_bands(path, channels)
+    if bands is not None:
+        if not bands.is_raw:
+            read_image(path, channels=channels)
+        return bands.size
     with open_image(path) as image:
+        check_channels(path, image, channels)
         width, height = image.size
         whole = _ends_well(path, image)
     if not whole:
-        read_image(path, apply_exif=False)
+        read_image(path, apply_exif=False, channels=channels)
     return height, width
 
 
@@ -377,7 +386,8 @@ def _check_label(dataset: Dataset, index: int, size: tuple[int, int]):
         return SampleReport(index), None
     image_path, label_path = dataset.images[index], dataset.labels[index]
     label = read_label(label_path, dataset)
-    fault = size_mismatch(image_path, size, label_path, label.shape)
+    channels = dataset.channels
+    fault = size_mismatch(image_path, size, label_path, label.shape, channels)
     illegal = tuple(illegal_values(label, dataset))
     values = count_values(label, label_path if means_values(dataset) else None)
     report = SampleReport(index, fault=fault, illegal=illegal, values=values)

@@ -12,11 +12,13 @@ from keras_lraspp.data.decode import load_sample
 from keras_lraspp.data.label_spec import LabelSpec
 from keras_lraspp.data.window import Window
 from keras_lraspp.errors import InputError
-from keras_lraspp.images import WHITE, header_orientation, open_image
+from keras_lraspp.images import WHITE, image_orientation, image_size
+from keras_lraspp.pixels import MOST_CHANNELS
 from keras_lraspp.schema import Bounds, check_argument
 
 ORIENTATIONS = ("refuse", "warn", "stored", "upright")
 White = Annotated[int, Bounds(1, WHITE)]  # in an image of 16 bits
+Channels = Annotated[int, Bounds(1, MOST_CHANNELS)]
 
 
 @runtime_checkable
@@ -26,7 +28,8 @@ class SegmentationDataset(Protocol):
     Image and label files (`Dataset`), records of TFDS and shards follow it, and
     whatever else does can be trained on. `training_batches` makes the order of
     training, the seeds and resuming of these indices alone, so a data set needs to know
-    nothing of them.
+    nothing of them. Where images have another number of channels than 3, an attribute
+    `channels` says it.
 
     What are properties here may be attributes, frozen ones too.
     """
@@ -77,8 +80,8 @@ class SegmentationDataset(Protocol):
             index: 0..`len(self)` - 1.
 
         Returns:
-            Image uint8 (height, width, 3), or something NumPy takes for it, and classes
-            (height, width) of `label_dtype(self)`, checked.
+            Image uint8 (height, width, channels), or something NumPy takes for it, and
+            classes (height, width) of `label_dtype(self)`, checked.
 
         Raises:
             DamagedFileError: If the sample cannot be decoded.
@@ -117,6 +120,7 @@ class Dataset(LabelSpec):
             labels belong to; `"warn"` as well, but a check of the data set warns; with
             `"refuse"` it is a fault.
         white: Value of white in images of 16 bits, see `read_image`.
+        channels: Number of channels of the images, see `read_image`.
     """
 
     name: str
@@ -126,11 +130,13 @@ class Dataset(LabelSpec):
     labels: tuple[Path, ...]
     orientation: str = "warn"
     white: White = WHITE
+    channels: Channels = 3
 
     def __post_init__(self):
         """Refuses what would be misread silently later."""
         super().__post_init__()
         check_argument("white", self.white, White)
+        check_argument("channels", self.channels, Channels)
         check_orientation(self.orientation)
         if self.labels and len(self.labels) != len(self.images):
             raise InputError(
@@ -157,26 +163,29 @@ class Dataset(LabelSpec):
         """Whether images are turned by their EXIF orientation."""
         return self.orientation == "upright"
 
+    @property
+    def reading(self) -> dict[str, int]:
+        """How images are read: the arguments of `load_image` and `load_sample`."""
+        settings = {"white": self.white, "channels": self.channels}
+        return {"upright": self.is_upright, **settings}
+
     def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Reads a sample; see `load_sample`."""
         paths = self.images[index], self.labels[index]
-        return load_sample(*paths, self, upright=self.is_upright, white=self.white)
+        return load_sample(*paths, self, **self.reading)
 
     def load_window(self, index: int, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """Reads a region of a sample; see `RegionReadable.load_window`."""
         paths = self.images[index], self.labels[index]
-        return load_sample(*paths, self, window, self.is_upright, self.white)
+        return load_sample(*paths, self, window, **self.reading)
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of an image, from its header."""
-        with open_image(self.images[index]) as image:
-            lying = self.is_upright and header_orientation(image) >= 5
-            return image.size if lying else image.size[::-1]
+        return image_size(self.images[index], self.channels, upright=self.is_upright)
 
     def image_orientation(self, index: int) -> int:
         """EXIF orientation of an image, from its header; 1 is upright."""
-        with open_image(self.images[index]) as image:
-            return header_orientation(image)
+        return image_orientation(self.images[index], self.channels)
 
     def source(self, index: int) -> str:
         """The image's path."""
@@ -197,6 +206,11 @@ def check_orientation(orientation: str) -> None:
         raise InputError(
             f"orientation is one of {ORIENTATIONS}, not {orientation!r}; correct it."
         )
+
+
+def channels_of(dataset: SegmentationDataset) -> int:
+    """Number of channels of a data set's images; 3 if it does not say."""
+    return getattr(dataset, "channels", 3)
 
 
 def open_dataset(

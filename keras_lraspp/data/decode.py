@@ -38,9 +38,10 @@ from keras_lraspp.images import (
     WHITE,
     EncodedImage,
     ImageFile,
-    exif_orientation,
     header_orientation,
+    image_orientation,
     naming_memory_errors,
+    open_bands,
     open_image,
     read_image,
 )
@@ -51,8 +52,10 @@ try:
 except ImportError:  # not on this kind of machine: TensorFlow decodes everything
     isal_zlib = None
 
-_PNG, _JPEG = ("PNG", "RGB", "RGB"), ("JPEG", "RGB", "RGB")
-_CHANNELS = {0: 1, 2: 3}  # of the colour types grey and RGB
+_GREY_PNG, _JPEG = ("PNG", "L", "L"), ("JPEG", "RGB", "RGB")
+# PNGs of so many channels that need no conversion.
+_PNGS = {1: _GREY_PNG, 3: ("PNG", "RGB", "RGB"), 4: ("PNG", "RGBA", "RGBA")}
+_CHANNELS = {0: 1, 2: 3, 6: 4}  # of the colour types grey, RGB and RGBA
 _STORED = 65535  # bytes at most in a block that is not compressed
 
 
@@ -63,6 +66,7 @@ def load_sample(
     window: Window | None = None,
     upright: bool = False,
     white: int = WHITE,
+    channels: int = 3,
 ) -> tuple[tf.Tensor | np.ndarray, np.ndarray]:
     """Reads an image and its label, and checks that they belong together.
 
@@ -71,25 +75,28 @@ def load_sample(
     rows below the window (integers; `None` for the whole image).
 
     Returns:
-        uint8 (height, width, 3), and classes (height, width) of `label_dtype(spec)`.
+        uint8 (height, width, channels), and classes (height, width) of
+        `label_dtype(spec)`.
 
     Raises:
         InputError: If a file cannot be used, the sizes differ, or a label is neither a
             class nor ignored.
     """
     if window is None:
-        image = load_image(image_path, upright=upright, white=white)
+        image = load_image(image_path, None, upright, white, channels)
         label = load_label(label_path, spec)
     else:
         # Regions of one size may be cut from files of two.
         with open_image(label_path) as header:
             label_size = header.height, header.width
         image_size = window.height, window.width
-        _check_same_size(image_path, image_size, label_path, label_size)
+        _check_same_size(image_path, image_size, label_path, label_size, channels)
         region = np.s_[window.top : window.bottom, window.left : window.right]
-        image = load_image(image_path, window.bottom, upright, white)[region]
+        rows = window.bottom
+        image = load_image(image_path, rows, upright, white, channels)[region]
         label = load_label(label_path, spec, window.bottom)[region]
-    return image, check_label(label, image.shape[:2], image_path, label_path, spec)
+    paths, size = (image_path, label_path), image.shape[:2]
+    return image, check_label(label, size, *paths, spec, channels)
 
 
 def check_label(
@@ -98,13 +105,14 @@ def check_label(
     image_path: ImageFile,
     label_path: ImageFile,
     spec: LabelSpec,
+    channels: int = 3,
 ) -> np.ndarray:
     """Returns a label as `label_dtype(spec)`, if it fits its image and holds classes.
 
     Raises:
         InputError: If the sizes differ, or a label is neither a class nor ignored.
     """
-    _check_same_size(image_path, image_size, label_path, label.shape)
+    _check_same_size(image_path, image_size, label_path, label.shape, channels)
     wrong = illegal_values(label, spec)
     if wrong:
         counts = sum_values([count_values(label)])
@@ -117,12 +125,12 @@ def size_mismatch(
     image_size: tuple[int, int],
     label_path: ImageFile | str,
     label_size: tuple[int, int],
+    channels: int = 3,
 ) -> str | None:
     """Says how a label's height and width differ from its image's; `None` if not."""
     if tuple(image_size) == tuple(label_size):
         return None
-    with open_image(image_path) as image:
-        turned = exif_orientation(image)
+    turned = image_orientation(image_path, channels)
     advice = "labels are never resized here: correct one of the two"
     if turned != 1:
         advice = (
@@ -135,8 +143,8 @@ def size_mismatch(
     )
 
 
-def _check_same_size(image_path, image_size, label_path, label_size) -> None:
-    mismatch = size_mismatch(image_path, image_size, label_path, label_size)
+def _check_same_size(*arguments) -> None:
+    mismatch = size_mismatch(*arguments)
     if mismatch:
         raise InputError(mismatch)
 
@@ -147,21 +155,26 @@ def load_image(
     rows: int | None = None,
     upright: bool = False,
     white: int = WHITE,
+    channels: int = 3,
 ) -> tf.Tensor | np.ndarray:
     """Reads the first rows of `read_image`, or all; turned only if `upright`."""
+    if open_bands(path, channels) is not None:
+        pixels = read_image(path, apply_exif=upright, white=white, channels=channels)
+        return pixels[:rows]
     with open_image(path) as header:
         kind = _kind(header)
         turned = upright and header_orientation(header) != 1
-    if kind == _PNG and not turned:
-        pixels = _decode_png(path, 3, rows)
+    if kind == _PNGS.get(channels) and not turned:
+        pixels = _decode_png(path, channels, rows)
         if pixels is not None:
             return pixels
-    if kind == _JPEG and not turned:
+    if kind == _JPEG and channels == 3 and not turned:
         pixels = _decode_jpeg(path)
         if pixels is not None:
             return pixels[:rows]
     # Other kinds; and Pillow names the fault, if there is one.
-    return read_image(path, apply_exif=turned, white=white)[:rows]
+    pixels = read_image(path, apply_exif=turned, white=white, channels=channels)
+    return pixels[:rows]
 
 
 @naming_memory_errors
@@ -169,7 +182,7 @@ def load_label(path: ImageFile, spec: LabelSpec, rows: int | None = None) -> np.
     """Reads the first rows of `read_label`, or all; not checked."""
     with open_image(path) as header:
         kind = _kind(header)
-    if kind == ("PNG", "L", "L") and spec.color_map is None:
+    if kind == _GREY_PNG and spec.color_map is None:
         values = _decode_png(path, 1, rows)
         if values is not None:
             return classes_of_values(path, np.asarray(values)[..., 0], spec)
@@ -241,8 +254,9 @@ def decode_png_rows(content: bytes, rows: int | None = None) -> tf.Tensor | None
         rows: How many; `None` for all, as if the image has fewer.
 
     Returns:
-        uint8 (rows, width, 1 or 3), the pixels that the whole image has there; `None`
-        if the file is damaged, or not of 8 bits grey or RGB in plain order.
+        uint8 (rows, width, 1, 3 or 4), the pixels that the whole image has there;
+        `None` if the file is damaged, or not of 8 bits grey, RGB or RGBA in plain
+        order.
     """
     if isal_zlib is None:
         return None

@@ -13,7 +13,7 @@ from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.files import walk_files
 from keras_lraspp.schema import read_text
 
-IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
+IMAGE_EXTENSIONS = tuple(".jpg .jpeg .png .bmp .tif .tiff .webp .ppm .npy".split())
 LABEL_EXTENSIONS = (".png", ".bmp", ".tif", ".tiff")
 _EXTENSION = re.compile(rf"({'|'.join(map(re.escape, IMAGE_EXTENSIONS))})$", re.I)
 

@@ -6,7 +6,7 @@ import sys
 import tensorflow as tf
 
 from keras_lraspp.data.augmentation.recipe import Transform
-from keras_lraspp.data.dataset import SegmentationDataset
+from keras_lraspp.data.dataset import SegmentationDataset, channels_of
 from keras_lraspp.data.label_spec import label_dtype
 from keras_lraspp.data.pipeline_errors import mark_sentence
 from keras_lraspp.data.window import CropFirst, RegionReadable, Window
@@ -41,8 +41,8 @@ def training_batches(
 
     Args:
         dataset: Images with labels.
-        transform: Maps an image uint8 (height, width, 3), a label (height, width) and
-            an integer seed (2,) to an image and a label of fixed size.
+        transform: Maps an image uint8 (height, width, channels), a label (height,
+            width) and an integer seed (2,) to an image and a label of fixed size.
         batch_size: Samples in a batch, over all hosts.
         seed: Of order and augmentation.
         start_step: Number of batches to leave out, to go on where a run stopped.
@@ -50,8 +50,8 @@ def training_batches(
             parts that together, in the order of the hosts, are the batch of one.
 
     Returns:
-        Pairs of uint8 (samples, height, width, 3) and uint8 or int32 (samples, height,
-        width), where samples are `batch_size` divided by the number of hosts.
+        Pairs of uint8 (samples, height, width, channels) and uint8 or int32 (samples,
+        height, width), where samples are `batch_size` divided by the number of hosts.
 
     Raises:
         InputError: If the data set has no labels. Errors in files are raised while
@@ -86,7 +86,7 @@ def evaluation_batches(
             reads every n-th sample, the i-th first.
 
     Returns:
-        Pairs of uint8 (batch, height, width, 3) and uint8 or int32
+        Pairs of uint8 (batch, height, width, channels) and uint8 or int32
         (batch, height, width).
 
     Raises:
@@ -172,7 +172,7 @@ def _in_python(read, types):
 def _sample_spec(dataset: SegmentationDataset) -> tuple[tf.TensorSpec, tf.TensorSpec]:
     """Types of an image and its label."""
     label = tf.as_dtype(label_dtype(dataset))
-    image = tf.TensorSpec((None, None, 3), tf.uint8)
+    image = tf.TensorSpec((None, None, channels_of(dataset)), tf.uint8)
     return image, tf.TensorSpec((None, None), label)
 
 

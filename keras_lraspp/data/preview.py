@@ -13,7 +13,7 @@ from keras_lraspp.data.pipeline import training_batches
 from keras_lraspp.data.pipeline_errors import input_errors
 from keras_lraspp.files import replacing
 from keras_lraspp.schema import Bounds, Index, check_call
-from keras_lraspp.visualize import overlay, with_legend
+from keras_lraspp.visualize import overlay, rgb_picture, with_legend
 
 _GAP = 8  # pixels between pictures
 _MOST_WIDE = 1024  # pixels, of an augmented image
@@ -67,7 +67,7 @@ def show(
     images, labels = images[:, ::step, ::step], labels[:, ::step, ::step]
     names, palette = listed.classes
     rows = [
-        _side_by_side(image, overlay(image, label, palette))
+        _side_by_side(rgb_picture(image), overlay(image, label, palette))
         for image, label in zip(images, labels, strict=True)
     ]
     picture = with_legend(np.concatenate(rows), labels, names, palette)
@@ -131,6 +131,7 @@ def _evenly_spaced(split: SplitHealth) -> list[int]:
 
 def _tile(image: np.ndarray, label: np.ndarray, palette) -> np.ndarray:
     """A small image and its overlay, side by side."""
+    image = rgb_picture(image)
     height, width = label.shape
     scale = min(_WIDTH / width, _HEIGHT / height)
     size = max(round(width * scale), 1), max(round(height * scale), 1)

@@ -92,8 +92,8 @@ def image_batches(images: SegmentationDataset, batch_size: int) -> Iterable:
 
 
 def _unlabelled_batches(images: Dataset) -> Iterator[tuple[np.ndarray, None]]:
-    settings = {"apply_exif": images.is_upright, "white": images.white}
-    read = partial(read_image, **settings)
+    settings = {"white": images.white, "channels": images.channels}
+    read = partial(read_image, apply_exif=images.is_upright, **settings)
     with closing(map_threads(read, images.images)) as pictures:
         for _, picture in pictures:
             yield picture.result()[None], None

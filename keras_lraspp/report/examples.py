@@ -17,7 +17,7 @@ from keras_lraspp.metrics import mean_of_classes
 from keras_lraspp.report.page import Example, data_uri, thumbnail_size
 from keras_lraspp.run_dir.best_model import BEST, read_best
 from keras_lraspp.run_dir.record import RUN_RECORD, RunRecord, read_run_record
-from keras_lraspp.visualize import Palette, overlay
+from keras_lraspp.visualize import Palette, overlay, rgb_picture
 
 _MOST_SHOWN = 4  # of the best, and of the worst
 
@@ -161,7 +161,7 @@ def _draw_example(
 ) -> tuple[tuple[str, str, str], set[int]]:
     """Draws image, truth and prediction as data URIs; also returns their classes."""
     image, truth = (np.asarray(part) for part in samples.load(index))
-    thumbnail = _resize(image, Image.Resampling.LANCZOS)
+    thumbnail = _resize(rgb_picture(image), Image.Resampling.LANCZOS)
     pictures, present = [thumbnail], set()
     for labels in (truth, predict(image[None])[0]):
         present |= {int(label) for label in np.unique(labels) if label < len(palette)}

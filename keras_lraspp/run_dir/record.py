@@ -9,7 +9,7 @@ from pathlib import Path
 
 import keras
 
-from keras_lraspp.data.dataset import Dataset, SegmentationDataset
+from keras_lraspp.data.dataset import Dataset, SegmentationDataset, channels_of
 from keras_lraspp.data.shards.reader import ShardSamples
 from keras_lraspp.errors import InputError
 from keras_lraspp.files import write_text
@@ -105,6 +105,7 @@ def _as_dataset(samples: SegmentationDataset) -> Dataset:
         labels=names,
         classes=samples.classes,
         ignore_label=samples.ignore_label,
+        channels=channels_of(samples),
     )
 
 

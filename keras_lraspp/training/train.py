@@ -49,6 +49,7 @@ from keras_lraspp.training.optimizer import check_devices, freeze, optimizer_opt
 from keras_lraspp.training.setup import (
     check_crop,
     compile_network,
+    make_network,
     restore_best,
     restore_checkpoint,
 )
@@ -85,7 +86,8 @@ class Training:
     Configurations know it as `train`: a field here is a parameter there.
 
     Attributes:
-        model: Called as `model(num_classes=...)`.
+        model: Called as `model(num_classes=...)`; for a data set of other channels than
+            RGB with `input_shape=(None, None, channels)`, too.
         dataset: Called as `dataset(split=..., root=data_root)`; `root` only if given.
         transform: Called as `transform(ignore_label=...)`; returns the augmentation
             of one image and its labels.
@@ -338,7 +340,7 @@ class Training:
         """Builds and compiles the network, inside of `compute_scope`."""
         options = optimizer_options(self.ema_momentum, self.accumulation)
         keras.utils.set_random_seed(self.seed)
-        network = self.model(num_classes=training_set.num_classes)
+        network = make_network(self.model, training_set)
         known = getattr(network, "classes", None)  # of what it is fine-tuned from
         if known is not None:
             here = f"the data set {training_set.name}"

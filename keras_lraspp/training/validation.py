@@ -31,7 +31,7 @@ from keras_lraspp.training.callbacks import (
 )
 from keras_lraspp.training.ema import WeightAverages
 from keras_lraspp.training.multihost import SINGLE_HOST, Hosts
-from keras_lraspp.visualize import overlay
+from keras_lraspp.visualize import overlay, rgb_picture
 
 
 class Intervals(NamedTuple):
@@ -173,7 +173,7 @@ class Validation:
             image, truth = images.numpy()[0], labels.numpy()[0]
             prediction = self.predict(images.numpy())[0]
             painted = [overlay(image, mask, palette) for mask in (truth, prediction)]
-            yield np.concatenate([image, *painted], axis=1)
+            yield np.concatenate([rgb_picture(image), *painted], axis=1)
 
     def _empty_confusion(self) -> ImageConfusion:
         return ImageConfusion(self.dataset.num_classes, self.dataset.ignore_label)

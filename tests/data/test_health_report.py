@@ -297,7 +297,7 @@ def test_a_split_that_is_not_there_does_not_hide_the_others(tmp_path):
 
 
 def test_row_44_a_reader_that_runs_out_of_memory_ends_it(tmp_path, monkeypatch):
-    def full(path, *settings):
+    def full(path, *settings, **others):
         raise MemoryError
 
     monkeypatch.setattr("keras_lraspp.data.check.load_image", full)

@@ -19,9 +19,9 @@ from keras_lraspp.training.train import train
 SMALLEST = partial(LRASPP, backbone="small", width=0.35, output_stride=32)
 
 
-def network(num_classes: int) -> keras.Model:
+def network(num_classes: int, input_shape=(None, None, 3)) -> keras.Model:
     """Two convolutions with a batch norm: traced in no time, unlike LRASPP."""
-    pixels = keras.Input((None, None, 3))
+    pixels = keras.Input(input_shape)
     x = keras.layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32")(pixels)
     x = keras.layers.Conv2D(4, 3, strides=2, padding="same", use_bias=False)(x)
     x = keras.layers.ReLU()(BatchNorm()(x))

@@ -1,9 +1,9 @@
 """Color jitter: brightness, contrast, saturation and hue, exactly as Pillow's.
 
-An image is worked on as three float32 planes (height, width) that hold whole numbers
-0..255. XLA makes one loop over the pixels of each operation, four times as fast as
-TensorFlow's one pass over memory for each sum and product. Every function is meant for
-use inside a `tf.function` or `tf.data` map, and runs eagerly too.
+An image is worked on as three float32 planes (height, width), or one if it is grey,
+that hold whole numbers 0..255. XLA makes one loop over the pixels of each operation,
+four times as fast as TensorFlow's one pass over memory for each sum and product. Every
+function is meant for use inside a `tf.function` or `tf.data` map, and runs eagerly too.
 """
 
 from collections.abc import Callable
@@ -25,8 +25,12 @@ def random_color(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Brightness, contrast, saturation and hue, each or not, in a random order.
 
+    A grey image gets the first two, which is what the same image gets as RGB. Of four
+    channels the first three are RGB, and the last stays. Images of other numbers of
+    channels stay as they are.
+
     Args:
-        image: uint8 (height, width, 3), RGB.
+        image: uint8 (height, width, channels).
         label: Returned as it is.
         seed: int32 or int64 (2,).
         probability: Of each of the four.
@@ -34,8 +38,15 @@ def random_color(
         hue: The shift is uniform in -hue..hue, on a hue circle of 256.
 
     Returns:
-        uint8 (height, width, 3), and the label.
+        uint8 (height, width, channels), and the label.
     """
+    channels = image.shape[-1]
+    if channels == 4:
+        settings = {"probability": probability, "factors": factors, "hue": hue}
+        colors, label = random_color(image[..., :3], label, seed, **settings)
+        return tf.concat([colors, image[..., 3:]], axis=-1), label
+    if channels not in (1, 3):
+        return image, label
     seeds = tf.random.split(seed, 3)
     applied = tf.random.stateless_uniform([4], seeds[0]) < probability
     amounts = tf.random.stateless_uniform([4], seeds[1])
@@ -48,18 +59,20 @@ def random_color(
         (saturation, factor[2]),
         (shift_hue, shift),
     )
+    if channels == 1:
+        steps = steps[:2]
     order = tf.random.experimental.stateless_shuffle(tf.range(4), seeds[2])
-    order = tf.where(tf.gather(applied, order), order, len(steps))
+    order = tf.where(tf.gather(applied, order), order, 4)
     for turn in range(4):
         branches = [partial(_compile(step), image, amount) for step, amount in steps]
-        unchanged = partial(tf.identity, image)
-        image = tf.switch_case(order[turn], [*branches, unchanged])
+        unchanged = [partial(tf.identity, image)] * (5 - len(steps))
+        image = tf.switch_case(order[turn], [*branches, *unchanged])
     return image, label
 
 
 @cache
 def _compile(operation: Callable[[Planes, tf.Tensor], Planes]) -> Callable:
-    """An operation on planes as one on uint8 (height, width, 3), compiled by XLA."""
+    """An operation on planes as one on uint8 (..., 1 or 3), compiled by XLA."""
 
     def on_image(image, amount):
         return to_image(operation(to_planes(image), amount))
@@ -68,12 +81,14 @@ def _compile(operation: Callable[[Planes, tf.Tensor], Planes]) -> Callable:
 
 
 def to_planes(image: tf.Tensor) -> Planes:
-    """Splits uint8 (height, width, 3) into three float32 planes."""
+    """Splits uint8 (height, width, 1 or 3) into float32 planes."""
     return [tf.cast(plane, tf.float32) for plane in tf.unstack(image, axis=-1)]
 
 
 def to_image(planes: Planes) -> tf.Tensor:
-    """Joins three planes of whole numbers into uint8 (height, width, 3)."""
+    """Joins one or three planes of whole numbers into uint8 (height, width, ...)."""
+    if len(planes) == 1:
+        return tf.cast(planes[0], tf.uint8)[..., None]
     red, green, blue = (tf.cast(plane, tf.int32) for plane in planes)
     # Four bytes at once: stacking planes of bytes takes three times as long.
     pixels = tf.bitcast(red + green * (1 << 8) + blue * (1 << 16), tf.uint8)
@@ -146,6 +161,8 @@ def _hue(planes: Planes, value: tf.Tensor, chroma: tf.Tensor) -> tf.Tensor:
 
 def _grey(planes: Planes) -> tf.Tensor:
     """Pillow's grey, (19595 R + 38470 G + 7471 B + 32768) >> 16; exact in float32."""
+    if len(planes) == 1:
+        return planes[0]
     weights = (19595.0, 38470.0, 7471.0)
     total = sum(plane * weight for plane, weight in zip(planes, weights, strict=True))
     return tf.floor((total + 32768.0) * (1 / 65536))

@@ -69,7 +69,7 @@ def rotate(
     """Turns image (bilinear) and label (nearest) about their centre.
 
     Args:
-        image: uint8 (height, width, 3).
+        image: uint8 (height, width, channels).
         label: uint8 or int32 (height, width).
         degrees: The angle, counter-clockwise.
         expand: Whether the frame grows to hold the whole image; else the size stays.

@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from types import ModuleType
 from typing import Annotated, NamedTuple
 
@@ -25,6 +25,7 @@ class _Step(NamedTuple):
 
     layer: Callable  # maps a dictionary of "images" and "segmentation_masks"
     probability: float = 1.0
+    of_colors: bool = False
 
 
 def keras_cv_transform(
@@ -42,8 +43,9 @@ def keras_cv_transform(
     """KerasCV's JitteredResize, RandomFlip, RandAugment and GridMask, in this order.
 
     Of RandAugment only the operations on colour are used: auto contrast, equalize,
-    solarize, colour, contrast and brightness. The layers run in float32, whatever
-    precision the network has.
+    solarize, colour, contrast and brightness. A grey image gets what it gets as RGB; of
+    four channels the first three are RGB; images of other numbers of channels keep
+    their colours. The layers run in float32, whatever precision the network has.
 
     Args:
         crop_size: Height and width of what JitteredResize gives; `None` leaves it out.
@@ -87,7 +89,7 @@ def keras_cv_transform(
             geometric=False,
             seed=1,
         )
-        steps.append(_Step(colors))
+        steps.append(_Step(colors, of_colors=True))
     if grid_mask:
         squares = layers.GridMask(tuple(map(float, grid_ratios)), seed=1)
         steps.append(_Step(squares, probability=grid_mask))
@@ -119,20 +121,11 @@ def _compose_stateless(
         for layer in step.layer._flatten_layers():
             _draw_from(draws, layer, core)
 
-    # Of a known size, TensorFlow would turn divisions by it into products, and where
-    # JitteredResize rounds halves some would go the other way: so no size is known.
-    # A graph, since eagerly a branch that is not taken would draw nothing.
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec((None, None, 3), tf.float32),
-            tf.TensorSpec((None, None, 1), tf.float32),
-            tf.TensorSpec((2,), tf.int64),
-        ]
-    )
-    def applied(image, mask, seed):
+    def apply_all(image, mask, seed):
         draws.start(seed)
         sample = {"images": image, "segmentation_masks": mask}
-        for layer, probability in steps:
+        for layer, probability, of_colors in steps:
+            layer = partial(_on_colors, layer) if of_colors else layer
             if probability == 1:
                 sample = layer(sample)
             else:
@@ -143,20 +136,49 @@ def _compose_stateless(
                 )
         return sample["images"], sample["segmentation_masks"]
 
+    # Of a known size, TensorFlow would turn divisions by it into products, and where
+    # JitteredResize rounds halves some would go the other way: so no size is known.
+    # A graph, since eagerly a branch that is not taken would draw nothing.
+    @cache
+    def applied(channels):
+        signature = [
+            tf.TensorSpec((None, None, channels), tf.float32),
+            tf.TensorSpec((None, None, 1), tf.float32),
+            tf.TensorSpec((2,), tf.int64),
+        ]
+        return tf.function(apply_all, input_signature=signature)
+
     def transform(image, label, seed):
         image, label = tf.convert_to_tensor(image), tf.convert_to_tensor(label)
-        pixels, mask = applied(
+        channels = image.shape[-1]
+        pixels, mask = applied(channels)(
             tf.cast(image, tf.float32),
             _shift_label(label, ignore_label),
             tf.cast(seed, tf.int64),
         )
         pixels = tf.cast(tf.clip_by_value(pixels + 0.5, 0.0, 255.0), tf.uint8)
         labels = _restore_label(mask, label.dtype, ignore_label)
-        pixels.set_shape(image.shape if crop_size is None else (*crop_size, 3))
+        size = image.shape if crop_size is None else (*crop_size, channels)
+        pixels.set_shape(size)
         labels.set_shape(label.shape if crop_size is None else crop_size)
         return pixels, labels
 
     return transform
+
+
+def _on_colors(layer: Callable, sample: dict) -> dict:
+    """Applies a layer for RGB to those channels that are colours."""
+    image = sample["images"]
+    channels = image.shape[-1]
+    if channels == 3:
+        return layer(sample)
+    if channels not in (1, 4):
+        return sample
+    colors = tf.repeat(image, 3, axis=-1) if channels == 1 else image[..., :3]
+    colors = layer({**sample, "images": colors})["images"]
+    others = image[..., 3:]
+    image = colors[..., :1] if channels == 1 else tf.concat([colors, others], axis=-1)
+    return {**sample, "images": image}
 
 
 class _StatelessGenerator:

@@ -60,7 +60,8 @@ def recipe_transform(
         crop_size: Height and width of the crop.
         scales: Scales, each as likely.
         flip: Probability of the flip.
-        color: Probability of each of brightness, contrast, saturation and hue.
+        color: Probability of each of brightness, contrast, saturation and hue; see
+            `random_color` for images of other channels than RGB.
         color_factors: Range of the factor of the first three; 1 changes nothing.
         hue: Largest shift of the hue, on a circle of 256.
         max_class_share: Other crops are tried while a class has more than this share
@@ -159,7 +160,7 @@ def compose(*steps: Transform) -> Transform:
 def random_flip(
     image: tf.Tensor, label: tf.Tensor, seed: tf.Tensor, *, probability: float = 0.5
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mirrors image (height, width, 3) and label (height, width), or neither."""
+    """Mirrors image (height, width, channels) and label (height, width), or neither."""
     mirrored = tf.random.stateless_uniform([], seed) < probability
     return tf.cond(
         mirrored,

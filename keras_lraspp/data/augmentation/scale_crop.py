@@ -41,7 +41,7 @@ def random_scale_crop(
     on the right and at the bottom, with `PAD_PIXEL` and `ignore_label`.
 
     Args:
-        image: uint8 (height, width, 3).
+        image: uint8 (height, width, channels).
         label: Integers (height, width).
         seed: int32 or int64 (2,).
         crop_size: Height and width of the crop.
@@ -51,8 +51,9 @@ def random_scale_crop(
             least what `scale_crop_window` says for this seed.
 
     Returns:
-        uint8 (*crop_size, 3), and labels (*crop_size) of the type given.
+        uint8 (*crop_size, channels), and labels (*crop_size) of the type given.
     """
+    channels = image.shape[-1]
     if window is None:
         window = full_image(*tf.unstack(tf.shape(label), 2))
     rows, columns, step = _plan_crop(
@@ -61,7 +62,8 @@ def random_scale_crop(
     origin = window.top, window.left
     image = crop_scaled_image(image, rows, columns, step, origin)
     label = crop_scaled_label(label, rows, columns, origin)
-    return fill_up(image, label, crop_size=crop_size, ignore_label=ignore_label)
+    filling = {"crop_size": crop_size, "channels": channels}
+    return fill_up(image, label, **filling, ignore_label=ignore_label)
 
 
 def scale_crop_window(
@@ -97,7 +99,7 @@ def random_balanced_crop(
     is taken, not the last.
 
     Args:
-        image: uint8 (height, width, 3).
+        image: uint8 (height, width, channels).
         label: Integers (height, width).
         seed: int32 or int64 (2,).
         crop_size: Height and width of the crop.
@@ -129,9 +131,10 @@ def random_balanced_crop(
         maximum_iterations=tries - 1,
     )
     rows, columns, step = plan(best)
+    filling = {"crop_size": crop_size, "channels": image.shape[-1]}
     image = crop_scaled_image(image, rows, columns, step)
     label = crop_scaled_label(label, rows, columns)
-    return fill_up(image, label, crop_size=crop_size, ignore_label=ignore_label)
+    return fill_up(image, label, **filling, ignore_label=ignore_label)
 
 
 def largest_class_share(label: tf.Tensor, ignore_label: int | None) -> tf.Tensor:
@@ -302,6 +305,7 @@ def fill_up(
     label: tf.Tensor,
     *,
     crop_size: tuple[int, int],
+    channels: int | None,
     ignore_label: int | None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Pads on the right and at the bottom to `crop_size`, as `random_scale_crop`."""
@@ -315,4 +319,5 @@ def fill_up(
     paddings = tf.stack([tf.zeros_like(missing), missing], axis=1)
     image = tf.pad(image, tf.pad(paddings, [[0, 1], [0, 0]]), constant_values=PAD_PIXEL)
     label = tf.pad(label, paddings, constant_values=ignore_label or 0)
-    return tf.ensure_shape(image, (*crop_size, 3)), tf.ensure_shape(label, crop_size)
+    image = tf.ensure_shape(image, (*crop_size, channels))
+    return image, tf.ensure_shape(label, crop_size)

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from keras_lraspp.data.dataset import Dataset, White
+from keras_lraspp.data.dataset import Channels, Dataset, White
 from keras_lraspp.data.label_spec import read_label_spec
 from keras_lraspp.data.pairing import (
     LARGEST_LIST,
@@ -43,6 +43,7 @@ def FileList(  # named as the other data sets are
     missing_label: str = "fail",
     orientation: str = "refuse",
     white: White = WHITE,
+    channels: Channels = 3,
     split_names: Mapping[str, str] | None = None,
     holdout: _Part | None = None,
     name: str = "files",
@@ -79,6 +80,8 @@ def FileList(  # named as the other data sets are
             shows them, `"stored"` if on their pixels as stored; `"refuse"` images that
             have one, or `"warn"` of them and take the pixels as stored.
         white: Value of white in images of 16 bits, as 4095 of a camera's 12 bits.
+        channels: Number of channels of the images: 3 for RGB, 1 for grey, 4 for RGBA,
+            or that of TIFFs of several bands or `.npy` files; see `read_image`.
         split_names: What stands for `{split}` where it is another word, as
             `{"val": "valid"}`.
         holdout: Share of the images of "train" that are the split "val" instead, as
@@ -123,6 +126,7 @@ def FileList(  # named as the other data sets are
         labels=labels,
         orientation=orientation,
         white=white,
+        channels=channels,
         **vars(spec),
     )
 
@@ -143,6 +147,7 @@ def FolderPair(  # named as the other data sets are
     missing_label: str = "fail",
     orientation: str = "refuse",
     white: White = WHITE,
+    channels: Channels = 3,
     split_names: Mapping[str, str] | None = None,
     holdout: _Part | None = None,
     name: str = "files",
@@ -168,6 +173,7 @@ def FolderPair(  # named as the other data sets are
         missing_label: `"fail"`, or `"skip"` to leave out images without label.
         orientation: As in `FileList`.
         white: As in `FileList`.
+        channels: As in `FileList`.
         split_names: As in `FileList`.
         holdout: As in `FileList`.
         name: Name of the data set.
@@ -211,6 +217,7 @@ def FolderPair(  # named as the other data sets are
         labels=label_files,
         orientation=orientation,
         white=white,
+        channels=channels,
         **vars(spec),
     ).select(_hold_out(names, split, holdout))
 

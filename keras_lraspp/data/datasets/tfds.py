@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple, Self
 
 import numpy as np
 
-from keras_lraspp.data.dataset import check_orientation
+from keras_lraspp.data.dataset import Channels, check_orientation
 from keras_lraspp.data.decode import check_label, load_image, load_label
 from keras_lraspp.data.label_spec import (
     LabelSpec,
@@ -81,6 +81,7 @@ def TFDS(  # named as the package is
     color_map: Sequence[Sequence[int]] | None = None,
     label_channel: Annotated[int, Bounds(0, 3)] | None = None,
     orientation: str = "warn",
+    channels: Channels = 3,
     train_split: str = "train",
     val_split: str | None = None,
     download: bool = True,
@@ -110,6 +111,7 @@ def TFDS(  # named as the package is
         label_channel: The channel of the label that holds the classes, if it has
             several.
         orientation: As in `FileList`.
+        channels: Number of channels of the images: 3 for RGB, 1 for grey, 4 for RGBA.
         train_split: What to train on, as `"train[:90%]"`.
         val_split: What to validate on; `None` for "validation", or "test".
         download: Whether to download and prepare what is not there.
@@ -159,6 +161,7 @@ def TFDS(  # named as the package is
         label=label,
         label_channel=label_channel,
         orientation=orientation,
+        channels=channels,
         **vars(spec),
     )
 
@@ -265,12 +268,14 @@ class RecordSamples(LabelSpec):
         split: Name of the split.
         records: Serialized examples by number.
         indices: Numbers of the records; `None` for all.
+        channels: Number of channels of the images.
     """
 
     name: str
     split: str
     records: Sequence[bytes]
     indices: tuple[int, ...] | None = None
+    channels: int = 3
 
     labelled = True
 
@@ -325,7 +330,8 @@ class TfdsSamples(RecordSamples):
     def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Reads a sample; see `SegmentationDataset.load`."""
         image, label = self._read_parts(index)
-        pixels = load_image(image, upright=self.orientation == "upright")
+        upright = self.orientation == "upright"
+        pixels = load_image(image, upright=upright, channels=self.channels)
         where = f"{self.source(index)} {self.label}"
         values = self._read_classes(label, where)
         size = tuple(pixels.shape[:2])

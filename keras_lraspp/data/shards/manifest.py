@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_lraspp.classes import MOST_CLASSES, ClassSet
+from keras_lraspp.data.dataset import Channels
 from keras_lraspp.data.shards.tiles import TileSize
 from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.files import check_regular, sha256
@@ -27,6 +28,7 @@ from keras_lraspp.schema import (
 
 MANIFEST_NAME = "shards.json"
 _FORMAT = 1
+_TFDS_CHANNELS = (1, 3, 4)  # of images that TFDS decodes
 _LARGEST_MANIFEST = 64 << 20  # bytes; a million records take about 16
 _FILE = re.compile(r"[\w-]+\.(tfrecord|array_record)-\d{5,}-of-\d{5,}")
 
@@ -81,6 +83,7 @@ class Manifest:
         encoding: A name in `ENCODINGS`.
         tile: Size of the tiles.
         splits: By name.
+        channels: Number of channels of the images.
     """
 
     name: str
@@ -90,6 +93,7 @@ class Manifest:
     encoding: str
     tile: TileSize
     splits: dict[str, ShardSplit]
+    channels: int = 3
 
 
 def count_runs(sizes: Sequence[tuple[int, int]]) -> tuple[SizeRun, ...]:
@@ -106,10 +110,13 @@ def count_runs(sizes: Sequence[tuple[int, int]]) -> tuple[SizeRun, ...]:
 def manifest_json(manifest: Manifest) -> str:
     """Formats a manifest as the text of `shards.json`."""
     classes = zip(manifest.classes.names, manifest.classes.palette, strict=True)
+    # Versions that know of RGB only read the shards of RGB.
+    others = {} if manifest.channels == 3 else {"channels": manifest.channels}
     return json.dumps(
         {
             "format": _FORMAT,
             "name": manifest.name,
+            **others,
             "classes": [{"name": name, "color": color} for name, color in classes],
             "ignore_label": manifest.ignore_label,
             "label_type": manifest.label_type,
@@ -183,6 +190,7 @@ class _Written:
     encoding: Name
     tile: TileSize
     splits: dict[Name, ShardSplit]
+    channels: Channels = 3
 
     def __post_init__(self):
         """Refuses what would ask for memory without bound, or for other files."""
@@ -243,7 +251,7 @@ def write_tfds_metadata(manifest: Manifest, folder: Path) -> None:
 
     tfds.folder_dataset.write_metadata(
         data_dir=str(folder),
-        features=_tfds_features(manifest.label_type),
+        features=_tfds_features(manifest.label_type, manifest.channels),
         split_infos=[
             tfds.core.SplitInfo(
                 name=name,
@@ -257,14 +265,24 @@ def write_tfds_metadata(manifest: Manifest, folder: Path) -> None:
         check_data=False,
         description=f"{manifest.name} in tiles of {manifest.tile.height} x "
         f"{manifest.tile.width} pixels, row by row, filled up at the right and bottom. "
-        "Images that are JPEG files are kept as they were, in one piece.",
+        "Images that are JPEG files are kept as they were, in one piece."
+        + _further_description(manifest.channels),
     )
 
 
-def _tfds_features(label_type: str):
+def _further_description(channels: int) -> str:
+    if channels in _TFDS_CHANNELS:
+        return ""
+    return (
+        f" Each pixel of an image is {channels} grey ones side by side, its channels."
+    )
+
+
+def _tfds_features(label_type: str, channels: int):
     import tensorflow_datasets as tfds
 
-    image = tfds.features.Image(shape=(None, None, 3))
+    known = channels if channels in _TFDS_CHANNELS else 1
+    image = tfds.features.Image(shape=(None, None, known))
     label = tfds.features.Image(
         shape=(None, None, 1), dtype=np.dtype(label_type), encoding_format="png"
     )

@@ -88,6 +88,7 @@ def Shards(  # named as the other data sets are
         records=_open_files(folder, content.files, first, count),
         size_table=content.size_table()[first : first + count],
         label_type=manifest.label_type,
+        channels=manifest.channels,
         tile=manifest.tile,
         hosts=hosts,
     )
@@ -205,10 +206,11 @@ class ShardSamples(RecordSamples):
             for key in ("image", "label")
         )
         label = join_png_tiles(labels, window, self.tile, np.zeros((), self.label_type))
-        if bytes(images.content[0][:2]) == _JPEG:
+        if self.channels == 3 and bytes(images.content[0][:2]) == _JPEG:
             image = join_tiles(images, window, self.tile, load_image)
         else:
-            image = join_png_tiles(images, window, self.tile, np.zeros(3, np.uint8))
+            pixel = np.zeros(self.channels, np.uint8)
+            image = join_png_tiles(images, window, self.tile, pixel)
         return image, label, name
 
 
@@ -229,7 +231,7 @@ class _Encoding(NamedTuple):
     """Encoding of the tiles of images."""
 
     exact: bool  # whether the pixels stay what they are
-    encode: Callable[[np.ndarray], bytes]  # uint8 (height, width, 3)
+    encode: Callable[[np.ndarray], bytes]  # uint8 (height, width, channels)
 
 
 def _encode_jpeg(pixels: np.ndarray) -> bytes:
@@ -257,7 +259,8 @@ def encode_sample(
     """Serializes a sample as an example of TensorFlow.
 
     Args:
-        image: uint8 (height, width, 3), or a JPEG file to be kept as it is.
+        image: uint8 (height, width, channels), or a JPEG file of RGB to be kept as it
+            is.
         label: Classes (height, width).
         name: What the sample is called in messages.
         encoding: A name in `ENCODINGS`.

@@ -20,7 +20,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER = struct.Struct(">IIBBBBB")  # width, height, depth, colour type, 0, 0, 0
 _START = len(_SIGNATURE) + 12 + _HEADER.size + 8  # of the compressed rows
 _END = 4 + 12  # behind them: their checksum, and the chunk IEND
-_GREY, _RGB = 0, 2
+_COLOR_TYPES = {1: 0, 3: 2, 4: 6}  # PNG's, by number of channels
 _UP = 2  # PNG's filter that keeps each row's difference to the row above
 
 
@@ -40,7 +40,7 @@ def cut_tiles(
     """Cuts an image or a label into encoded tiles, row by row.
 
     Args:
-        pixels: (height, width) or (height, width, 3).
+        pixels: (height, width) or (height, width, channels).
         size: Of a tile.
         encode: Writes a tile as a file.
     """
@@ -62,10 +62,10 @@ def join_png_tiles(
         tiles: All tiles.
         window: The part to decode.
         size: Of a tile.
-        like: A pixel: (3,) of uint8, or () of uint8 or uint16.
+        like: A pixel: (channels,) of uint8, or () of uint8 or uint16.
 
     Returns:
-        (rows, columns) or (rows, columns, 3) of the window.
+        (rows, columns) or (rows, columns, channels) of the window.
 
     Raises:
         DamagedFileError: If a tile is damaged.
@@ -136,7 +136,11 @@ def _place_tiles(
 
 
 def encode_tile(pixels: np.ndarray) -> bytes:
-    """Encodes uint8 (height, width, 3), or uint8 or uint16 (height, width), as PNG."""
+    """Encodes uint8 (height, width, channels), or a label, as PNG.
+
+    Other channels than grey, RGB and RGBA are a grey PNG that is so many times as wide.
+    A label is uint8 or uint16 (height, width).
+    """
     rows, depth = _as_rows(pixels)
     filtered = np.empty((len(rows), rows.shape[1] + 1), np.uint8)
     filtered[:, 0] = _UP
@@ -146,8 +150,10 @@ def encode_tile(pixels: np.ndarray) -> bytes:
     strategy = zlib.Z_HUFFMAN_ONLY if is_image else zlib.Z_DEFAULT_STRATEGY
     deflating = zlib.compressobj(6, zlib.DEFLATED, zlib.MAX_WBITS, 9, strategy)
     content = deflating.compress(filtered.tobytes()) + deflating.flush()
-    kind = _RGB if is_image else _GREY
-    header = _HEADER.pack(pixels.shape[1], pixels.shape[0], depth, kind, 0, 0, 0)
+    height, width, channels = (*pixels.shape, 1)[:3]
+    if channels not in _COLOR_TYPES:
+        width, channels = width * channels, 1
+    header = _HEADER.pack(width, height, depth, _COLOR_TYPES[channels], 0, 0, 0)
     chunks = _chunk(b"IHDR", header) + _chunk(b"IDAT", content) + _chunk(b"IEND", b"")
     return _SIGNATURE + chunks
 

@@ -13,7 +13,12 @@ import numpy as np
 import tensorflow as tf
 
 from keras_lraspp.data.check import check_orientations
-from keras_lraspp.data.dataset import Dataset, SegmentationDataset, open_dataset
+from keras_lraspp.data.dataset import (
+    Dataset,
+    SegmentationDataset,
+    channels_of,
+    open_dataset,
+)
 from keras_lraspp.data.decode import is_plain_jpeg
 from keras_lraspp.data.label_spec import label_dtype
 from keras_lraspp.data.shards.manifest import (
@@ -70,7 +75,7 @@ def shards(
         data_root: Folder of the data set, if not the data set's default.
         splits: The splits to write.
         encoding: `"png"`, which keeps every pixel as it is (images that are JPEG files
-            are copied), or `"jpeg"`.
+            are copied), or `"jpeg"`, for RGB.
         file_format: `"tfrecord"` or `"array_record"`.
         workers: Samples encoded at a time; `None` for one per processor.
         progress: Whether to show bars with the time left.
@@ -143,6 +148,7 @@ def write_shards(
             label_type=_label_type(first),
             encoding=options.encoding,
             tile=options.tile,
+            channels=channels_of(first),
             splits={
                 samples.split: _write_split(samples, temporary, options)
                 for samples in splits
@@ -168,6 +174,12 @@ def _check_arguments(
         if not samples.labelled:
             raise InputError(
                 f"{samples.name} {samples.split} has no labels; leave the split out."
+            )
+        channels = channels_of(samples)
+        if options.encoding == "jpeg" and channels != 3:
+            raise InputError(
+                f"{samples.name} has images of {channels} channels, which a JPEG has "
+                "not; write them with --encoding=png."
             )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} exists; remove it first, or name a new folder.")
@@ -221,7 +233,7 @@ def _encode(
     image, label = samples.load(index)
     if ENCODINGS[options.encoding].exact and isinstance(samples, Dataset):
         # A JPEG's pixels would fill many times its bytes.
-        if is_plain_jpeg(samples.images[index]):
+        if samples.channels == 3 and is_plain_jpeg(samples.images[index]):
             image = samples.images[index].read_bytes()
     content = encode_sample(
         image,

@@ -90,7 +90,7 @@ def test_the_whole_scaled_is_tensorflows():
 def test_row_21_a_crop_larger_than_the_image_is_filled_up(ignore_label):
     image, label = noise(5, 9), classes(5, 9)
     got, labels = fill_up(
-        tf.constant(image), tf.constant(label), crop_size=(8, 10),
+        tf.constant(image), tf.constant(label), crop_size=(8, 10), channels=3,
         ignore_label=ignore_label,
     )  # fmt: skip
     wanted = np.full((8, 10, 3), 127)  # 127.5 cut to a byte

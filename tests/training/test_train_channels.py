@@ -1,0 +1,128 @@
+"""Training on images that are not RGB, from files and shards, to its report."""
+
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+
+from harness import tiny
+from harness.channels import SIZE, drawn, write_drawn
+from keras_lraspp.data import FileList, Shards
+from keras_lraspp.data.shards.writer import ShardOptions, write_shards
+from keras_lraspp.errors import InputError
+from keras_lraspp.evaluation.evaluate import evaluate
+from keras_lraspp.run_dir.record import RUN_RECORD, read_run_record
+
+KINDS = [(1, ".png"), (4, ".tif"), (6, ".npy")]
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=str)
+def trained(request, tmp_path_factory):
+    """Channels, data set, and the folder of a training of ten steps."""
+    channels, suffix = request.param
+    root = write_drawn(tmp_path_factory.mktemp("drawn"), channels, suffix)
+    dataset = partial(FileList, num_classes=3, channels=channels, name="tiny")
+    output = tmp_path_factory.mktemp("files") / "run"
+    tiny.run(root, output, dataset=dataset)
+    return channels, partial(dataset, root), output
+
+
+def best_of(output):
+    return keras.saving.load_model(output / "best.keras", compile=False)
+
+
+@pytest.mark.backends
+def test_the_network_has_the_channels_of_the_data(trained):
+    channels, _, output = trained
+    assert best_of(output).input_shape == (None, None, None, channels)
+    record = read_run_record(output / RUN_RECORD)
+    assert record.validation.channels == channels
+    page = (output / "report.html").read_text()
+    assert page.count("data:image/jpeg") >= 3 and "cannot be shown" not in page
+
+
+def test_from_shards_comes_the_same_training(trained, tmp_path):
+    channels, dataset, output = trained
+    splits = [dataset(split="train"), dataset(split="val")]
+    write_shards(splits, tmp_path / "shards", ShardOptions(progress=False))
+    tiny.run(tmp_path / "shards", tmp_path / "run", dataset=Shards)
+    for files, shards in zip(
+        best_of(output).get_weights(),
+        best_of(tmp_path / "run").get_weights(),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(files, shards)
+
+
+@pytest.mark.backends
+def test_the_score_is_that_of_the_drawn_images(trained):
+    """mIoU of predictions that are made here, counted here."""
+    channels, dataset, output = trained
+    model = partial(tiny.network, input_shape=(None, None, channels))
+    weights = output / "best.keras"
+    scores = evaluate(model=model, dataset=dataset, weights=weights, devices=["cpu:0"])
+    images, labels = zip(*(drawn(channels, 100 + k) for k in range(2)), strict=True)
+    predicted = best_of(output).predict(np.stack(images), verbose=0).argmax(-1)
+    truth = np.stack(labels)
+    counted = truth != 255
+    ious = []
+    for label in range(3):
+        hits = ((predicted == label) & (truth == label)).sum()
+        either = counted & ((predicted == label) | (truth == label))
+        ious.append(hits / either.sum())
+    assert scores["miou"] == pytest.approx(np.mean(ious), abs=1e-4)
+
+
+def test_a_run_of_channels_resumes_to_the_same_weights(trained, tmp_path):
+    channels, dataset, output = trained
+    root = dataset.args[0]
+    settings = {"dataset": partial(dataset.func, **dataset.keywords)}
+    tiny.run(root, tmp_path / "run", **settings, iterations=10, patience=None)
+    whole = best_of(tmp_path / "run").get_weights()
+    for expected, got in zip(best_of(output).get_weights(), whole, strict=True):
+        np.testing.assert_array_equal(expected, got)
+
+
+def test_a_dry_run_shows_the_channels(trained, tmp_path, capsys):
+    channels, dataset, _ = trained
+    settings = {"dataset": partial(dataset.func, **dataset.keywords)}
+    tiny.run(dataset.args[0], tmp_path / "run", **settings, dry_run=True)
+    assert f"uint8 2x32x32x{channels}," in capsys.readouterr().out
+
+
+def test_a_network_of_other_channels_is_refused(trained, tmp_path):
+    channels, dataset, _ = trained
+
+    def stubborn(num_classes, input_shape=None):
+        return tiny.network(num_classes, (None, None, 5))
+
+    settings = {"dataset": partial(dataset.func, **dataset.keywords)}
+    sentence = (
+        f"takes images of 5 channels, but those of the data set tiny have {channels}; "
+        "set its channels = 5, or the model's input_shape"
+    )
+    with pytest.raises(InputError, match=sentence):
+        tiny.run(dataset.args[0], tmp_path / "run", **settings, model=stubborn)
+
+
+def test_a_network_for_rgb_only_is_refused(trained, tmp_path):
+    channels, dataset, _ = trained
+
+    def of_rgb(num_classes):
+        return tiny.network(num_classes)
+
+    settings = {"dataset": partial(dataset.func, **dataset.keywords)}
+    with pytest.raises(InputError, match=f"of {channels} channels, but train.model"):
+        tiny.run(dataset.args[0], tmp_path / "run", **settings, model=of_rgb)
+
+
+def test_lraspp_is_built_for_the_channels(tmp_path):
+    root = write_drawn(tmp_path, 6, ".npy", train_images=2)
+    dataset = partial(FileList, num_classes=3, channels=6, name="tiny")
+    settings = {"model": tiny.SMALLEST, "dataset": dataset, "iterations": 1}
+    tiny.run(root, tmp_path / "run", **settings)
+    model = best_of(tmp_path / "run")
+    assert model.input_shape[-1] == 6
+    image = drawn(6, 100)[0]
+    assert model.predict(image[None], verbose=0).shape == (1, *SIZE, 3)
