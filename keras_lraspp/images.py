@@ -47,15 +47,6 @@ _ORIENTATION = 0x0112  # EXIF tag; 1 is upright
 _PNG_EXIF = {"exif", "Raw profile type exif", "XML:com.adobe.xmp"}  # in `info`
 _PLANAR, _SUBFILE = 284, 254  # TIFF tags
 _MOST_OVERVIEWS = 32  # and the picture itself; each has a quarter of the pixels
-_TURNS = {  # EXIF orientation: what makes the image upright
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,13 +133,13 @@ def read_image(
         stored = stored_kind(image)
         check_channels(path, image, channels)
         decode(path, image)
-        turn = _TURNS.get(exif_orientation(image)) if apply_exif else None
+        orientation = exif_orientation(image) if apply_exif else 1
         if white != WHITE and has_deep_colors(image, stored):
             image = _read_deep_colors(path, image, stored, white, max_pixels)
             stored = ""
         image = convert_channels(path, image, stored, white, channels)
-        pixels = np.asarray(image if turn is None else image.transpose(turn))
-        return pixels if pixels.ndim == 3 else pixels[..., None]
+        pixels = np.asarray(image).reshape(image.height, image.width, channels)
+        return np.ascontiguousarray(turned(pixels, orientation))
 
 
 def _read_deep_colors(

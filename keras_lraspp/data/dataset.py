@@ -13,12 +13,10 @@ from keras_lraspp.data.label_spec import LabelSpec
 from keras_lraspp.data.window import Window
 from keras_lraspp.errors import InputError
 from keras_lraspp.images import WHITE, image_orientation, image_size
-from keras_lraspp.pixels import MOST_CHANNELS
-from keras_lraspp.schema import Bounds, check_argument
+from keras_lraspp.schema import Bounds, Channels, check_argument
 
 ORIENTATIONS = ("refuse", "warn", "stored", "upright")
 White = Annotated[int, Bounds(1, WHITE)]  # in an image of 16 bits
-Channels = Annotated[int, Bounds(1, MOST_CHANNELS)]
 
 
 @runtime_checkable

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from keras_lraspp.data.dataset import Channels, Dataset, White
+from keras_lraspp.data.dataset import Dataset, White
 from keras_lraspp.data.label_spec import read_label_spec
 from keras_lraspp.data.pairing import (
     LARGEST_LIST,
@@ -17,7 +17,7 @@ from keras_lraspp.data.pairing import (
 )
 from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.images import WHITE
-from keras_lraspp.schema import Bounds, Count, check_call, read_text
+from keras_lraspp.schema import Bounds, Channels, Count, check_call, read_text
 
 _Part = Annotated[float, Bounds(0.001, 0.999)]
 # What others call the splits.

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple, Self
 
 import numpy as np
 
-from keras_lraspp.data.dataset import Channels, check_orientation
+from keras_lraspp.data.dataset import check_orientation
 from keras_lraspp.data.decode import check_label, load_image, load_label
 from keras_lraspp.data.label_spec import (
     LabelSpec,
@@ -26,7 +26,7 @@ from keras_lraspp.images import (
     image_size,
     read_image,
 )
-from keras_lraspp.schema import Bounds, Count, Label, check_call
+from keras_lraspp.schema import Bounds, Channels, Count, Label, check_call
 
 
 class TfdsSet(NamedTuple):

@@ -11,13 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_lraspp.classes import MOST_CLASSES, ClassSet
-from keras_lraspp.data.dataset import Channels
 from keras_lraspp.data.shards.tiles import TileSize
 from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.files import check_regular, sha256
 from keras_lraspp.images import MAX_PIXELS
 from keras_lraspp.schema import (
     Bounds,
+    Channels,
     Color,
     Count,
     Index,
