@@ -17,6 +17,7 @@ from keras_lraspp.image_bytes import (
 )
 
 WHITE = 65535  # in an image of 16 bits per channel
+MOST_CHANNELS = 64
 ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 _GREY_MODES = ("1", "L", "LA", "La", "I")
 # Other numbers are in TIFF and .npy files only.

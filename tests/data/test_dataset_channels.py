@@ -81,6 +81,26 @@ def test_crops_are_filled_up_in_all_channels(tmp_path, channels):
     assert (labels[:, 32:] == 255).all()
 
 
+@pytest.mark.parametrize(("channels", "colored"), [(1, 1), (3, 3), (4, 3), (6, 0)])
+def test_a_training_changes_the_colours_that_there_are(tmp_path, channels, colored):
+    root = write_drawn(tmp_path, channels, ".npy", train_images=2)
+    dataset = FileList(root, num_classes=3, channels=channels)
+    plain, changed = (
+        next(
+            training_batches(
+                dataset,
+                transform=recipe_transform(crop_size=SIZE, color=color),
+                batch_size=2,
+            )
+            .take(1)
+            .as_numpy_iterator()
+        )[0]
+        for color in (0.0, 1.0)
+    )
+    different = [(plain[..., k] != changed[..., k]).any() for k in range(channels)]
+    assert different == [k < colored for k in range(channels)]
+
+
 def test_scaled_crops_of_channels_are_those_of_each_channel_alone(tmp_path):
     """What RGB gets, six channels get, three and three."""
     root = write_drawn(tmp_path / "six", 6, ".npy")

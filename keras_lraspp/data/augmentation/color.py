@@ -9,6 +9,7 @@ function is meant for use inside a `tf.function` or `tf.data` map, and runs eage
 from collections.abc import Callable
 from functools import cache, partial
 
+import numpy as np
 import tensorflow as tf
 
 Planes = list[tf.Tensor]
@@ -40,7 +41,7 @@ def random_color(
     Returns:
         uint8 (height, width, channels), and the label.
     """
-    channels = image.shape[-1]
+    channels = known_channels(image)
     if channels == 4:
         settings = {"probability": probability, "factors": factors, "hue": hue}
         colors, label = random_color(image[..., :3], label, seed, **settings)
@@ -68,6 +69,11 @@ def random_color(
         unchanged = [partial(tf.identity, image)] * (5 - len(steps))
         image = tf.switch_case(order[turn], [*branches, *unchanged])
     return image, label
+
+
+def known_channels(image: tf.Tensor | np.ndarray) -> int:
+    """Channels of an image; 3 where a graph does not say it."""
+    return image.shape[-1] or 3
 
 
 @cache

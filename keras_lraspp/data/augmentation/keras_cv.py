@@ -8,6 +8,7 @@ from typing import Annotated, NamedTuple
 
 import tensorflow as tf
 
+from keras_lraspp.data.augmentation.color import known_channels
 from keras_lraspp.data.augmentation.recipe import (
     CropSize,
     Scale,
@@ -121,11 +122,11 @@ def _compose_stateless(
         for layer in step.layer._flatten_layers():
             _draw_from(draws, layer, core)
 
-    def apply_all(image, mask, seed):
+    def apply_all(channels, image, mask, seed):
         draws.start(seed)
         sample = {"images": image, "segmentation_masks": mask}
         for layer, probability, of_colors in steps:
-            layer = partial(_on_colors, layer) if of_colors else layer
+            layer = partial(_on_colors, layer, channels) if of_colors else layer
             if probability == 1:
                 sample = layer(sample)
             else:
@@ -146,11 +147,11 @@ def _compose_stateless(
             tf.TensorSpec((None, None, 1), tf.float32),
             tf.TensorSpec((2,), tf.int64),
         ]
-        return tf.function(apply_all, input_signature=signature)
+        return tf.function(partial(apply_all, channels), input_signature=signature)
 
     def transform(image, label, seed):
         image, label = tf.convert_to_tensor(image), tf.convert_to_tensor(label)
-        channels = image.shape[-1]
+        channels = known_channels(image)
         pixels, mask = applied(channels)(
             tf.cast(image, tf.float32),
             _shift_label(label, ignore_label),
@@ -166,10 +167,9 @@ def _compose_stateless(
     return transform
 
 
-def _on_colors(layer: Callable, sample: dict) -> dict:
+def _on_colors(layer: Callable, channels: int, sample: dict) -> dict:
     """Applies a layer for RGB to those channels that are colours."""
     image = sample["images"]
-    channels = image.shape[-1]
     if channels == 3:
         return layer(sample)
     if channels not in (1, 4):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from keras_lraspp.data.augmentation.color import known_channels
 from keras_lraspp.data.pipeline_errors import refuse_unless
 from keras_lraspp.data.window import Window, full_image
 
@@ -53,7 +54,7 @@ def random_scale_crop(
     Returns:
         uint8 (*crop_size, channels), and labels (*crop_size) of the type given.
     """
-    channels = image.shape[-1]
+    channels = known_channels(image)
     if window is None:
         window = full_image(*tf.unstack(tf.shape(label), 2))
     rows, columns, step = _plan_crop(
@@ -131,7 +132,7 @@ def random_balanced_crop(
         maximum_iterations=tries - 1,
     )
     rows, columns, step = plan(best)
-    filling = {"crop_size": crop_size, "channels": image.shape[-1]}
+    filling = {"crop_size": crop_size, "channels": known_channels(image)}
     image = crop_scaled_image(image, rows, columns, step)
     label = crop_scaled_label(label, rows, columns)
     return fill_up(image, label, **filling, ignore_label=ignore_label)
@@ -305,7 +306,7 @@ def fill_up(
     label: tf.Tensor,
     *,
     crop_size: tuple[int, int],
-    channels: int | None,
+    channels: int,
     ignore_label: int | None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Pads on the right and at the bottom to `crop_size`, as `random_scale_crop`."""
