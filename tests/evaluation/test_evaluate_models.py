@@ -2,11 +2,13 @@
 
 from functools import partial
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 from harness.pixel_model import expected_labels, pixel_model, random_images
+from keras_lraspp import LRASPP
 from keras_lraspp.classes import ClassSet, generic_class_set
 from keras_lraspp.data import FileList
 from keras_lraspp.errors import InputError
@@ -155,3 +157,29 @@ def test_names_in_another_order_are_not_predicted(toy, weights, tmp_path):
             output_dir=tmp_path,
             classes=("sky", "road", "car", "tree"),
         )
+
+
+def test_a_network_of_one_channel_scores_two_classes(tmp_path):
+    network, rng = LRASPP(1, "small", 0.35, 32), np.random.default_rng(1)
+    last = network.get_layer("head_classes_conv")
+    last.kernel.assign(rng.normal(size=last.kernel.shape))
+    network.save(tmp_path / "best.keras")
+    image = random_images(40, 50)
+    found = keras.ops.convert_to_numpy(network(image[None]))[0, ..., 0] > 0
+    labels = np.where(rng.random(found.shape) < 0.6, found, ~found)
+    Image.fromarray(image).save(tmp_path / "0.png")
+    Image.fromarray(labels.astype(np.uint8)).save(tmp_path / "0_label.png")
+    (tmp_path / "val.txt").write_text("0.png 0_label.png")
+
+    scores = evaluate(
+        dataset=partial(FileList, classes=["background", "car"]),
+        weights=tmp_path / "best.keras",
+        data_root=tmp_path,
+    )
+    present = [c for c in (0, 1) if (found == c).any() or (labels == c).any()]
+    expected = [
+        ((found == c) & (labels == c)).sum() / ((found == c) | (labels == c)).sum()
+        for c in present
+    ]
+    assert len(present) == 2
+    assert scores["miou"] == pytest.approx(np.mean(expected))

@@ -160,6 +160,7 @@ def test_tensors_of_the_backend():
 
     tensor = keras.ops.convert_to_tensor(IMAGE)
     np.testing.assert_array_equal(read_picture(tensor), IMAGE)
+    assert picture_path(tensor) is None and not holds_pictures(tensor)
     batch = keras.ops.stack([tensor, tensor])
     np.testing.assert_array_equal(read_picture(batch), np.stack([IMAGE, IMAGE]))
     with pytest.raises(InputError, match="is uint8, 0 to 255, not float32"):
