@@ -25,6 +25,7 @@ from keras_lraspp.inference.functions import check_array
 from keras_lraspp.pixels import check_channels, convert_channels
 
 _ADDRESS = re.compile(r"(?i)data:|[a-z][a-z0-9+.-]+:/")  # not a drive, "c:/"
+_LONGEST_PATH = 4096  # characters; Linux takes no more
 _MOST_BYTES = 2**30  # of an encoded image; a stream may have no end
 
 
@@ -92,7 +93,12 @@ def holds_pictures(picture: Any) -> bool:
 
 def _read_path(name: str, channels: int) -> np.ndarray:
     path = Path(os.path.expanduser(name))
-    if path.is_dir():
+    if len(name) > _LONGEST_PATH and not name.startswith("data:"):
+        raise InputError(
+            f"A text of {len(name)} characters is no path; give the file or, as "
+            f"base64.b64decode(text), its bytes."
+        )
+    if os.path.isdir(path):
         raise InputError(
             f"{name or 'The empty path'} is a folder, not an image; give its files, as "
             f"Path(folder).glob('*.jpg')."
