@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from harness import trees
+from harness.channels import write_drawn
 from harness.image_files import classes, noise, save
 from keras_lraspp import config
 from keras_lraspp.__main__ import main
@@ -49,6 +50,7 @@ def home(tmp_path_factory):
     coarse = {"splits": ("train_extra",), "annotations": "gtCoarse"}
     trees.cityscapes(data / "cityscapes", **coarse)
     write_exports_of_tools(data)
+    write_drawn(data / "fields", 6, ".tif", train_images=2)
     return root
 
 
