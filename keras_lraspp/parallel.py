@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
@@ -86,7 +86,7 @@ def map_processes(
         ) from error
 
 
-def _results(function, items: Sequence, workers: int) -> Iterator:
+def _results(function, items: Sequence, workers: int) -> Generator:
     """Yields results in order; no worker is left when it is closed."""
     if workers < 2 or not sys.executable:  # a frozen program has no interpreter
         yield from map(function, items)
@@ -119,7 +119,7 @@ def _begin_worker(parent: int) -> None:
 
 def map_threads(
     function: Callable[[Item], Value], items: Iterable[Item], threads: int = THREADS
-) -> Iterator[tuple[Item, "Future[Value]"]]:
+) -> Generator[tuple[Item, "Future[Value]"]]:
     """Calls a function for each item, on threads, a little ahead of their use.
 
     At most `threads + 1` items are in work or not yet asked for. Close the iterator,
@@ -140,7 +140,7 @@ def map_threads(
         pool.shutdown(cancel_futures=True)
 
 
-def _ahead(pool, function, items: Iterable, most: int) -> Iterator[tuple]:
+def _ahead(pool, function, items: Iterable, most: int) -> Generator[tuple]:
     """Yields items in order with their futures; at most `most` are under way."""
     items = iter(items)
     waiting = deque()

@@ -102,7 +102,7 @@ def _by_name(names: Iterable[str], values: np.ndarray) -> dict[str, float | None
     return dict(zip(names, map(_number, values), strict=True))
 
 
-def _number(value: float) -> float | None:
+def _number(value: float | np.ndarray) -> float | None:
     return None if math.isnan(value) else float(value)  # JSON has no nan
 
 

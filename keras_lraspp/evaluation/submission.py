@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from keras_lraspp.classes import CLASS_SETS, cityscapes_train_to_id
-from keras_lraspp.data.dataset import Dataset
+from keras_lraspp.data.dataset import Dataset, SegmentationDataset
 from keras_lraspp.errors import InputError
 from keras_lraspp.files import replacing
 from keras_lraspp.visualize import confusion_picture
@@ -20,7 +20,7 @@ from keras_lraspp.visualize import confusion_picture
 _IMAGE_NAME = re.compile(r"(.+_\d{6}_\d{6})_leftImg8bit\.png")
 
 
-def check_submission(dataset: Dataset, path: str | Path) -> None:
+def check_submission(dataset: SegmentationDataset, path: str | Path) -> None:
     """Raises `InputError` if predictions for a data set cannot be submitted."""
     if Path(path).suffix != ".zip":
         raise InputError(f"--submission is a .zip file, not {path}; rename it.")
@@ -28,6 +28,12 @@ def check_submission(dataset: Dataset, path: str | Path) -> None:
         raise InputError(
             f"A submission is for Cityscapes' 19 classes, which {dataset.name} has "
             f"not; leave out --submission."
+        )
+    if not isinstance(dataset, Dataset):
+        raise InputError(
+            f"A submission is named after Cityscapes' image files, which "
+            f"{dataset.name} has not; evaluate Cityscapes itself, or leave out "
+            f"--submission."
         )
     for image in dataset.images:
         _prediction_name(image)

@@ -89,7 +89,7 @@ class CrossEntropy(keras.losses.Loss):
         losses = softmax_cross_entropy(labels, y_pred)
         weights = self.select(losses, valid)
         if self.class_weights is not None:
-            self._check_number_of_classes(y_pred.shape[-1])
+            self._check_number_of_classes(self.class_weights, y_pred.shape[-1])
             factors = _pixel_weights(labels, self.class_weights)
             factors = ops.cast(factors, losses.dtype)
             weights = ops.cast(weights, losses.dtype) * factors
@@ -103,11 +103,11 @@ class CrossEntropy(keras.losses.Loss):
         """Returns the pixels' losses from their cross entropies; for subclasses."""
         return losses
 
-    def _check_number_of_classes(self, classes: int) -> None:
-        if len(self.class_weights) != classes:
+    def _check_number_of_classes(self, weights: list[float], classes: int) -> None:
+        if len(weights) != classes:
             raise InputError(
-                f"{type(self).__name__}.class_weights has {len(self.class_weights)} "
-                f"numbers for {classes} classes; give one for each class."
+                f"{type(self).__name__}.class_weights has {len(weights)} numbers for "
+                f"{classes} classes; give one for each class."
             )
 
     def get_config(self):
@@ -325,7 +325,7 @@ class CombinedLoss(keras.losses.Loss):
         return cls(**{**config, "losses": losses})
 
 
-def _build_loss(factory, ignore_label):
+def _build_loss(factory, ignore_label) -> keras.losses.Loss:
     loss = factory
     if not isinstance(factory, keras.losses.Loss) and callable(factory):
         loss = factory(ignore_label=ignore_label)

@@ -1,6 +1,7 @@
 """Which variant of the table a model is, and the shapes of an LRASPP's weights."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import keras
 
@@ -27,7 +28,7 @@ def variant_of(model: keras.Model) -> Variant | None:
     return None
 
 
-def weight_shapes(arguments: Mapping[str, object]) -> dict[str, tuple[int, ...]]:
+def weight_shapes(arguments: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """Computes the shapes of an `LRASPP`'s weights without building it.
 
     Args:

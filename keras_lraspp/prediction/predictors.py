@@ -22,7 +22,7 @@ from keras_lraspp.inference.functions import (
 )
 from keras_lraspp.inference.heads import logits_head, smallest_side
 from keras_lraspp.inference.tta import SINGLE_PASS, InferenceOptions
-from keras_lraspp.models.keras_file import CARD_MEMBER, open_weights, read_classes
+from keras_lraspp.models.keras_file import known_classes, open_weights
 from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.weights.hub import is_preset_folder
 
@@ -145,7 +145,7 @@ def open_predictor(
     if in_folder or (path.name.endswith(".keras") and path.is_file()):
         archive = open_weights(source if in_folder else path)
         model = LRASPP.from_preset(archive)
-        classes = read_classes(archive) if CARD_MEMBER in archive.texts else None
+        classes = known_classes(archive)
     else:
         model = LRASPP.from_preset(os.fspath(source), variant=variant)
         cityscapes = CLASS_SETS["cityscapes"]

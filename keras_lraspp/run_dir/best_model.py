@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from keras_lraspp.classes import ClassSet
-from keras_lraspp.data.dataset import Dataset
+from keras_lraspp.data.dataset import SegmentationDataset
 from keras_lraspp.devices import precision_policy
 from keras_lraspp.errors import InputError
 from keras_lraspp.metrics import ImageConfusion
@@ -46,7 +46,7 @@ class BestScores(NamedTuple):
 class BestModel:
     """Keeps the network without its optimizer, in float32, with classes and counts."""
 
-    def __init__(self, path: Path, dataset: Dataset):
+    def __init__(self, path: Path, dataset: SegmentationDataset):
         self.path = path
         self.dataset = dataset
         self._copy = None  # built once: building takes longer than saving

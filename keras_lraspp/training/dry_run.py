@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keras_lraspp.data.dataset import Dataset
+from keras_lraspp.data.dataset import SegmentationDataset
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.summary import at_size, estimate_step, multiply_adds
 from keras_lraspp.training.multihost import ProcessSpec
@@ -19,8 +19,8 @@ class _Plan(NamedTuple):
     """A training and all that it builds before its first step."""
 
     training: Any  # a `Training`, whose file imports this one
-    training_set: Dataset
-    validation_set: Dataset
+    training_set: SegmentationDataset
+    validation_set: SegmentationDataset
     network: keras.Model
     devices: int
     crop: tuple[int, int]

@@ -11,7 +11,7 @@ import keras
 
 from keras_lraspp.classes import compare_classes
 from keras_lraspp.data.check import check_training_data
-from keras_lraspp.data.dataset import Dataset, open_dataset
+from keras_lraspp.data.dataset import SegmentationDataset, open_dataset
 from keras_lraspp.data.pipeline import keep_freed_memory, training_batches
 from keras_lraspp.data.pipeline_errors import input_errors
 from keras_lraspp.devices import (
@@ -130,7 +130,7 @@ class Training:
     """
 
     model: Callable[..., keras.Model]
-    dataset: Callable[..., Dataset]
+    dataset: Callable[..., SegmentationDataset]
     transform: Callable[..., Callable]
     loss: Callable[..., keras.losses.Loss]
     optimizer: Callable[..., keras.optimizers.Optimizer]
@@ -316,7 +316,9 @@ class Training:
         write_versions(folder / "versions.json")
         write_run_record(record, folder / RUN_RECORD, resumed=self.resume)
 
-    def open_data(self, *, progress: bool = True) -> tuple[Dataset, Dataset]:
+    def open_data(
+        self, *, progress: bool = True
+    ) -> tuple[SegmentationDataset, SegmentationDataset]:
         """Lists and checks the training set and the validation set."""
         splits = (
             open_dataset(self.dataset, self.data_root, split)
@@ -336,7 +338,9 @@ class Training:
         ):
             yield devices
 
-    def build_network(self, training_set: Dataset, devices: int) -> keras.Model:
+    def build_network(
+        self, training_set: SegmentationDataset, devices: int
+    ) -> keras.Model:
         """Builds and compiles the network, inside of `compute_scope`."""
         options = optimizer_options(self.ema_momentum, self.accumulation)
         keras.utils.set_random_seed(self.seed)
@@ -364,7 +368,7 @@ class Training:
         )
 
     def build_averages(
-        self, network: keras.Model, training_set: Dataset
+        self, network: keras.Model, training_set: SegmentationDataset
     ) -> WeightAverages | None:
         """Makes the averages of the weights that the optimizer keeps, if it does."""
         if self.ema_momentum is None:
@@ -382,7 +386,7 @@ class Training:
     def open_batches(
         self,
         network: keras.Model,
-        training_set: Dataset,
+        training_set: SegmentationDataset,
         devices: int,
         start_step: int = 0,
         hosts: Hosts = SINGLE_HOST,

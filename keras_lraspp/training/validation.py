@@ -11,7 +11,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from keras_lraspp.data.dataset import Dataset
+from keras_lraspp.data.dataset import SegmentationDataset
 from keras_lraspp.data.pipeline import evaluation_batches
 from keras_lraspp.errors import DivergedError, StorageError
 from keras_lraspp.evaluation.loop import evaluate_model
@@ -62,7 +62,7 @@ class Validation:
     def __init__(
         self,
         network: keras.Model,
-        dataset: Dataset,
+        dataset: SegmentationDataset,
         *,
         logger: MetricLogger | None,  # `None` but on process 0
         batch_size: int,  # of each process

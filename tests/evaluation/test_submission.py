@@ -3,6 +3,7 @@
 import io
 import shutil
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -61,6 +62,9 @@ def test_what_cannot_be_submitted(scenes_root, tmp_path):
         check_submission(scenes, "out.tar")
     with pytest.raises(InputError, match="19 classes"):
         check_submission(write_pairs(tmp_path, 1), "out.zip")
+    records = SimpleNamespace(name="shards", classes=scenes.classes)
+    with pytest.raises(InputError, match="image files, which shards has not"):
+        check_submission(records, "out.zip")
     with pytest.raises(InputError, match="_leftImg8bit"):
         check_submission(
             write_pairs(tmp_path, 1, classes=scenes.classes, num_classes=19), "out.zip"

@@ -42,8 +42,12 @@ def test_a_keras_file_of_a_training_and_another(tmp_path):
     loaded = predictor.model.get_weights()
     for ours, theirs in zip(model.get_weights(), loaded, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    model.save(path)
+    other = tiny()
+    other.save(path)
     assert open_predictor(str(path)).classes is None
+    other.classes = CLASSES.names
+    other.save(path)
+    assert open_predictor(path).classes.names == CLASSES.names
 
 
 def test_a_name_means_cityscapes(monkeypatch):
