@@ -211,6 +211,25 @@ def channels_of(dataset: SegmentationDataset) -> int:
     return getattr(dataset, "channels", 3)
 
 
+def check_model_channels(
+    model: str, channels: int, dataset: SegmentationDataset
+) -> None:
+    """Raises InputError if a data set's images are not of a model's channels.
+
+    Args:
+        model: What the model is called in the message.
+        channels: Number of channels that it takes.
+        dataset: The data set.
+    """
+    found = channels_of(dataset)
+    if found != channels:
+        raise InputError(
+            f"{model} takes images of {channels} channels, but those of "
+            f"{dataset.name} have {found}; set the data set's channels = {channels}, "
+            f"or take a model of input_shape = (None, None, {found})."
+        )
+
+
 def open_dataset(
     factory: Callable[..., SegmentationDataset],
     data_root: str | Path | None,

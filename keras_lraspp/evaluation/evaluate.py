@@ -13,7 +13,12 @@ import numpy as np
 
 from keras_lraspp.classes import ClassSet, compare_classes
 from keras_lraspp.data import check_dataset
-from keras_lraspp.data.dataset import SegmentationDataset, open_dataset
+from keras_lraspp.data.dataset import (
+    SegmentationDataset,
+    channels_of,
+    check_model_channels,
+    open_dataset,
+)
 from keras_lraspp.devices import device_scopes, precision_policy
 from keras_lraspp.errors import InputError
 from keras_lraspp.evaluation.loop import image_batches, update_confusions
@@ -41,6 +46,7 @@ from keras_lraspp.metrics import ImageConfusion, check_absent_mode
 from keras_lraspp.models.loading import ModelFactory, build_network, open_source
 from keras_lraspp.prediction.predictors import (
     KerasPredictor,
+    Predictor,
     is_exported,
     open_predictor,
 )
@@ -117,9 +123,7 @@ def evaluate(
     _check_dataset(listed, submission)
     _check_protocol(protocol, compare, options, weights)
     with precision_policy(precision):
-        scored = load_scored_models(
-            model, weights, listed.classes, options, protocol, compare
-        )
+        scored = load_scored_models(model, weights, listed, options, protocol, compare)
     images = check_dataset(listed)  # last: it may take minutes
 
     confusions = [
@@ -211,26 +215,29 @@ class ScoredModels(NamedTuple):
 def load_scored_models(
     factory: ModelFactory | None,
     weights: str | Path,
-    classes: ClassSet,
+    images: SegmentationDataset,
     options: InferenceOptions,
     protocol: str | None = None,
     compare: str | Path | None = None,
 ) -> ScoredModels:
-    """Loads the model to score and, if given, the one to compare it with."""
-    model, labels = _load_scorer(factory, weights, classes, options)
+    """Loads the model to score and, if given, the one to compare it with.
+
+    Both must be for the classes and channels of `images`.
+    """
+    model, labels = _load_scorer(factory, weights, images, options)
     if protocol:
         passes = [column.options for column in PROTOCOL]
         return ScoredModels(model, len(passes), nested_label_function(model, passes))
     if not compare:
         return ScoredModels(model, 1, lambda images: [labels(images)])
-    _, others = _load_scorer(factory, compare, classes, options, any_variant=True)
+    _, others = _load_scorer(factory, compare, images, options, any_variant=True)
     return ScoredModels(model, 2, lambda images: [labels(images), others(images)])
 
 
 def _load_scorer(
     factory: ModelFactory | None,
     weights: str | Path,
-    classes: ClassSet,
+    images: SegmentationDataset,
     options: InferenceOptions,
     any_variant: bool = False,
 ) -> tuple[keras.Model | None, LabelFunction]:
@@ -241,31 +248,35 @@ def _load_scorer(
     """
     if is_exported(weights):
         predictor, known = open_predictor(weights, options)
-        _check_classes(weights, predictor.num_classes, known, classes)
+        _check_model(weights, predictor, known, images)
         return None, predictor.labels
-    source, number = open_source(weights), len(classes.names)
+    source, channels = open_source(weights), channels_of(images)
     try:
-        model, known, _ = build_network(source, factory, number)
+        model, known, _ = build_network(source, factory, images.num_classes, channels)
     except InputError:
         if not any_variant or isinstance(source, Path):
             raise
         model, known, _ = build_network(source)
     predictor = KerasPredictor(model, options)
-    _check_classes(weights, predictor.num_classes, known, classes)
+    _check_model(weights, predictor, known, images)
     return model, predictor.labels
 
 
-def _check_classes(
-    weights: str | Path, number: int, known: ClassSet | None, expected: ClassSet
+def _check_model(
+    weights: str | Path,
+    predictor: Predictor,
+    known: ClassSet | None,
+    images: SegmentationDataset,
 ) -> None:
-    """Refuses a model of another number of classes, or of another order."""
-    if number != len(expected.names):
+    """Refuses a model of other channels, numbers of classes, or order of them."""
+    check_model_channels(str(weights), getattr(predictor, "channels", 3), images)
+    if predictor.num_classes != images.num_classes:
         raise InputError(
-            f"{weights} predicts {number} classes, not {len(expected.names)}; it "
-            f"cannot be evaluated on these images."
+            f"{weights} predicts {predictor.num_classes} classes, not "
+            f"{images.num_classes}; it cannot be evaluated on these images."
         ) from None
     if known is not None:
-        compare_classes(known, expected, str(weights), "the data set")
+        compare_classes(known, images.classes, str(weights), "the data set")
 
 
 def _predict_images(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import keras
 
-from keras_lraspp.data.dataset import SegmentationDataset
+from keras_lraspp.data.dataset import SegmentationDataset, check_model_channels
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.deploy import deploy_path, write_deploy
 from keras_lraspp.export.graph import (
@@ -119,6 +119,8 @@ def export(
         network, outputs, size, class_set, variant and variant.name
     )
     val, train = _open_splits(dataset, data_root, artifacts, len(class_set.names))
+    for samples in filter(None, (val, train)):
+        check_model_channels("The network", contents.channels, samples)
     shared = {
         "parity_images": f"{val.name} {val.split}" if val else "drawn only",
         "weights": {"name": Path(weights).name, "sha256": sha256(file)},

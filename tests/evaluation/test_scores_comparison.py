@@ -1,5 +1,7 @@
 """The paired difference of two models, against draws by hand."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -78,7 +80,7 @@ def loaded(tmp_path, other):
     return load_scored_models(
         SMALLEST,
         tmp_path / "ours.keras",
-        generic_class_set(3),
+        SimpleNamespace(name="toy", classes=generic_class_set(3), num_classes=3),
         SINGLE_PASS,
         compare=tmp_path / "other.keras",
     )
