@@ -4,6 +4,8 @@ import importlib.abc
 import importlib.util
 import sys
 
+from keras_lraspp.errors import naming_packages
+
 __version__ = "0.1.0"
 
 # The module of each public name; `None` for a module itself. Imported when first asked
@@ -30,7 +32,8 @@ __all__ = list(_HOMES)
 def __getattr__(name: str):
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = importlib.import_module(f"{__name__}.{_HOMES[name] or name}")
+    with naming_packages(f"{__name__}.{name}"):
+        home = importlib.import_module(f"{__name__}.{_HOMES[name] or name}")
     if "keras" in sys.modules:
         _register_classes()
     return home if _HOMES[name] is None else getattr(home, name)

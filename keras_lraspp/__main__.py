@@ -24,7 +24,13 @@ from keras_lraspp.cli.flags import CommandParser, add_commands, command_line
 from keras_lraspp.cli.predict import PREDICT_COMMAND
 from keras_lraspp.cli.tools import BENCHMARK_COMMAND, CONVERT_COMMAND, REPORT_COMMAND
 from keras_lraspp.cli.train import TRAIN_COMMAND
-from keras_lraspp.errors import InputError, StorageError, UserError
+from keras_lraspp.errors import (
+    InputError,
+    MissingPackageError,
+    StorageError,
+    UserError,
+    naming_packages,
+)
 
 COMMANDS = (
     TRAIN_COMMAND,
@@ -103,13 +109,15 @@ def _backend_errors() -> Iterator[None]:
             "one of them, or unset it."
         )
     try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name not in _BACKENDS:
+        with naming_packages("This command"):
+            yield
+    except MissingPackageError as error:
+        missing = error.__cause__
+        if missing.name not in _BACKENDS or "keras" in sys.modules:
             raise
-        extra = "" if error.name == "tensorflow" else f"[{error.name}]"
+        extra = "" if missing.name == "tensorflow" else f"[{missing.name}]"
         raise InputError(
-            f"The package {error.name} is not installed; run `pip install "
+            f"The package {missing.name} is not installed; run `pip install "
             f'"keras-lraspp{extra}"`, or set KERAS_BACKEND to a backend that is.'
         ) from error
 

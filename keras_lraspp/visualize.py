@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from keras_lraspp.errors import InputError
+from keras_lraspp.errors import InputError, naming_packages
 from keras_lraspp.schema import Color, Name, check_value, parse_json, read_text
 
 Palette = Sequence[tuple[int, int, int]]
@@ -227,6 +227,7 @@ def _longest_name(labels: np.ndarray, names: Sequence[str], font_size: int) -> i
     return max(widths, default=0) + 2 * (font_size // 2)
 
 
+@naming_packages("The picture of a confusion matrix")
 def confusion_picture(counts: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """Draws a confusion matrix; each row is coloured by its shares of the true class.
 

@@ -139,7 +139,7 @@ def test_all_that_the_package_imports_is_required(project):
         for line in project["project"]["dependencies"]
     }
     optional = {"av", "cityscapesscripts", "huggingface_hub", "jax", "pycocotools"}
-    optional |= {"scipy", "torch", "tqdm"}  # tqdm comes with huggingface_hub
+    optional |= {"scipy", "torch"}
     imported = set()
     for path in (TREE / "keras_lraspp").rglob("*.py"):
         found = re.findall(r"^\s*(?:import|from) (\w+)", path.read_text(), flags=re.M)

@@ -19,7 +19,12 @@ import gin
 
 from keras_lraspp import data, training
 from keras_lraspp.config.gin_errors import error_line, explain, undefined
-from keras_lraspp.errors import InputError, UserError
+from keras_lraspp.errors import (
+    InputError,
+    MissingPackageError,
+    UserError,
+    naming_packages,
+)
 from keras_lraspp.schema import check_call, read_text
 
 _Reference = gin.config.ConfigurableReference  # @Name or %macro
@@ -89,13 +94,16 @@ def load_config(
         for fragment in read_fragments(find_config(Path(os.path.expanduser(name))))
     ]
     fragments += [Fragment(None, binding) for binding in gin_bindings]
-    parameters = _register()
+    parameters, missing = _register()
     gin.clear_config()
     for fragment in fragments:
         try:
             gin.parse_config(_NamedText(fragment), skip_unknown=False)
         except Exception as error:  # an import in a .gin file may raise anything
             place = fragment.place(error_line(error))
+            for name, needs in missing.items():
+                if re.search(rf"\b{name}\b", str(error)):
+                    raise InputError(f"{place}: {needs}") from error
             raise InputError(f"{place}: {explain(error, parameters)}") from error
     try:
         gin.finalize()
@@ -116,6 +124,8 @@ def call(run: str, **flags) -> object:
         UserError: As the run does.
     """
     flags = {name: value for name, value in flags.items() if value is not None}
+    if run in _register().missing:
+        raise _register().missing[run]
     bindings = gin.get_bindings(run, resolve_references=False)
     check_arguments(_target(run), flags, bindings)
     return _without_trace(lambda: gin.get_configurable(run)(**flags))
@@ -271,15 +281,27 @@ def _fragment(path: Path, lines: list[str], start: int, end: int) -> Fragment:
     return Fragment(path, "\n" * start + "\n".join(lines[start:end]) + "\n")
 
 
+class _Registered(NamedTuple):
+    """What gin knows, and what it does not for want of a package."""
+
+    parameters: Mapping[str, tuple[str, ...]]  # by the configurables' names
+    missing: Mapping[str, MissingPackageError]
+
+
 @cache
-def _register() -> Mapping[str, tuple[str, ...]]:
-    """Tells gin of all configurables, once; returns their parameters by name."""
-    parameters = {}
+def _register() -> _Registered:
+    """Tells gin of all configurables whose packages are installed, once."""
+    parameters, missing = {}, {}
     for row in (*CONFIGURABLES, *_CALLBACKS):
-        function = _as_function(row)
+        try:
+            with naming_packages(row.name):
+                function = _as_function(row)
+        except MissingPackageError as error:
+            missing[row.name] = error
+            continue
         gin.external_configurable(function, name=row.name, module="keras_lraspp")
         parameters[row.name] = tuple(inspect.signature(function).parameters)
-    return parameters
+    return _Registered(parameters, missing)
 
 
 def _target(name: str) -> Callable:

@@ -6,6 +6,8 @@ say) does not bring TensorFlow.
 
 import importlib
 
+from keras_lraspp.errors import naming_packages
+
 # A data set or a transform is added by its row here: `keras_lraspp.data.NAME` and the
 # `.gin` files then know it.
 DATASETS = {
@@ -49,7 +51,8 @@ def __getattr__(name: str):
     name = _ALIASES.get(name, name)
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME[name]), name)
+    with naming_packages(f"{__name__}.{name}"):
+        return getattr(importlib.import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -9,7 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from keras_lraspp.classes import MOST_CLASSES
-from keras_lraspp.errors import InputError, StorageError, UserError
+from keras_lraspp.errors import (
+    InputError,
+    StorageError,
+    UserError,
+    naming_packages,
+)
 from keras_lraspp.export.foreign import (
     MOST_BYTES,
     check_litert,
@@ -193,12 +198,11 @@ def open_exported(path: str | Path, threads: int | None = None) -> ExportedModel
     )
 
 
+@naming_packages("An ONNX file")
 def open_onnx(path: str | Path, threads: int | None = None) -> ExportedModel:
     """Opens an ONNX file in ONNX Runtime; see `open_exported`."""
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise InputError(_missing("onnxruntime", path)) from error
+    import onnxruntime
+
     path, options = Path(path), onnxruntime.SessionOptions()
     content = _read(path)
     options.log_severity_level = 4  # what goes wrong is raised
@@ -220,7 +224,7 @@ def open_onnx(path: str | Path, threads: int | None = None) -> ExportedModel:
         made = {output.name: output.shape for output in session.get_outputs()}
         entries = session.get_modelmeta().custom_metadata_map
         metadata = Metadata.of_entries(entries, _count(made), str(path))
-    except UserError:
+    except (UserError, ImportError):
         raise
     except Exception as error:  # damaged files raise many kinds
         raise InputError(_damaged(path, "an ONNX", error)) from error
@@ -231,6 +235,7 @@ def open_onnx(path: str | Path, threads: int | None = None) -> ExportedModel:
     return ExportedModel(path, run, _known(made), tuple(sides), channels, metadata)
 
 
+@naming_packages("A LiteRT file")
 def open_litert(path: str | Path, threads: int | None = None) -> ExportedModel:
     """Opens a LiteRT file in LiteRT; see `open_exported`."""
     path = Path(path)
@@ -238,9 +243,7 @@ def open_litert(path: str | Path, threads: int | None = None) -> ExportedModel:
     try:
         check_litert(content, path)
         opened = LiteRTFile(content, threads, str(path))
-    except ImportError as error:
-        raise InputError(_missing("ai-edge-litert", path)) from error
-    except UserError:
+    except (UserError, ImportError):
         raise
     except Exception as error:
         raise InputError(_damaged(path, "a LiteRT", error)) from error
@@ -254,6 +257,7 @@ def open_litert(path: str | Path, threads: int | None = None) -> ExportedModel:
     )
 
 
+@naming_packages("A SavedModel")
 def open_saved_model(path: str | Path) -> ExportedModel:
     """Opens a SavedModel, the folder of one version; see `open_exported`."""
     import tensorflow as tf
@@ -281,7 +285,7 @@ def open_saved_model(path: str | Path) -> ExportedModel:
             entries = read_json(note, dict[str, str], mend=MEND, most=MOST_METADATA)
         shapes = {name: found[name].structured_outputs[name].shape for name in found}
         metadata = Metadata.of_entries(entries, _count(shapes), str(path))
-    except UserError:
+    except (UserError, ImportError):
         raise
     except Exception as error:
         raise InputError(_damaged(path, "a SavedModel", error)) from error
@@ -391,10 +395,6 @@ def _read(path: Path) -> bytes:
         raise StorageError(
             f"Cannot read {path}: {error.strerror or error}. Check the path."
         ) from error
-
-
-def _missing(package: str, path: str | os.PathLike) -> str:
-    return f"{path} is run by {package}, which is missing: pip install {package}."
 
 
 def _damaged(path: Path, what: str, error: Exception) -> str:

@@ -6,6 +6,8 @@ TensorFlow.
 
 import importlib
 
+from keras_lraspp.errors import naming_packages
+
 # A loss, an optimizer or a schedule is added by its row here: the `.gin` files and
 # `keras_lraspp.training.NAME` then know it.
 LOSSES = {
@@ -32,7 +34,8 @@ __all__ = sorted(_HOME)
 def __getattr__(name: str):
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME[name]), name)
+    with naming_packages(f"{__name__}.{name}"):
+        return getattr(importlib.import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:

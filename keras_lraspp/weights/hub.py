@@ -196,13 +196,12 @@ def _check_sizes(address: str, sizes: dict[str, int]) -> None:
 
 def _limited_bar(address: str) -> type:
     """Makes a progress bar that ends a download without end by an error."""
-    from tqdm.auto import tqdm
+    from huggingface_hub.utils import tqdm
 
     ends = time.monotonic() + _DEADLINE
 
     class LimitedBar(tqdm):
         def __init__(self, *arguments: Any, **options: Any):
-            options.pop("name", None)  # of huggingface_hub's own bars
             # None: only in a terminal.
             options["disable"] = options.get("disable") or None
             super().__init__(*arguments, **options)

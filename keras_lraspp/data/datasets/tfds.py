@@ -18,7 +18,7 @@ from keras_lraspp.data.label_spec import (
     read_label_spec,
 )
 from keras_lraspp.data.tfrecord import Shard, TfrecordFiles
-from keras_lraspp.errors import InputError
+from keras_lraspp.errors import InputError, naming_packages
 from keras_lraspp.files import check_regular
 from keras_lraspp.images import (
     EncodedImage,
@@ -67,6 +67,7 @@ TFDS_SETS: dict[str, TfdsSet] = {
 }
 
 
+@naming_packages("A data set of TensorFlow Datasets")
 def TFDS(  # named as the package is
     root: str | Path | None = None,
     split: str = "train",
