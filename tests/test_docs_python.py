@@ -16,6 +16,7 @@ ELSEWHERE = {
     "import tensorflow_datasets": "tests/test_docs_data.py",
     "# my_transforms.py": "tests/test_docs_augmentation.py",
     "# my_callbacks.py": "tests/training/test_user_callbacks.py",
+    "import torch": "tests/models/test_graph_model.py",
     "import mediapipe": "tests/export/test_litert_metadata.py",
     'model = keras_lraspp.LRASPP.from_preset("output/': "tests/weights/test_hub.py",
 }

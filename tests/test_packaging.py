@@ -39,6 +39,18 @@ def test_the_package_and_its_command_line_load_nothing_heavy(module):
     assert not {*loaded} & (HEAVY | {"keras", "numpy"})
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compiled")
+    model = keras_lraspp.LRASPP(3, "small", 0.35, 32)
+    loss = keras_lraspp.losses.DiceLoss()
+    metrics = [keras_lraspp.metrics.MeanIoU(3)]
+    model.compile(keras_lraspp.training.SGD(0.1), loss, metrics)
+    for name in ("a.keras", "a.h5"):
+        model.save(folder / name)
+    return folder
+
+
 def test_beside_keras_the_package_adds_only_its_networks_losses_and_metrics(tmp_path):
     path = tmp_path / "model.keras"
     keras_lraspp.LRASPP(3, "small", 0.35, 32).save(path)
@@ -55,6 +67,24 @@ def test_beside_keras_the_package_adds_only_its_networks_losses_and_metrics(tmp_
     known = core | {"metrics", "models", "progress", "schema", "training", "weights"}
     assert rooms <= known
     assert parameters > 100_000  # and Keras knows its classes
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import keras_lraspp, keras",
+        "import keras_lraspp.classes\nfrom tensorflow import keras",
+    ],
+)
+def test_files_load_after_a_bare_import(compiled, imports):
+    """Networks, losses, metrics and optimizers, whichever is imported first."""
+    loaded = run(
+        f"{imports}\nfound = []\nfor name in ('a.keras', 'a.h5'):\n"
+        f"    model = keras.models.load_model({str(compiled)!r} + '/' + name)\n"
+        "    found += [type(model).__name__, type(model.loss).__name__]\n"
+        "print(json.dumps([*found, type(model.optimizer).__module__]))"
+    )
+    assert loaded == ["LRASPP", "DiceLoss"] * 2 + ["keras_lraspp.training.optimizer"]
 
 
 def test_public_names_exist():

@@ -7,7 +7,7 @@ from typing import Annotated, Protocol, Self, runtime_checkable
 
 import numpy as np
 
-from keras_lraspp.classes import ClassSet
+from keras_lraspp.classes import CLASS_SETS, ClassSet
 from keras_lraspp.data.decode import load_sample
 from keras_lraspp.data.label_spec import LabelSpec
 from keras_lraspp.data.window import Window
@@ -239,3 +239,26 @@ def open_dataset(
     if data_root is None:
         return factory(split=split)
     return factory(root=data_root, split=split)
+
+
+def configured_classes(
+    factory: Callable[..., SegmentationDataset] | None, data_root: str | Path | None
+) -> ClassSet | None:
+    """Returns the classes that a data set has, also if it is not there but well known.
+
+    Args:
+        factory: As of `open_dataset`; `None` for none.
+        data_root: Folder of the data set, if not its default.
+
+    Returns:
+        Names and colours; `None` where they cannot be had.
+    """
+    if factory is None:
+        return None
+    name = getattr(getattr(factory, "func", factory), "__name__", "").lower()
+    if name in CLASS_SETS:  # `Cityscapes` and others that have one set of classes
+        return CLASS_SETS[name]
+    try:
+        return open_dataset(factory, data_root, "val").classes
+    except InputError:
+        return None

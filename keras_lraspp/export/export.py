@@ -2,12 +2,17 @@
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import keras
 
-from keras_lraspp.data.dataset import SegmentationDataset, check_model_channels
+from keras_lraspp.data.dataset import (
+    SegmentationDataset,
+    check_model_channels,
+    configured_classes,
+)
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.deploy import deploy_path, write_deploy
 from keras_lraspp.export.graph import (
@@ -27,6 +32,7 @@ from keras_lraspp.export.parity import (
 from keras_lraspp.export.saved_model import check_version, write_saved_model
 from keras_lraspp.files import put_in_place, sha256, staging
 from keras_lraspp.inference.functions import label_function
+from keras_lraspp.models.graph_model import float32_copy
 from keras_lraspp.models.loading import load_network
 from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.models.variants import variant_of
@@ -68,7 +74,8 @@ def export(
     a LiteRT file `model.tflite` or `model_<precision>.tflite`. Beside each is its
     `<name>.deploy.json`: contract, classes, checksums, versions, and how it compares
     with the Keras model. Everything is made in a hidden folder and renamed when all of
-    it is compared; if anything fails, nothing of it is left.
+    it is compared; if anything fails, nothing of it is left. Networks in half precision
+    are written in float32.
 
     Args:
         weights: A `.keras` or `.weights.h5` file, trained on any backend, PaddleSeg's
@@ -113,7 +120,15 @@ def export(
     if not overwrite:
         _check_not_existing(folder, artifacts)
 
-    network, class_set, file = load_network(weights, model, classes, "export")
+    network, class_set, file = load_network(
+        weights,
+        model,
+        classes,
+        "export",
+        partial(configured_classes, dataset, data_root),
+    )
+    if isinstance(network, LRASPP) and network.dtype_policy.name != "float32":
+        network = float32_copy(network)
     variant = variant_of(network) if isinstance(network, LRASPP) else None
     contents = choose_contents(
         network, outputs, size, class_set, variant and variant.name

@@ -133,6 +133,13 @@ class GraphModel(keras.Model):
         return cls(**config)
 
 
+def float32_copy(model: GraphModel) -> GraphModel:
+    """Builds the same network in float32, with the model's weights as they are."""
+    copied = type(model).from_config({**model.get_config(), "dtype": "float32"})
+    copied.set_weights([value.astype("float32") for value in model.get_weights()])
+    return copied
+
+
 def _config(layer: keras.Layer) -> dict[str, Any]:
     """Returns a layer's configuration, the same while a file is written and else."""
     return _without_ids(layer.get_config())

@@ -1,6 +1,7 @@
 """`.keras` and `.weights.h5` files: arguments, weights, class names and palette."""
 
 import json
+import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,7 @@ from keras_lraspp.weights.keras_archive import (
     CARD_MEMBER,
     KerasArchive,
     check_hdf5,
+    copy_weights,
     read_keras_archive,
 )
 
@@ -109,14 +111,16 @@ def load_weights(model: keras.Model, weights: Weights) -> None:
         weights = open_weights(weights)
     if isinstance(weights, KerasArchive):
         _check_architecture(model, weights)
-        path = weights.weights_path
+        path, has_bfloat16 = weights.weights_path, weights.has_bfloat16
     elif weights.name.endswith(".weights.h5"):
-        path = weights
-        check_hdf5(path)
+        path, has_bfloat16 = weights, check_hdf5(weights)
     else:
         raise InputError(f"{weights} is neither a .keras nor a .weights.h5 file.")
     try:
-        model.load_weights(path)
+        if has_bfloat16:
+            _load_copy(model, path)
+        else:
+            model.load_weights(path)
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{path} does not fit the model: {reason}") from error
@@ -126,6 +130,13 @@ def load_weights(model: keras.Model, weights: Weights) -> None:
                 f"{path} has negative variances in {weight.path}, which make scores "
                 f"that are not finite; take another file."
             )
+
+
+def _load_copy(model: keras.Model, path: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy.weights.h5"
+        copy_weights(path, copy)
+        model.load_weights(copy)
 
 
 def read_arguments(archive: KerasArchive) -> dict:
@@ -296,6 +307,18 @@ def read_classes(archive: KerasArchive) -> ClassSet:
         ) from error
 
 
+def _save_with_classes(network: keras.Model, path: Path, classes: ClassSet) -> None:
+    """Saves; an LRASPP with the classes, so that Keras's own loading gives them."""
+    if not hasattr(network, "classes"):
+        network.save(path)
+        return
+    before, network.classes = network.classes, classes
+    try:
+        network.save(path)
+    finally:
+        network.classes = before
+
+
 def save_network(
     network: keras.Model,
     path: Path,
@@ -327,10 +350,8 @@ def save_network(
         "variant": variant.name if variant else None,
         **notes,
     }
-    if hasattr(network, "classes"):  # an LRASPP, which other files are saved from
-        network.classes = classes
     with replacing(path) as temporary:
-        network.save(temporary)
+        _save_with_classes(network, temporary, classes)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(CARD_MEMBER, json.dumps(card))
             for name, content in (members or {}).items():

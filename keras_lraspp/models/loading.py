@@ -144,6 +144,7 @@ def load_network(
     model: ModelFactory | None = None,
     classes: ClassSet | str | int | Sequence[str] | None = None,
     run: str = "predict",
+    configured: Callable[[], ClassSet | None] | None = None,
 ) -> LoadedNetwork:
     """Loads a network and finds the names and colours of its classes.
 
@@ -153,12 +154,16 @@ def load_network(
         model: As for `build_network`.
         classes: As for `find_classes`; `None` for those of the weights.
         run: The run that takes the classes, for the message.
+        configured: Gives the classes of the configured data set. They are taken where
+            the weights say none and the network has as many.
 
     Raises:
         InputError: As `build_network` and `find_classes` do.
         StorageError: If weights cannot be downloaded or read.
     """
     source = open_source(weights)
+    if classes is None and configured is not None:
+        classes = _fitting_classes(source, configured)
     if model is not None and _fills_a_model(source):
         named = find_classes(classes, source, run)
         return build_network(source, model, len(named.names))._replace(classes=named)
@@ -174,6 +179,21 @@ def load_network(
             f"{len(named.names)}; give as many names."
         )
     return LoadedNetwork(network, named, path)
+
+
+def _fitting_classes(
+    source: WeightsSource, configured: Callable[[], ClassSet | None]
+) -> ClassSet | None:
+    """Returns the configured classes if weights that say none are of so many."""
+    if isinstance(source, str) or known_classes(source) is not None:
+        return None  # a preset knows its own
+    if isinstance(source, Path) and not _is_h5(source):
+        return None
+    classes = configured()
+    if classes is None or not isinstance(source, KerasArchive):
+        return classes  # a .weights.h5 file of another number does not fit the network
+    number = source.config()["config"].get("num_classes", len(classes.names))
+    return classes if number == len(classes.names) else None
 
 
 def _weights_path(source: WeightsSource) -> Path:

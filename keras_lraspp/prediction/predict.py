@@ -21,7 +21,11 @@ from keras_lraspp.classes import (
     foreground_classes,
     resolve_classes,
 )
-from keras_lraspp.data.dataset import White
+from keras_lraspp.data.dataset import (
+    SegmentationDataset,
+    White,
+    configured_classes,
+)
 from keras_lraspp.devices import precision_policy
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.images import MAX_PIXELS, WHITE, read_image
@@ -61,6 +65,7 @@ def predict(
     model: Callable[..., keras.Model] | None = None,
     outputs: Sequence[str] | None = None,
     classes: str | int | Sequence[str] | None = None,
+    dataset: Callable[..., SegmentationDataset] | None = None,
     palette: str | Path | None = None,
     label_ids: bool = False,
     opacity: Share = 0.5,
@@ -98,6 +103,8 @@ def predict(
             `None` for the first three, and for a video the overlay.
         classes: Names and number of the classes: `"cityscapes"`, `"camvid"`, a list of
             names, or a number; `None` for those that are in `weights`.
+        dataset: A data set's classes are taken where `weights` say none and the network
+            has as many. It need not be there.
         palette: File with other colours, as `read_palette` takes it.
         label_ids: Whether label PNGs hold Cityscapes' labelIds instead of trainIds.
         opacity: Weight of the colours in overlays, 0 to 1.
@@ -131,7 +138,7 @@ def predict(
     kinds = check_result_kinds(outputs or _VIDEO_OUTPUTS)
     films = video_jobs(inputs.videos, target, kinds)
     with precision_policy(precision):
-        network, class_set = _open_network(weights, model, classes, options)
+        network, class_set = _open_network(weights, model, classes, dataset, options)
     if palette is not None:
         class_set = ClassSet(class_set.names, read_palette(palette, class_set.names))
     style = DrawingStyle(
@@ -168,12 +175,14 @@ def _run_all(runs: Sequence[Callable[[], object]]) -> None:
         raise errors[0]
 
 
-def _open_network(weights, model, classes, options: InferenceOptions):
+def _open_network(weights, model, classes, dataset, options: InferenceOptions):
     """Loads a network or opens an exported file; returns it and its classes."""
     if not is_exported(weights):
-        network, named = load_network(weights, model, classes)[:2]
-        one_channel = network.output_shape[-1] == 1
-        return network, foreground_classes(named) if one_channel else named
+        configured = partial(configured_classes, dataset, None)
+        found = load_network(weights, model, classes, "predict", configured)
+        one_channel = found.model.output_shape[-1] == 1
+        named = foreground_classes(found.classes) if one_channel else found.classes
+        return found.model, named
     network, known = open_predictor(weights, options)
     if classes is None and known is None:
         raise InputError(unnamed_classes(weights))

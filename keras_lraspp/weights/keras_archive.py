@@ -35,6 +35,7 @@ _MOST_MEMBERS = 64
 _LARGEST_READ = 1 << 20
 _MOST_DATASETS = 5000  # and groups; the largest network with optimizer has 1500
 _DEEPEST = 50  # groups in groups; our networks have 5
+_BFLOAT16 = np.dtype("V2")  # as HDF5 has it: two opaque bytes
 _MEND = "take the file that Keras or a training wrote"
 
 _Shape = tuple[int, ...]
@@ -50,11 +51,13 @@ class KerasArchive:
         path: The file or folder.
         texts: Content of its JSON members by name, but for those above 1 MiB.
         shapes: Shapes of its tensors, those of an optimizer left out.
+        has_bfloat16: Whether there are tensors of bfloat16 among them all.
     """
 
     path: Path
     texts: Mapping[str, bytes]
     shapes: tuple[_Shape, ...] = ()
+    has_bfloat16: bool = False
 
     @property
     def weights_path(self) -> Path:
@@ -112,7 +115,8 @@ def read_keras_archive(path: str | Path) -> KerasArchive:
         raise
     except Exception as error:  # flipped bits raise many kinds
         raise InputError(f"{path} is damaged or no .keras file ({error}).") from error
-    return KerasArchive(path, texts, tuple(_check_tensors(path, weights)))
+    shapes, has_bfloat16 = _check_tensors(path, weights)
+    return KerasArchive(path, texts, shapes, has_bfloat16)
 
 
 def read_keras_folder(folder: Path) -> KerasArchive:
@@ -127,7 +131,8 @@ def read_keras_folder(folder: Path) -> KerasArchive:
             texts[name] = _read_file(folder / name, _LARGEST_TEXT)
     weights = folder / WEIGHTS_MEMBER
     content = io.BytesIO(_read_file(weights, LARGEST_WEIGHTS))
-    return KerasArchive(folder, texts, tuple(_check_tensors(weights, content)))
+    shapes, has_bfloat16 = _check_tensors(weights, content)
+    return KerasArchive(folder, texts, shapes, has_bfloat16)
 
 
 def _read_file(path: Path, most: int) -> bytes:
@@ -183,29 +188,54 @@ def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
         )
 
 
-def check_hdf5(path: Path) -> None:
-    """Checks an HDF5 file of weights as those in a `.keras` file are checked."""
-    _check_tensors(path, io.BytesIO(_read_file(path, LARGEST_WEIGHTS)))
+def check_hdf5(path: Path) -> bool:
+    """Checks an HDF5 file of weights as those in a `.keras` file are checked.
+
+    Returns whether there are tensors of bfloat16 in it.
+    """
+    return _check_tensors(path, io.BytesIO(_read_file(path, LARGEST_WEIGHTS)))[1]
 
 
-def _check_tensors(path: Path, content: io.BytesIO) -> list[_Shape]:
+def copy_weights(path: Path, target: Path) -> None:
+    """Writes the weights of a checked file anew, for Keras to load.
+
+    Keras notes bfloat16 in an attribute of the tensor, and HDF5 may hang on a damaged
+    one. So nobody reads those of the file: two opaque bytes are a bfloat16.
+
+    Args:
+        path: A `.keras` file, or an HDF5 file of weights.
+        target: The HDF5 file to write.
+    """
+    content = io.BytesIO(path.read_bytes())
+    if zipfile.is_zipfile(content):
+        with zipfile.ZipFile(content) as archive:
+            content = io.BytesIO(archive.read(WEIGHTS_MEMBER))
+    with h5py.File(content, "r") as file, h5py.File(target, "w") as copy:
+        for tensor in _tensors(file):
+            copied = copy.create_dataset(tensor.name, data=_values(tensor, content))
+            if tensor.dtype == _BFLOAT16:
+                copied.attrs["dtype"] = "bfloat16"
+
+
+def _check_tensors(path: Path, content: io.BytesIO) -> tuple[tuple[_Shape, ...], bool]:
     """Returns the shapes of all tensors in an HDF5 file but those of an optimizer.
 
-    What is kept by any other way than byte for byte is refused: then no tensor takes
-    more memory than the file has bytes.
+    And whether any is of bfloat16. What is kept by any other way than byte for byte is
+    refused: then no tensor takes more memory than the file has bytes.
     """
-    shapes = []
+    shapes, has_bfloat16 = [], False
     try:
         with h5py.File(content, "r") as file:
             for tensor in _tensors(file):
                 _check_values(tensor, content)
+                has_bfloat16 |= tensor.dtype.kind == "V"
                 if not tensor.name.startswith("/optimizer/"):
                     shapes.append(tensor.shape)
     except _Refusal as error:
         raise InputError(f"{path} is refused: {error}.") from error
     except Exception as error:
         raise InputError(f"{path} holds no readable weights ({error}).") from error
-    return shapes
+    return tuple(shapes), has_bfloat16
 
 
 class _Refusal(Exception):
@@ -251,10 +281,12 @@ def _check_values(tensor: h5py.Dataset, content: io.BytesIO) -> None:
     # Nobody reads an attribute: HDF5 may hang on a damaged one. Bytes and type are
     # NumPy's own, with no conversion between them.
     native = tensor.id.get_type().equal(h5py.h5t.py_create(tensor.dtype))
-    if tensor.dtype.kind not in "fiub" or not native or len(tensor.attrs):
+    is_bfloat16 = tensor.dtype == _BFLOAT16
+    plain_number = tensor.dtype.kind in "fiub" and native and not len(tensor.attrs)
+    if not plain_number and not (is_bfloat16 and len(tensor.attrs) <= 1):
         raise _Refusal(
-            f"{tensor.name} has attributes, or values of another type than numbers of "
-            f"NumPy, such as bfloat16"
+            f"{tensor.name} has attributes, or values of another type than bfloat16 "
+            f"and the numbers of NumPy"
         )
     plain = tensor.id.get_create_plist().get_layout() == h5py.h5d.CONTIGUOUS
     if not plain or tensor.id.get_storage_size() != tensor.nbytes:
@@ -264,9 +296,9 @@ def _check_values(tensor: h5py.Dataset, content: io.BytesIO) -> None:
         )
     if not tensor.nbytes:
         return
-    values = np.frombuffer(
-        content.getbuffer(), tensor.dtype, tensor.size, tensor.id.get_offset()
-    )
+    values = _values(tensor, content)
+    if is_bfloat16:  # the upper half of a float32
+        values = (values.view("u2").astype("u4") << 16).view("f4")
     with np.errstate(over="ignore"):  # what a float32 cannot hold becomes infinite
         values = values.astype("float32", copy=False)
     if not np.isfinite(values).all():
@@ -274,3 +306,13 @@ def _check_values(tensor: h5py.Dataset, content: io.BytesIO) -> None:
             f"{tensor.name} has values that are not finite, as a training leaves that "
             f"diverged"
         )
+
+
+def _values(tensor: h5py.Dataset, content: io.BytesIO) -> np.ndarray:
+    """Returns what is stored of a tensor that is stored byte for byte."""
+    if not tensor.nbytes:
+        return np.zeros(tensor.shape, tensor.dtype)
+    values = np.frombuffer(
+        content.getbuffer(), tensor.dtype, tensor.size, tensor.id.get_offset()
+    )
+    return values.reshape(tensor.shape)

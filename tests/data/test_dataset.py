@@ -1,10 +1,21 @@
 """What a Dataset refuses by itself."""
 
+import functools
+
 import numpy as np
 import pytest
 
 from harness.image_files import write_pairs
-from keras_lraspp.data import Dataset, Samples, generic_class_set
+from keras_lraspp.classes import CLASS_SETS
+from keras_lraspp.data import (
+    VOC2012,
+    Cityscapes,
+    Dataset,
+    FileList,
+    Samples,
+    generic_class_set,
+)
+from keras_lraspp.data.dataset import configured_classes
 from keras_lraspp.data.decode import load_sample
 from keras_lraspp.errors import InputError
 
@@ -62,3 +73,11 @@ def test_some_of_its_samples(tmp_path):
     unlabelled = made(tmp_path).select([1])
     assert (unlabelled.images, unlabelled.labels) == ((tmp_path / "1.png",), ())
     assert not unlabelled.labelled
+
+
+def test_the_classes_of_a_data_set_that_is_not_there():
+    voc = functools.partial(VOC2012, augmented=True)
+    assert configured_classes(voc, None).names[1] == "aeroplane"
+    assert configured_classes(Cityscapes, "nowhere") is CLASS_SETS["cityscapes"]
+    assert configured_classes(functools.partial(FileList, num_classes=3), "a") is None
+    assert configured_classes(None, None) is None

@@ -140,3 +140,23 @@ def test_paddles_weights_of_several_variants_need_a_model(tmp_path):
 def test_weights_that_are_not_there(weights, said):
     with pytest.raises(InputError, match=said):
         open_source(weights)
+
+
+@pytest.mark.parametrize("name", ["plain.keras", "w.weights.h5", "best.keras"])
+def test_the_configured_classes_are_for_files_that_say_none(saved, name):
+    folder, network = saved
+    cars = ClassSet(("car", "bus", "tram"), generic_class_set(3).palette)
+    found = load_network(folder / name, small, configured=lambda: cars)
+    assert found.classes == (CLASSES if name == "best.keras" else cars)
+    assert same(found.model, network)
+
+
+def test_configured_classes_of_another_number_are_not_taken(saved):
+    with pytest.raises(InputError, match="plain.keras does not say .* with --classes"):
+        load_network(
+            saved[0] / "plain.keras", small, configured=lambda: generic_class_set(4)
+        )
+    with pytest.raises(InputError, match="w.weights.h5 does not fit the model"):
+        load_network(
+            saved[0] / "w.weights.h5", small, configured=lambda: generic_class_set(4)
+        )

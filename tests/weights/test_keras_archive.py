@@ -11,7 +11,11 @@ import pytest
 
 from keras_lraspp.errors import InputError
 from keras_lraspp.weights import keras_archive
-from keras_lraspp.weights.keras_archive import check_hdf5, read_keras_archive
+from keras_lraspp.weights.keras_archive import (
+    check_hdf5,
+    copy_weights,
+    read_keras_archive,
+)
 
 
 def hdf5(fill):
@@ -82,8 +86,13 @@ def another_float(file):
     tensor.write(h5py.h5s.ALL, h5py.h5s.ALL, np.ones(4, "f4"))
 
 
-def bfloat16(file):
+def three_bytes(file):
+    file["a"] = np.ones(4, "V3")
+
+
+def two_attributes(file):
     file["a"] = np.ones(4, "V2")
+    file["a"].attrs["dtype"], file["a"].attrs["more"] = "bfloat16", 1
 
 
 def attribute(file):
@@ -135,10 +144,11 @@ def empty(file):
         (compressed, r"/a \(65536,\) is compressed, in chunks or not stored"),
         (in_chunks, "is compressed, in chunks or not stored"),
         (not_stored, "is compressed, in chunks or not stored"),
-        (reference, "another type than numbers"),
-        (words, "another type than numbers"),
-        (another_float, "another type than numbers"),
-        (bfloat16, "another type than numbers of NumPy, such as bfloat16"),
+        (reference, "another type than bfloat16"),
+        (words, "another type than bfloat16"),
+        (another_float, "another type than bfloat16"),
+        (three_bytes, "another type than bfloat16 and the numbers of NumPy"),
+        (two_attributes, "/a has attributes"),
         (attribute, "/a has attributes"),
         (many_groups, "more than 5000 tensors"),
         (deep, "nested deeper than 50"),
@@ -158,6 +168,33 @@ def test_tensors_that_are_no_weights_are_refused(tmp_path, fill, says):
     (tmp_path / "a.weights.h5").write_bytes(content)
     with pytest.raises(InputError, match=says):
         check_hdf5(tmp_path / "a.weights.h5")
+
+
+@pytest.mark.parametrize("value", [0x7F80, 0xFF80, 0x7FC0])  # inf, -inf, nan
+def test_bfloat16_that_is_not_finite(tmp_path, value):
+    def fill(file, value=value):
+        file["a/b"] = np.array([0x3F80, value, 0x7F7F], "u2").view("V2")
+
+    with pytest.raises(InputError, match="a.keras is refused: /a/b has values that"):
+        read_keras_archive(archive(tmp_path / "a.keras", hdf5(fill)))
+    sound = archive(tmp_path / "b.keras", hdf5(lambda file: fill(file, 0xC2F7)))
+    assert read_keras_archive(sound).has_bfloat16
+    assert not read_keras_archive(archive(tmp_path / "c.keras")).has_bfloat16
+
+
+def test_the_copy_has_the_values_but_no_attribute_of_the_file(tmp_path):
+    def fill(file):
+        file["a/b"] = np.array([[0x3F80, 0xC2F7]], "u2").view("V2")  # 1, -123.5
+        file["a/b"].attrs["dtype"] = "another"
+        file["a"].attrs["name"], file["c"] = "a", np.float32(0.1)
+        file["none"] = np.ones((0, 5), "f4")
+
+    path = archive(tmp_path / "a.keras", hdf5(fill))
+    copy_weights(path, tmp_path / "copy.h5")
+    with h5py.File(tmp_path / "copy.h5") as copy:
+        assert copy["a/b"].attrs["dtype"] == "bfloat16" and not copy["a"].attrs
+        assert copy["a/b"][()].view("u2").tolist() == [[0x3F80, 0xC2F7]]
+        assert copy["c"][()] == np.float32(0.1) and copy["none"].shape == (0, 5)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
