@@ -181,11 +181,12 @@ def _train(self, mode: bool = True):
 
 
 def _called_by_keras() -> bool:
-    """Whether `fit` and the like set the mode, as they do, or somebody's own loop."""
+    """Whether `fit` or a model around this one sets the mode, not somebody's loop."""
     frame = inspect.currentframe().f_back.f_back
     while frame and frame.f_globals.get("__name__", "").startswith("torch."):
         frame = frame.f_back
-    return bool(frame) and frame.f_globals.get("__name__", "").startswith("keras.")
+    name = frame.f_globals.get("__name__", "") if frame else ""
+    return name == __name__ or name.startswith("keras.")
 
 
 if keras.backend.backend() == "torch":
