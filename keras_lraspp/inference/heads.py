@@ -7,7 +7,6 @@ import keras
 import numpy as np
 
 from keras_lraspp.errors import InputError
-from keras_lraspp.models.lraspp import LRASPP
 
 # Layers and operations, by name, behind which values mean what they did before.
 _PASSING = frozenset(
@@ -67,9 +66,8 @@ def logits_head(model: keras.Model | Head, from_logits: bool | None = None) -> H
     if isinstance(model, Head):
         return model
     shape = _scores_shape(model)
-    if isinstance(model, LRASPP) and shape[-1] > 1 and from_logits is not False:
-        return Head(model, "softmax")
-    kind = _kind_in_graph(model.outputs[0], shape[-1])
+    graph = _follows_its_graph(model)
+    kind = _kind_in_graph(model.outputs[0], shape[-1]) if graph else None
     if from_logits is not None and kind is not None:
         _check_claim(kind, from_logits)
     if kind is None:
@@ -81,12 +79,15 @@ def logits_head(model: keras.Model | Head, from_logits: bool | None = None) -> H
         )
     if kind == "logits" and shape[-1] > 1 and model.output is model.outputs[0]:
         return Head(model, "softmax")
-    scores = keras.ops.cast(model.outputs[0], "float32")
-    logits = _as_logits(scores, kind, model.outputs[0].dtype)
+    pixels, scores = model.inputs[0], model.outputs[0]
+    if not graph:
+        pixels = keras.Input(batch_shape=pixels.shape, dtype=pixels.dtype)
+        scores = model(pixels)
+    logits = _as_logits(keras.ops.cast(scores, "float32"), kind, scores.dtype)
     activation = kind if kind == "sigmoid" and shape[-1] > 1 else "softmax"
     if shape[-1] == 1:
         logits = keras.ops.concatenate([keras.ops.zeros_like(logits), logits], -1)
-    head = keras.Model(model.inputs[0], logits, name=model.name)
+    head = keras.Model(pixels, logits, name=model.name)
     head.smallest_side = smallest_side(model)
     return Head(head, activation)
 
@@ -125,13 +126,20 @@ def _scores_shape(model: keras.Model) -> tuple[int | None, ...]:
     return shapes[0]
 
 
+def _follows_its_graph(model: keras.Model) -> bool:
+    """Whether a model computes what its graph says: a subclass may do more."""
+    home = next(kind for kind in type(model).__mro__ if "call" in vars(kind))
+    return home.__module__.startswith(("keras.", "keras_lraspp."))
+
+
 def _kind_in_graph(tensor, classes: int) -> str | None:
     """Returns what a symbolic tensor has: "logits", "softmax", "sigmoid" or `None`."""
     operation, node, index = tensor._keras_history
     name = type(operation).__name__
     if isinstance(operation, keras.Model):
         outputs = getattr(operation, "outputs", None)
-        return _kind_in_graph(outputs[index], classes) if outputs else None
+        known = outputs and _follows_its_graph(operation)
+        return _kind_in_graph(outputs[index], classes) if known else None
     if name in ("Softmax", "Sigmoid"):
         return _if_last(name.lower(), getattr(operation, "axis", -1), tensor, classes)
     activation = getattr(operation, "activation", keras.activations.linear)

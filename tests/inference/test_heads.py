@@ -203,6 +203,22 @@ def test_what_the_graph_does_not_say_the_values_or_the_user_do():
         label_function(doubled, from_logits=False)
 
 
+class WithSoftmax(keras.Model):
+    """Does more than its graph says."""
+
+    def call(self, inputs, training=None, mask=None):
+        return keras.ops.softmax(super().call(inputs, training=training))
+
+
+def test_a_subclass_that_does_more_than_its_graph():
+    model = gentle_model()
+    more = WithSoftmax(model.inputs[0], model.output)
+    expected = softmax(conv_logits(model, IMAGES))
+    nested = keras.Sequential([keras.Input((None, None, 3)), more])
+    for form in (more, nested):
+        np.testing.assert_allclose(softmax(scores(form)), expected, atol=1e-5)
+
+
 def test_a_wrong_claim_is_refused():
     model = gentle_model()
     with pytest.raises(InputError, match="probabilities, of a softmax, but from_logi"):
