@@ -10,8 +10,8 @@ from keras_lraspp.errors import InputError
 def _add_convert_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "weights",
-        help="a .pdparams file, a folder or .tar.gz that holds model.pdparams, or a "
-        "published preset, as os8_global_cityscapes",
+        help="a .pdparams file, a folder or .tar.gz that holds model.pdparams, a "
+        ".keras file, or a published preset, as os8_global_cityscapes",
     )
     parser.add_argument("output", help="the .keras file to write")
     parser.add_argument(
@@ -20,21 +20,37 @@ def _add_convert_flags(parser: argparse.ArgumentParser) -> None:
         help="which network the weights are of, as os8_global; needed where several "
         "networks have the same tensors",
     )
+    parser.add_argument(
+        "--channels",
+        type=int,
+        metavar="N",
+        help="of the images, if not those of the weights: the first layer is adapted, "
+        "so that 1 takes grey images as the weights take them in RGB",
+    )
 
 
 def _convert(flags: argparse.Namespace) -> int:
-    path = convert(weights=flags.weights, output=flags.output, variant=flags.variant)
+    path = convert(
+        weights=flags.weights,
+        output=flags.output,
+        variant=flags.variant,
+        channels=flags.channels,
+    )
     print(f"wrote {path}")
     return 0
 
 
 def convert(
-    *, weights: str | Path, output: str | Path, variant: str | None = None
+    *,
+    weights: str | Path,
+    output: str | Path,
+    variant: str | None = None,
+    channels: int | None = None,
 ) -> Path:
     """Writes PaddleSeg's weights of a whole network as a `.keras` file.
 
-    The file says its classes: those of Cityscapes if there are 19, else numbers. See
-    the flags for the arguments; returns `output`.
+    The file says its classes: those of the weights if they say them, or of Cityscapes
+    if there are 19, else numbers. See the flags for the arguments; returns `output`.
     """
     output = Path(output)
     if not output.name.endswith(".keras"):
@@ -43,10 +59,12 @@ def convert(
     from keras_lraspp.models.keras_file import save_network
     from keras_lraspp.models.lraspp import LRASPP
 
-    network = LRASPP.from_preset(weights, variant=variant)
+    shape = {} if channels is None else {"input_shape": (None, None, channels)}
+    network = LRASPP.from_preset(weights, variant=variant, **shape)
     cityscapes = CLASS_SETS["cityscapes"]
     named = network.num_classes == len(cityscapes.names)
     classes = cityscapes if named else generic_class_set(network.num_classes)
+    classes = network.classes or classes
     return save_network(network, output, classes, converted_from=Path(weights).name)
 
 

@@ -11,6 +11,7 @@ from harness import reference
 from harness.paddle import write_pdparams
 from keras_lraspp import LRASPP
 from keras_lraspp.__main__ import main
+from keras_lraspp.classes import ClassSet, generic_class_set
 from keras_lraspp.cli.tools import convert
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.models.keras_file import CARD_MEMBER, find_classes, save_network
@@ -50,6 +51,21 @@ def test_another_number_of_classes_gets_numbers(tmp_path):
     weights = write_pdparams(tmp_path / "model.pdparams", tensors)
     output = convert(weights=weights, output=tmp_path / "out.keras")
     assert find_classes(None, output) == find_classes(3, output)
+
+
+def test_other_channels_and_classes_of_ones_own(checkpoint, tmp_path):
+    four, grey = tmp_path / "four.keras", tmp_path / "grey.keras"
+    names = ClassSet(("road", "sky"), generic_class_set(2).palette)
+    model = LRASPP(2, "small", 0.35, 32, input_shape=(None, None, 4))
+    save_network(model, tmp_path / "own.keras", names)
+    convert(weights=tmp_path / "own.keras", output=four)
+    assert LRASPP.from_preset(four).input_shape[-1] == 4
+    assert find_classes(None, four) == names
+    with pytest.warns(UserWarning, match="first layer was adapted to 1"):
+        assert main(["convert", str(checkpoint), str(grey), "--channels=1"]) == 0
+    kernel = np.array(LRASPP.from_preset(grey).backbone.get_layer("stem_conv").kernel)
+    rgb = np.array(reference.model(VARIANT).backbone.get_layer("stem_conv").kernel)
+    np.testing.assert_allclose(kernel, rgb.sum(2, keepdims=True), rtol=1e-5)
 
 
 def test_what_cannot_be_converted(checkpoint, tmp_path, capsys):
