@@ -1,6 +1,7 @@
 """The `predict` command: segmentation of images or a video."""
 
 import argparse
+import re
 
 from keras_lraspp.cli.flags import (
     Command,
@@ -14,6 +15,8 @@ from keras_lraspp.cli.flags import (
 )
 from keras_lraspp.errors import InputError
 
+_BINDING = re.compile(r"=|^\s*(import|include|from)\s")
+
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -23,7 +26,6 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         help='what to segment: images, folders, quoted patterns as "photos/**/*.jpg", '
         ".txt files with an image per line, videos",
     )
-    # Where nothing must stand behind --gin_bindings, which takes all that follows.
     parser.add_argument("--input", action="append", default=[], help=argparse.SUPPRESS)
     add_weights_flag(parser, exports=True)
     add_config_flags(parser)
@@ -72,6 +74,9 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
 
 def _run(flags: argparse.Namespace) -> int:
     inputs = [*vars(flags).pop("inputs"), *vars(flags).pop("input")]
+    # --gin_bindings takes all that stands behind it.
+    inputs += [word for word in flags.gin_bindings if not _BINDING.search(word)]
+    flags.gin_bindings = [word for word in flags.gin_bindings if word not in inputs]
     if not inputs:
         raise InputError(
             "What to segment is missing; name an image, a folder or a video, as in "

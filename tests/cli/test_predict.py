@@ -61,6 +61,8 @@ def test_inputs_may_stand_anywhere(handed_over):
     typed = ["a.png", "--weights=w", "b.png", "--input=c.png", "--flip", "d.png"]
     found = handed_over("predict", *typed)["input_path"]
     assert found == ["a.png", "b.png", "d.png", "c.png"]
+    typed = ["--weights=w", "--gin_bindings", "predict.legend = True", "a.png"]
+    assert handed_over("predict", *typed)["input_path"] == ["a.png"]
 
 
 @pytest.mark.parametrize(
