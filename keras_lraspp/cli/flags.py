@@ -167,7 +167,8 @@ def bind_dataset(name: str, flags: argparse.Namespace, needed: bool = True) -> N
         names = {row.lower(): row for row in DATASETS}
         row = names.get(flags.dataset.lower())
         if row is None:
-            hint = _did_you_mean(flags.dataset.lower(), names).removesuffix("?")
+            close = difflib.get_close_matches(flags.dataset.lower(), names, 1)
+            hint = f"; did you mean {names[close[0]]}" if close else ""
             raise InputError(
                 f"There is no data set {flags.dataset}{hint}; --dataset is one of "
                 f"{', '.join(DATASETS)}."

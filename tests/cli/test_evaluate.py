@@ -77,7 +77,7 @@ def test_a_data_set_by_its_name(monkeypatch, name):
         (["--dataset=CamVid", "--gin_file=camvid.gin"], "give one of them"),
         (
             ["--dataset=CamVids"],
-            "no data set CamVids; did you mean camvid; --dataset is",
+            "no data set CamVids; did you mean CamVid; --dataset is",
         ),
     ],
 )

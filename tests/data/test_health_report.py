@@ -278,11 +278,11 @@ def test_the_command(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        ([], "said by --dataset or by --gin_file; give one"),
+        ([], "named by --dataset, as --dataset=Cityscapes, or by --g"),
         (["--dataset=ADE20K", "--gin_file=camvid.gin"], "give one"),
         (["--dataset=ADE20K", "--workers=0"], "--workers is at least 1"),
         (["--dataset=ADE20K", "--split=,"], "--split names no split"),
-        (["--dataset=ADE20k"], "did you mean ADE20K"),
+        (["--dataset=ADE2k"], "did you mean ADE20K"),
     ],
 )
 def test_flags_that_cannot_be(capsys, flags, says):
