@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import tensorflow as tf
 from PIL import Image
 
 from harness.pixel_model import expected_labels, pixel_model, random_images
+from keras_lraspp import LRASPP, Segmenter
 from keras_lraspp.classes import CLASS_SETS
-from keras_lraspp.data import FileList
+from keras_lraspp.data import Cityscapes, FileList
 from keras_lraspp.errors import InputError
 from keras_lraspp.export import parity as export_images
 from keras_lraspp.export.export import export
@@ -292,3 +294,21 @@ def test_missing_weights(tmp_path):
     with pytest.raises(InputError, match="none.keras"):
         run((None, tmp_path / "none.keras"), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_half_precision_that_says_no_classes(tmp_path):
+    """Written in float32, with the classes of the data set, which is not there."""
+    network = LRASPP(19, "small", 0.35, 32, dtype="bfloat16")
+    network.save(tmp_path / "plain.keras")
+    (path,) = export(
+        model=partial(LRASPP, backbone="small", width=0.35, output_stride=32),
+        weights=tmp_path / "plain.keras",
+        output_dir=tmp_path / "out",
+        dataset=Cityscapes,
+        formats=("onnx",),
+        size=(64, 64),
+    )
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), "uint8")
+    exported = Segmenter(path)
+    assert exported.classes == CLASS_SETS["cityscapes"]
+    assert (exported(image) == Segmenter(network)(image)).mean() > 0.97

@@ -43,6 +43,27 @@ def test_training_normalises_with_the_batch_and_moves_by_the_biased_variance(inp
     )
 
 
+@pytest.mark.parametrize(("policy", "bits"), [("bfloat16", 8), ("float16", 11)])
+def test_half_precision_is_float32_rounded(inputs, policy, bits):
+    """Weights too are in half precision; sums over the batch are not."""
+    half = built(BatchNorm(dtype=policy), inputs)
+    full = BatchNorm(dtype="float32")
+    full.build(inputs.shape)
+    full.set_weights([value.astype("float32") for value in half.get_weights()])
+    rounded = keras.ops.cast(inputs, policy)
+    for training in (True, False):
+        wanted, found = (
+            keras.ops.convert_to_numpy(
+                keras.ops.cast(layer(rounded, training=training), "float32")
+            )
+            for layer in (full, half)
+        )
+        np.testing.assert_allclose(found, wanted, 2.0 ** (1 - bits), 2.0**-bits)
+        for ours, theirs in zip(half.get_weights(), full.get_weights(), strict=True):
+            ours = ours.astype("float32")
+            np.testing.assert_allclose(ours, theirs, 2.0 ** (1 - bits))
+
+
 @pytest.mark.parametrize("trainable", [True, False])
 def test_inference_and_frozen_layers_use_the_running_values(inputs, trainable):
     layer = built(BatchNorm(), inputs)

@@ -6,6 +6,7 @@ import pytest
 
 from harness import reference
 from keras_lraspp import LRASPP, MobileNetV3
+from keras_lraspp.losses import CrossEntropy
 from keras_lraspp.models.lraspp import initialize_for_scratch
 
 pytestmark = pytest.mark.backends
@@ -75,6 +76,18 @@ def test_mixed_precision_keeps_float32_logits(policy, pixels):
     assert logits[1].dtype == "float32"
     error = np.linalg.norm(logits[0] - logits[1]) / np.linalg.norm(logits[0])
     assert error < (0.01 if policy == "mixed_float16" else 0.06)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="slow elsewhere")
+@pytest.mark.parametrize("policy", ["bfloat16", "float16"])
+def test_weights_in_half_precision_are_trained(policy, pixels):
+    keras.utils.set_random_seed(0)
+    model = LRASPP(3, **SMALLEST, dtype=policy, initialization="scratch")
+    model.compile(keras.optimizers.SGD(0.05), CrossEntropy(), run_eagerly=True)
+    labels = pixels[..., 0] // 86
+    losses = [float(model.train_on_batch(pixels, labels)) for _ in range(4)]
+    assert np.isfinite(losses).all() and losses[-1] < 0.97 * losses[0]
+    assert {weight.dtype for weight in model.weights} == {policy}
 
 
 @pytest.mark.parametrize("size", [(1, 1), (31, 33), (8, 400)])
