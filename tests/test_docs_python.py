@@ -53,12 +53,16 @@ def elsewhere(block):
     return [start for start in ELSEWHERE if block.code.startswith(start)]
 
 
-def page(document):
+def with_its_mark(document):
     marks = [] if document.stem in ON_TENSORFLOW else [pytest.mark.backends]
     return pytest.param(document, id=document.stem, marks=marks)
 
 
-@pytest.mark.parametrize("document", [page(document) for document in with_python()])
+# Fine-tuning is in a file of its own.
+PAGES = [with_its_mark(page) for page in with_python() if page.stem != "fine_tuning"]
+
+
+@pytest.mark.parametrize("document", PAGES)
 def test_a_page_runs(document, home):
     if document.stem == "export":
         from keras_lraspp.export.onnx import export_onnx
