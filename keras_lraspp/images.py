@@ -37,6 +37,7 @@ from keras_lraspp.pixels import (
     stored_kind,
     take_low_bytes,
     to_bytes,
+    turned,
 )
 
 MAX_PIXELS = 2**26  # 8192 x 8192; a small file can claim any size
@@ -45,7 +46,8 @@ _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 _MOST_READS, _MOST_HEADER_BYTES = 2**17, 2**25
 _ORIENTATION = 0x0112  # EXIF tag; 1 is upright
 _PNG_EXIF = {"exif", "Raw profile type exif", "XML:com.adobe.xmp"}  # in `info`
-_PLANAR, _SUBFILE = 284, 254  # TIFF tags
+_PLANAR, _SUBFILE, _WIDTH, _HEIGHT = 284, 254, 256, 257  # TIFF tags
+_UNDO = {6: 8, 8: 6}  # what turns back; others do it themselves
 _MOST_OVERVIEWS = 32  # and the picture itself; each has a quarter of the pixels
 
 
@@ -132,8 +134,9 @@ def read_image(
         white = settle_white(path, image, white)
         stored = stored_kind(image)
         check_channels(path, image, channels)
-        decode(path, image)
-        orientation = exif_orientation(image) if apply_exif else 1
+        tiff = exif_orientation(image) if image.format == "TIFF" else 1
+        decode(path, image)  # Pillow turns a TIFF upright
+        orientation = exif_orientation(image) if apply_exif else _UNDO.get(tiff, tiff)
         if white != WHITE and has_deep_colors(image, stored):
             image = _read_deep_colors(path, image, stored, white, max_pixels)
             stored = ""
@@ -167,7 +170,14 @@ def image_size(
     with open_image(path) as image:
         check_channels(path, image, channels)
         lying = upright and header_orientation(image) >= 5
-        return image.size if lying else image.size[::-1]
+        return stored_size(image)[:: -1 if lying else 1]
+
+
+def stored_size(image: Image.Image) -> tuple[int, int]:
+    """Height and width of the pixels in an opened image's file."""
+    if image.format == "TIFF":  # of which Pillow may say the size when upright
+        return image.tag_v2[_HEIGHT], image.tag_v2[_WIDTH]
+    return image.height, image.width
 
 
 def image_orientation(path: ImageFile, channels: int = 3) -> int:
@@ -234,15 +244,6 @@ def _read_tiff(path: ImageFile, source: "_Source", layout: TiffLayout) -> np.nda
             decode(part, image)
             pictures.append(np.asarray(image))
     return join_bands(pictures, layout)
-
-
-def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Turns (height, width, channels) upright from an EXIF orientation."""
-    if orientation in (5, 6, 7, 8):
-        pixels = pixels.swapaxes(0, 1)
-    down = -1 if orientation in (3, 4, 7, 8) else 1
-    across = -1 if orientation in (2, 3, 6, 7) else 1
-    return pixels[::down, ::across]
 
 
 def open_image(path: ImageFile, max_pixels: int = MAX_PIXELS) -> Image.Image:

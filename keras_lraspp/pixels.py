@@ -216,6 +216,15 @@ def join_bytes(
     return joined
 
 
+def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turns (height, width, channels) upright from an EXIF orientation."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    down = -1 if orientation in (3, 4, 7, 8) else 1
+    across = -1 if orientation in (2, 3, 6, 7) else 1
+    return pixels[::down, ::across]
+
+
 def check_channels(path: object, image: Image.Image, channels: int) -> None:
     """Refuses an opened image that cannot be read as one of so many channels."""
     if channels in (1, 3) or image.mode in _PLANES.get(channels, ()):

@@ -28,6 +28,8 @@ from keras_lraspp.errors import InputError
 from keras_lraspp.images import (
     DamagedFileError,
     EncodedImage,
+    image_orientation,
+    image_size,
     read_image,
 )
 
@@ -202,19 +204,28 @@ def test_a_palette_image_gives_its_colors(tmp_path):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("kind", ["rgb.png", "rgb.jpg", "grey16.png"])
+@pytest.mark.parametrize(
+    "kind", ["rgb.png", "rgb.jpg", "grey16.png", "rgb.tif", "grey16.tif"]
+)
 def test_row_15_orientation_is_applied_where_asked(tmp_path, orientation, kind):
     pixels = noise(16, 24)
-    if kind == "grey16.png":
+    if kind.startswith("grey16"):
         pixels = pixels[..., 0].astype(np.uint16) * 256
     path = save(tmp_path / kind, pixels, exif=exif_with(orientation))
     stored = read_image(path, apply_exif=False)
-    upright = ImageOps.exif_transpose(Image.open(path))
+    with open(path, "rb") as file:  # Pillow mixes up sides of a TIFF that it maps
+        upright = ImageOps.exif_transpose(Image.open(file))
     assert upright.size == ((24, 16) if orientation < 5 else (16, 24))
-    if kind == "grey16.png":
+    if kind.startswith("grey16"):
         upright = Image.fromarray((np.asarray(upright) // 256).astype(np.uint8))
     np.testing.assert_array_equal(read_image(path), upright.convert("RGB"))
     assert stored.shape == (16, 24, 3)
+    if kind != "rgb.jpg":
+        expected = noise(16, 24) if kind.startswith("rgb") else noise(16, 24)[..., :1]
+        np.testing.assert_array_equal(stored, np.broadcast_to(expected, stored.shape))
+    assert check_image_file(path) == image_size(path) == (16, 24)
+    assert image_size(path, upright=True) == upright.size[::-1]
+    assert image_orientation(path) == orientation
 
 
 def test_row_15_an_exif_block_that_makes_no_sense_is_no_obstacle(tmp_path):

@@ -35,6 +35,7 @@ from keras_lraspp.images import (
     open_bands,
     open_image,
     read_image,
+    stored_size,
 )
 from keras_lraspp.parallel import map_threads, processors
 from keras_lraspp.pixels import check_channels
@@ -355,11 +356,11 @@ def check_image_file(path: Path, channels: int = 3) -> tuple[int, int]:
         return bands.size
     with open_image(path) as image:
         check_channels(path, image, channels)
-        width, height = image.size
+        size = stored_size(image)
         whole = _ends_well(path, image)
     if not whole:
         read_image(path, apply_exif=False, channels=channels)
-    return height, width
+    return size
 
 
 def _ends_well(path: Path, image: Image.Image) -> bool:

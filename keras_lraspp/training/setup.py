@@ -9,7 +9,11 @@ from pathlib import Path
 
 import keras
 
-from keras_lraspp.data.dataset import SegmentationDataset, channels_of
+from keras_lraspp.data.dataset import (
+    SegmentationDataset,
+    channels_of,
+    check_model_channels,
+)
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.keras_file import load_weights
 from keras_lraspp.run_dir.best_model import BEST, BEST_EMA, find_best
@@ -38,12 +42,8 @@ def make_network(
             f"train.model takes no input_shape ({error}); add it, or train on RGB."
         ) from error
     found = getattr(network, "input_shape", None)
-    if isinstance(found, tuple) and found[-1] not in (None, channels):
-        raise InputError(
-            f"The network takes images of {found[-1]} channels, but those of the data "
-            f"set {dataset.name} have {channels}; set its channels = {found[-1]}, or "
-            f"the model's input_shape = (None, None, {channels})."
-        )
+    if isinstance(found, tuple) and found[-1] is not None:
+        check_model_channels("The network", found[-1], dataset)
     return network
 
 

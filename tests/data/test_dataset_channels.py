@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from harness.channels import SIZE, drawn, write_drawn
-from harness.image_files import classes, dataset_of, noise, save, write
+from harness.image_files import classes, dataset_of, exif_with, noise, save, write
 from harness.multiband import multiband_tiff, save_bands
 from keras_lraspp.data import (
     FileList,
@@ -143,8 +143,10 @@ def test_folders_of_numpy_files(tmp_path):
 
 
 def turned_image(folder, name, orientation):
-    """RGBA or six bands of 12x20 pixels, with an EXIF orientation; and the pixels."""
+    """An image of 12x20 pixels with an EXIF orientation, and its pixels as stored."""
     rgb = noise(12, 20)
+    if name == "rgb.tif":
+        return save(folder / name, rgb, exif=exif_with(orientation)), rgb
     if name == "a.png":
         pixels = np.concatenate([rgb, rgb[..., :1]], axis=-1)
         exif = Image.Exif()
@@ -158,7 +160,7 @@ def turned_image(folder, name, orientation):
     return path, pixels
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "rgb.tif"])
 def test_the_orientation_turns_all_channels(tmp_path, name):
     path, pixels = turned_image(tmp_path, name, 6)
     upright = save(tmp_path / "upright.png", classes(20, 12))

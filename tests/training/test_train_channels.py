@@ -111,8 +111,8 @@ def test_a_network_of_other_channels_is_refused(trained, tmp_path):
 
     settings = {"dataset": without_root(dataset)}
     sentence = (
-        f"takes images of 5 channels, but those of the data set tiny have {channels}; "
-        "set its channels = 5, or the model's input_shape"
+        f"network takes images of 5 channels, but those of tiny have {channels}; "
+        "set the data set's channels = 5"
     )
     with pytest.raises(InputError, match=sentence):
         tiny.run(dataset.args[0], tmp_path / "run", **settings, model=stubborn)
