@@ -224,9 +224,9 @@ def check_model_channels(
     found = channels_of(dataset)
     if found != channels:
         raise InputError(
-            f"{model} takes images of {channels} channels, but those of "
-            f"{dataset.name} have {found}; set the data set's channels = {channels}, "
-            f"or take a model of input_shape = (None, None, {found})."
+            f"{model} takes {channels}-channel images, but those of {dataset.name} "
+            f"have {found}; set the data set's channels = {channels}, or take a model "
+            f"of input_shape = (None, None, {found})."
         )
 
 

@@ -185,7 +185,7 @@ def adapt_channels(kernel: np.ndarray, channels: int, source: str) -> np.ndarray
     """
     theirs = kernel.shape[2]
     warnings.warn(
-        f"{source} is for images of {theirs} channels; its first layer was adapted to "
+        f"{source} is for {theirs}-channel images; its first layer was adapted to "
         f"{channels}.",
         stacklevel=2,
     )

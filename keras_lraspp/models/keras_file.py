@@ -205,8 +205,8 @@ def _check_architecture(model: keras.Model, archive: KerasArchive) -> None:
     config = {**config, "input_shape": (None, None, channels)}
     if (found := theirs["input_shape"][-1]) != channels:
         raise InputError(
-            f"{archive.path} is a network for images of {found} channels, this one is "
-            f"for {channels}; set LRASPP.input_shape = (None, None, {found})."
+            f"{archive.path} is a network for {found}-channel images, this one is for "
+            f"{channels}; set LRASPP.input_shape = (None, None, {found})."
         )
     differing = [key for key in theirs if theirs[key] != config[key]]
     if not differing:

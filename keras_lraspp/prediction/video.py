@@ -104,7 +104,7 @@ def predict_video(
     if segmenter.channels != 3:
         raise InputError(
             f"{job.image} is a video, whose frames are RGB, but the network takes "
-            f"images of {segmenter.channels} channels; give such images."
+            f"{segmenter.channels}-channel images; give such images."
         )
     segment = results_function(segmenter, job)
     done, ended = 0, None

@@ -92,7 +92,7 @@ def test_weights_for_other_channels_are_refused_before_anything_runs(toy, tmp_pa
     root, channels, *_ = toy
     SMALLEST(num_classes=4).save(tmp_path / "rgb.keras")
     export_onnx(network(4), tmp_path / "rgb.onnx", classes=generic_class_set(4))
-    says = f"takes images of 3 channels, but those of toy have {channels}; set the data"
+    says = f"takes 3-channel images, but those of toy have {channels}; set the data"
     for name in ("rgb.keras", "rgb.onnx"):
         for model in (SMALLEST, None):
             with pytest.raises(InputError, match=f"{name} {says}"):

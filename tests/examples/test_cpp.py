@@ -276,7 +276,7 @@ def test_models_of_another_interface(files, tmp_path):
     four = tmp_path / "four.onnx"
     export_onnx(pixel_model(5, input_shape=(None, None, 4)), four, classes=classes)
     code, _, said = run(four, files / "image.png")
-    assert code == 2 and "four.onnx takes images of 4 channels, but this" in said
+    assert code == 2 and "four.onnx takes 4-channel images, but this" in said
 
 
 @pytest.mark.parametrize(

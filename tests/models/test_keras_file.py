@@ -64,10 +64,9 @@ def test_a_network_of_other_channels_is_refused(saved):
     other = LRASPP(num_classes=5, input_shape=(None, None, 4), **SMALLEST)
     with pytest.raises(InputError) as caught:
         load_weights(other, saved[0] / "model.keras")
-    assert "is a network for images of 3 channels, this one is for 4" in str(
-        caught.value
-    )
-    assert "set LRASPP.input_shape = (None, None, 3)" in str(caught.value)
+    message = str(caught.value)
+    assert "is a network for 3-channel images, this one is for 4" in message
+    assert "set LRASPP.input_shape = (None, None, 3)" in message
 
 
 def test_a_foreign_model_is_refused(tmp_path):

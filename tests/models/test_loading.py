@@ -83,7 +83,7 @@ def test_a_model_gets_the_channels_of_the_file(tmp_path):
 
     for model in (None, small, for_four):
         assert same(load_network(tmp_path / "best.keras", model).model, network)
-    with pytest.raises(InputError, match="for images of 4 channels, this one is for 3"):
+    with pytest.raises(InputError, match="for 4-channel images, this one is for 3"):
         load_network(tmp_path / "best.keras", lambda num_classes: small(num_classes))
     network.save_weights(tmp_path / "w.weights.h5")  # which say nothing
     source = open_source(tmp_path / "w.weights.h5")

@@ -51,7 +51,7 @@ def close(ours, theirs):
 
 def test_a_grey_image_scores_as_the_same_one_in_rgb(file, published):
     grey = reference.image(33, 47)[..., :1]
-    with pytest.warns(UserWarning, match=r"3 channels; .* was adapted to 1\."):
+    with pytest.warns(UserWarning, match=r"3-channel images; .* was adapted to 1\."):
         model = LRASPP.from_preset(file, **of_channels(1))
     assert model.input_shape == (None, None, None, 1)
     assert model.num_classes == 19
@@ -84,7 +84,7 @@ def test_the_channels_of_a_keras_file_are_kept(tmp_path):
         again = LRASPP.from_preset(tmp_path / "six.keras")
     images = np.random.default_rng(0).integers(0, 256, (1, 33, 47, 6), "uint8")
     np.testing.assert_array_equal(logits(again, images), logits(model, images))
-    with pytest.warns(UserWarning, match="six.keras is for images of 6 .* to 4"):
+    with pytest.warns(UserWarning, match="six.keras is for 6-channel .* to 4"):
         four = LRASPP.from_preset(tmp_path / "six.keras", **of_channels(4))
     np.testing.assert_allclose(stem(four), stem(model)[:, :, :4] * 1.5, rtol=1e-6)
 

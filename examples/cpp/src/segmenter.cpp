@@ -103,8 +103,8 @@ void Segmenter::check_interface(const std::string& path) {
       input_shape_.size() != 4 || input_shape_[3] < 1)
     throw InputError(path + " does not take bytes (batch, height, width, 3).");
   if (input_shape_[3] != 3)
-    throw InputError(path + " takes images of " + std::to_string(input_shape_[3]) +
-                     " channels, but this program reads RGB; export a network of 3.");
+    throw InputError(path + " takes " + std::to_string(input_shape_[3]) +
+                     "-channel images, but this program reads RGB; export a network of 3.");
 }
 
 void Segmenter::read_metadata(const std::string& path) {
