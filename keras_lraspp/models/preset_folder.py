@@ -12,9 +12,9 @@ import numpy as np
 
 import keras_lraspp
 from keras_lraspp.classes import ClassSet
-from keras_lraspp.devices import precision_policy
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.files import put_in_place, staging
+from keras_lraspp.models.graph_model import float32_copy
 from keras_lraspp.models.keras_file import load_weights, open_weights
 from keras_lraspp.models.variants import variant_of
 from keras_lraspp.schema import Index, Name, Share, check_call
@@ -86,10 +86,10 @@ def save_preset_folder(
             f"or 'cc-by-4.0', not {str(license)[:100]!r}."
         )
     folder = Path(os.path.expanduser(folder))
-    with precision_policy("float32"):
-        copy = type(model).from_config(model.get_config())  # without its optimizer
-    score = _find_score(model, copy)
-    copy.set_weights(model.get_weights())
+    copy = float32_copy(model)  # without its optimizer
+    weights = copy.get_weights()
+    score = _find_score(model.source, copy)
+    copy.set_weights(weights)
     texts = {
         CONFIG_MEMBER: _json(_config(copy)),
         METADATA_MEMBER: _json(_metadata(copy)),
@@ -110,22 +110,23 @@ def save_preset_folder(
     return folder
 
 
-def _find_score(model: keras.Model, copy: keras.Model) -> MeasuredScore | None:
-    """Returns the score in the file of the model's weights, if they are still those.
+def _find_score(source: Path | None, model: keras.Model) -> MeasuredScore | None:
+    """Returns the score in the file of a model's weights, if they are still those.
 
-    The copy gets the file's weights.
+    The model gets the file's weights.
     """
-    if model.source is None:
+    if source is None:
         return None
     try:
-        archive = open_weights(model.source)
+        archive = open_weights(source)
         if not isinstance(archive, KerasArchive):
             return None
         score = archive.read_json(CARD_MEMBER, MeasuredScore, extra=True)
-        load_weights(copy, archive)
+        weights = model.get_weights()
+        load_weights(model, archive)
     except (InputError, StorageError):  # gone, replaced, or written by no training
         return None
-    pairs = zip(copy.get_weights(), model.get_weights(), strict=True)
+    pairs = zip(weights, model.get_weights(), strict=True)
     return score if all(np.array_equal(*pair) for pair in pairs) else None
 
 

