@@ -21,6 +21,7 @@ SECONDS = 120  # for a process that starts TensorFlow and JAX beside others
 # As a door does, it prints the sentence of an error and exits with its code.
 PROGRAM = """
     import json, os, pathlib, signal, sys
+    import keras
     import numpy as np
     from harness import tiny
     from keras_lraspp.errors import InputError, UserError
@@ -45,6 +46,13 @@ PROGRAM = """
         networks.append(tiny.network(num_classes))
         return networks[-1]
 
+    class EndsItself(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            print("told of epoch", epoch, logs["val_miou"])
+            self.model.stop_training = True
+
+    if changes.pop("ends_itself", False):
+        changes["callbacks"] = [EndsItself]
     callbacks.StopOnDivergence.on_step = on_step
     try:
         result = tiny.run(
@@ -235,3 +243,16 @@ def test_a_process_that_ends_in_between_ends_the_other_in_time(pictures, tmp_pat
     assert ("an image of mine is gone" in outputs[1]) == (end == "fails_at")
     # The checkpoint of step 4 stays.
     assert (folders[0] / "checkpoints" / "step_00000004.keras").is_file()
+
+
+@pytest.mark.slow
+def test_a_callback_of_the_first_process_ends_both(pictures, tmp_path):
+    folders = [tmp_path / "0", tmp_path / "1"]
+    changes = {"ends_itself": True}
+    codes, outputs = finish(start_two([pictures, pictures], folders, changes))
+    assert codes == [0, 0], "\n".join(outputs)[-3000:]
+    first, second = (json.loads(output.splitlines()[-1]) for output in outputs)
+    assert first["step"] == second["step"] == 5
+    assert first["weights"] == second["weights"]
+    assert ["told of epoch 0" in output for output in outputs] == [True, False]
+    assert (folders[0] / "checkpoints" / "step_00000005.keras").is_file()
