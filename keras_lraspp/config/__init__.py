@@ -291,6 +291,7 @@ class _Registered(NamedTuple):
 @cache
 def _register() -> _Registered:
     """Tells gin of all configurables whose packages are installed, once."""
+    importlib.import_module("keras")  # without its backend nothing can be had
     parameters, missing = {}, {}
     for row in (*CONFIGURABLES, *_CALLBACKS):
         try:
