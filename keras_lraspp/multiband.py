@@ -16,6 +16,7 @@ _TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0")  # the last is BigTIFF
 _LARGEST_HEADER = 10_000  # bytes; NumPy's own limit
 _MOST_BANDS = 1000
 _MOST_STRIPS = 2**16
+_LARGEST_PART = 2**26  # values of a strip or tile, which has to be in memory
 _MOST_OVERVIEWS = 32
 
 # TIFF tags.
@@ -178,8 +179,8 @@ def _check_layout(path: object, layout: TiffLayout, sample_format: int) -> None:
             f"{layout.compression}; save it with Deflate, LZW or none."
         )
     height, width = layout.tile or (layout.rows, layout.width)
-    if not (height and width):
-        raise ValueError("its tiles have no size")
+    if not 0 < height * width * layout.bands <= _LARGEST_PART:
+        raise ValueError(f"it has strips or tiles of {height}x{width} pixels")
     parts = -(-layout.height // height) * -(-layout.width // width)
     parts *= layout.bands if layout.planar else 1
     found = {len(layout.offsets), len(layout.counts)}

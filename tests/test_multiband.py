@@ -181,6 +181,11 @@ DAMAGE = {
     "cut TIFF": ("a.tif", multiband_tiff(SIX)[:-200], "ends within its directory"),
     "no size": ("a.tif", multiband_tiff(SIX, t256=[0]), "is damaged"),
     "strips": ("a.tif", multiband_tiff(SIX, t257=[900]), "of 180 strips"),
+    "tiles": (
+        "a.tif",
+        multiband_tiff(SIX, tiled=True, compression=8, t323=[2**30]),
+        "tiles of 1073741824x16 pixels",
+    ),
     "short": ("a.tif", multiband_tiff(SIX, compression=8, t279=[3] * 5), "is damaged"),
 }
 
