@@ -68,7 +68,14 @@ def test_all_that_are_unknown_are_named():
         ({"width": True}, "width is a number above 0 .*, not true"),
         ({"output_stride": "8"}, "output_stride is one of 8, 16, 32, not '8'"),
         ({"output_stride": True}, "output_stride is one of 8, 16, 32, not true"),
-        ({"input_shape": (3, None, None)}, r"input_shape\[2\] is .*, not nothing"),
+        (
+            {"input_shape": (3, None, None)},
+            r"input_shape is \(height, .*\(3, None, None",
+        ),
+        (
+            {"input_shape": (None, None, "3")},
+            r"input_shape\[2\] is a whole .*, not '3'",
+        ),
         ({"input_shape": 512}, "input_shape is a list of 3, not 512"),
         ({"name": 3}, "name is text, not 3"),
         ({"trainable": 1}, "trainable is true or false, not 1"),

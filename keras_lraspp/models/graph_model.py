@@ -44,6 +44,17 @@ def resolve_policy(name: str, dtype: Any) -> keras.DTypePolicy:
         ) from error
 
 
+def check_channels_last(name: str, input_shape: Any) -> None:
+    """Raises `InputError` for a shape (channels, height, width)."""
+    if not isinstance(input_shape, (list, tuple)) or len(input_shape) != 3:
+        return  # its type is checked elsewhere
+    if input_shape[2] is None and input_shape[0] is not None:
+        raise InputError(
+            f"{name} is (height, width, channels), such as (None, None, 3), not "
+            f"{tuple(input_shape)}; give the channels last."
+        )
+
+
 @contextlib.contextmanager
 def policy_scope(policy: keras.DTypePolicy) -> Iterator[None]:
     """Builds the layers inside with a dtype policy in place of the global one."""

@@ -24,6 +24,7 @@ from keras_lraspp.layers import BatchNorm, LargeKernelPool, ResizeLike
 from keras_lraspp.models.graph_model import (
     GraphModel,
     Settings,
+    check_channels_last,
     policy_scope,
     resolve_policy,
 )
@@ -163,6 +164,7 @@ class LRASPP(GraphModel):
         layer_settings: Settings | None = None,
         classes: ClassSet | str | Sequence[str] | None = None,
     ):
+        check_channels_last("LRASPP.input_shape", input_shape)
         check_call("LRASPP", LRASPP.__init__, locals())
         policy = resolve_policy("LRASPP.dtype", dtype)
         with policy_scope(policy):

@@ -9,6 +9,7 @@ from keras_lraspp.layers import BatchNorm, HardGate, HardSwish, ScaleChannels
 from keras_lraspp.models.graph_model import (
     GraphModel,
     Settings,
+    check_channels_last,
     policy_scope,
     resolve_policy,
 )
@@ -293,6 +294,7 @@ class MobileNetV3(GraphModel):
         dtype: str | keras.DTypePolicy | None = None,
         layer_settings: Settings | None = None,
     ):
+        check_channels_last("MobileNetV3.input_shape", input_shape)
         check_call("MobileNetV3", MobileNetV3.__init__, locals())
         policy = resolve_policy("MobileNetV3.dtype", dtype)
         with policy_scope(policy):
