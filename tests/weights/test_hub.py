@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from keras_lraspp import LRASPP, Segmenter, upload_preset
+from keras_lraspp import LRASPP, Segmenter, config, upload_preset
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.models.keras_file import open_weights
 from keras_lraspp.weights import hub as our_hub
@@ -89,6 +89,10 @@ def test_everything_that_takes_weights_takes_an_address(served, tmp_path):
     archive = open_weights("hf://user/streets")
     assert archive.config()["class_name"] == "LRASPP"
     assert Segmenter("hf://user/streets").predictor.num_classes == 3
+    config.load_config(
+        [], ["train.model = @from_preset", "from_preset.preset = 'hf://user/streets'"]
+    )
+    assert config.bound("train", "model")["model"](num_classes=3).num_classes == 3
 
 
 @pytest.mark.parametrize(
