@@ -262,6 +262,15 @@ def test_a_label_of_lossy_compression_is_refused(
         read_label(path, dataset_of([], color_map=color_map))
 
 
+@pytest.mark.parametrize("name", ["label.tif", "label.png"])
+def test_a_label_with_an_orientation_is_refused(tmp_path, name):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = save(tmp_path / name, classes(4, 8), exif=exif)
+    with pytest.raises(InputError, match=f"{name} has the EXIF orientation 6, so"):
+        read_label(path, dataset_of([]))
+
+
 def test_a_label_of_another_pixel_format_is_refused(tmp_path):
     path = save(tmp_path / "label.tiff", np.ones((2, 3), np.float32))
     with pytest.raises(InputError, match="pixel format F; save it with one channel"):

@@ -20,6 +20,7 @@ from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.images import (
     ImageFile,
     decode,
+    header_orientation,
     naming_memory_errors,
     open_image,
     read_start,
@@ -237,14 +238,20 @@ def read_label(path: ImageFile, spec: LabelSpec) -> np.ndarray:
 
     Raises:
         InputError: As `open_image` does; or for a damaged file, a lossy one, one with
-            an alpha channel (with a `color_map`: transparent pixels), an RGB mask
-            without `color_map`, or a colour that it leaves out.
+            an EXIF orientation or an alpha channel (with a `color_map`: transparent
+            pixels), an RGB mask without `color_map`, or a colour that it leaves out.
     """
     with open_image(path) as image:
         lossy = _LOSSY.get(image.info.get("compression", image.format))
         if lossy is not None:
             raise InputError(
                 f"The label {path} is {lossy}, which blurs labels; save it as a PNG."
+            )
+        orientation = header_orientation(image)  # Pillow turns some files, not others
+        if orientation != 1:
+            raise InputError(
+                f"The label {path} has the EXIF orientation {orientation}, so which "
+                "pixel it means is open; save it upright, without that tag."
             )
         decode(path, image)
         if spec.color_map is not None:
