@@ -29,15 +29,14 @@ import sys
 import keras
 from keras_lraspp import LRASPP
 from keras_lraspp.export.onnx import export_onnx
-from keras_lraspp.weights.published import find_variant
-folder, *names = sys.argv[1:]
-for name in names:
-    model = LRASPP(**find_variant(name).arguments)
+folder, *strides = sys.argv[1:]
+for stride in strides:
+    model, name = LRASPP(output_stride=int(stride)), f"os{stride}_global"
     export_onnx(model, f"{folder}/{name}, logits.onnx", size=(512, 1024), outputs=["logits"])
     export_onnx(model, f"{folder}/{name}, labels.onnx", size=(512, 1024))
     export_onnx(model, f"{folder}/{name}, any size.onnx", outputs=["logits"])
 """  # noqa: E501
-VARIANTS = ("os8_global", "os32_global")
+STRIDES = ("8", "32")
 
 
 def run(tree: Path, *arguments: str) -> str:
@@ -94,7 +93,7 @@ def inference(trees: dict[str, Path], rounds: int, photos: Path) -> Iterator[tup
     with tempfile.TemporaryDirectory() as folder:
         for name, tree in trees.items():
             (Path(folder) / name).mkdir()
-            run(tree, "-c", EXPORT, f"{folder}/{name}", *VARIANTS)
+            run(tree, "-c", EXPORT, f"{folder}/{name}", *STRIDES)
         for path in sorted((Path(folder) / "this").glob("*.onnx")):
             sessions = {
                 name: onnxruntime.InferenceSession(
