@@ -209,8 +209,15 @@ def precision_policy(name: str) -> Iterator[None]:
     """
     if name not in PRECISIONS:
         raise InputError(f"precision is one of {PRECISIONS}, not {name!r}.")
+    with policy_scope(name):
+        yield
+
+
+@contextlib.contextmanager
+def policy_scope(policy: str | keras.DTypePolicy) -> Iterator[None]:
+    """Builds the layers inside with a dtype policy in place of the global one."""
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
+    keras.config.set_dtype_policy(policy)
     try:
         yield
     finally:

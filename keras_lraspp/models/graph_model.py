@@ -5,15 +5,15 @@ as `layer_settings` what somebody set on single layers later: `trainable`, regul
 dtype policies. So a saved file keeps what that of a stock functional model keeps.
 """
 
-import contextlib
 import copy
 import inspect
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
+from keras_lraspp.devices import policy_scope
 from keras_lraspp.errors import InputError
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -53,17 +53,6 @@ def check_channels_last(name: str, input_shape: Any) -> None:
             f"{name} is (height, width, channels), such as (None, None, 3), not "
             f"{tuple(input_shape)}; give the channels last."
         )
-
-
-@contextlib.contextmanager
-def policy_scope(policy: keras.DTypePolicy) -> Iterator[None]:
-    """Builds the layers inside with a dtype policy in place of the global one."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def policy_config(policy: keras.DTypePolicy) -> str | dict:

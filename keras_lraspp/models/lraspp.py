@@ -19,13 +19,13 @@ from keras_lraspp.classes import (
     classes_to_json,
     resolve_classes,
 )
+from keras_lraspp.devices import policy_scope
 from keras_lraspp.errors import InputError
 from keras_lraspp.layers import BatchNorm, LargeKernelPool, ResizeLike
 from keras_lraspp.models.graph_model import (
     GraphModel,
     Settings,
     check_channels_last,
-    policy_scope,
     resolve_policy,
 )
 from keras_lraspp.models.importing import import_weights

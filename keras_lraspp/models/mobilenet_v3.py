@@ -5,12 +5,12 @@ from typing import Annotated, Literal, NamedTuple
 import keras
 
 from keras_lraspp.arguments import register_class
+from keras_lraspp.devices import policy_scope
 from keras_lraspp.layers import BatchNorm, HardGate, HardSwish, ScaleChannels
 from keras_lraspp.models.graph_model import (
     GraphModel,
     Settings,
     check_channels_last,
-    policy_scope,
     resolve_policy,
 )
 from keras_lraspp.schema import Bounds, Channels, Count, check_call

@@ -84,9 +84,11 @@ class BestModel:
             config = network.get_config()
             if "dtype" in config:
                 config["dtype"] = "float32"
+            config.pop("layer_settings", None)  # of this training
             with precision_policy("float32"):
                 self._copy = type(network).from_config(config)
-            self._copy.trainable = True  # also what `train.frozen` left out
+            for layer in self._copy._flatten_layers():
+                layer.trainable = True  # also what `train.frozen` left out
         return self._copy
 
 

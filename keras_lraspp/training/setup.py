@@ -3,7 +3,6 @@
 import json
 import tempfile
 import warnings
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -16,31 +15,20 @@ from keras_lraspp.data.dataset import (
 )
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.keras_file import load_weights
+from keras_lraspp.models.loading import ModelFactory, call_factory
 from keras_lraspp.run_dir.best_model import BEST, BEST_EMA, find_best
 from keras_lraspp.run_dir.folder import CheckpointFolder, TrainingState, read_state
 from keras_lraspp.training.multihost import Hosts
 from keras_lraspp.training.optimizer import exclude_backbone_batch_norm
 
 
-def make_network(
-    model: Callable[..., keras.Model], dataset: SegmentationDataset
-) -> keras.Model:
+def make_network(model: ModelFactory, dataset: SegmentationDataset) -> keras.Model:
     """Calls a model's factory for the classes and channels of a data set.
 
     Raises:
         InputError: If the network takes another number of channels.
     """
-    channels = channels_of(dataset)
-    shape = {} if channels == 3 else {"input_shape": (None, None, channels)}
-    try:
-        network = model(num_classes=dataset.num_classes, **shape)
-    except TypeError as error:
-        if "input_shape" not in str(error):
-            raise
-        raise InputError(
-            f"The data set {dataset.name} has images of {channels} channels, but "
-            f"train.model takes no input_shape ({error}); add it, or train on RGB."
-        ) from error
+    network = call_factory(model, dataset.num_classes, channels_of(dataset))
     found = getattr(network, "input_shape", None)
     if isinstance(found, tuple) and found[-1] is not None:
         check_model_channels("The network", found[-1], dataset)

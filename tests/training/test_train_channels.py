@@ -114,7 +114,7 @@ def test_a_network_of_other_channels_is_refused(trained, tmp_path):
 
     settings = {"dataset": without_root(dataset)}
     sentence = (
-        f"network takes images of 5 channels, but those of tiny have {channels}; "
+        f"network takes 5-channel images, but those of tiny have {channels}; "
         "set the data set's channels = 5"
     )
     with pytest.raises(InputError, match=sentence):
@@ -128,7 +128,7 @@ def test_a_network_for_rgb_only_is_refused(trained, tmp_path):
         return tiny.network(num_classes)
 
     settings = {"dataset": without_root(dataset)}
-    with pytest.raises(InputError, match=f"of {channels} channels, but train.model"):
+    with pytest.raises(InputError, match=f"takes 3-channel images, but .* {channels}"):
         tiny.run(dataset.args[0], tmp_path / "run", **settings, model=of_rgb)
 
 
