@@ -20,8 +20,6 @@ ELSEWHERE = {
     "import mediapipe": "tests/export/test_litert_metadata.py",
     'model = keras_lraspp.LRASPP.from_preset("output/': "tests/weights/test_hub.py",
 }
-# Beside the command line these pages need TensorFlow.
-ON_TENSORFLOW = {"augmentation", "data", "export"}
 
 
 @pytest.fixture(autouse=True)
@@ -53,15 +51,15 @@ def elsewhere(block):
     return [start for start in ELSEWHERE if block.code.startswith(start)]
 
 
-def with_its_mark(document):
-    marks = [] if document.stem in ON_TENSORFLOW else [pytest.mark.backends]
-    return pytest.param(document, id=document.stem, marks=marks)
-
-
 # Fine-tuning is in a file of its own.
-PAGES = [with_its_mark(page) for page in with_python() if page.stem != "fine_tuning"]
+PAGES = [
+    pytest.param(page, id=page.stem)
+    for page in with_python()
+    if page.stem != "fine_tuning"
+]
 
 
+@pytest.mark.slow  # `.ci/run` runs it
 @pytest.mark.parametrize("document", PAGES)
 def test_a_page_runs(document, home):
     if document.stem == "export":

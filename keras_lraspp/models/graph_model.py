@@ -9,6 +9,7 @@ import copy
 import inspect
 import warnings
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -101,8 +102,8 @@ class GraphModel(keras.Model):
             super().__init__(
                 inputs=inputs, outputs=outputs, name=name, trainable=trainable
             )
-        # Past Keras, which would take it for something that has weights.
-        object.__setattr__(self, "_plain_configs", plain)
+        # Past Keras, which would look for weights in a dictionary when files are read.
+        object.__setattr__(self, "_plain_configs", MappingProxyType(plain))
 
     @property
     def layer_settings(self) -> dict[str, dict[str, Any]]:

@@ -17,6 +17,7 @@ LITERT = ("write", "litert")
 TOO_SMALL = {"error": "it is too small"}
 
 
+@pytest.mark.slow  # `.ci/run` runs it
 def test_rows_have_what_was_measured(tmp_path, capsys):
     rows = benchmark(
         variants=[SMALLEST],

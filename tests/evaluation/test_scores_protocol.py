@@ -35,6 +35,7 @@ def run(weights, scenes_root):
     )
 
 
+@pytest.mark.slow  # `.ci/run` runs it
 def test_one_command_gives_the_three_columns(run, capsys, tmp_path):
     found = run(protocol="published", json_path=tmp_path / "scores.json")
     assert (

@@ -41,6 +41,7 @@ def scene_categories(split, root):
     return replace(scenes, label_lookup=tuple(lookup), classes=generic_class_set(7))
 
 
+@pytest.mark.slow  # `.ci/run` runs it
 def test_scenes_from_published_weights(checkpoint, scenes_root, tmp_path):
     model = partial(LRASPP.from_preset, checkpoint)
     started = []
