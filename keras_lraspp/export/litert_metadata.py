@@ -62,7 +62,7 @@ def add_metadata(content: bytes, metadata: Metadata) -> bytes:
     The names of the classes are in an archive behind the model, as the standard wants.
 
     MediaPipe's `ImageSegmenter` reads files whose only output is `logits` or
-    `probabilities`, of 2 to 256 classes and an RGB image, and refuses all others.
+    `probabilities`, of at most 256 classes and an RGB image, and refuses all others.
     """
     channels, outputs = _signature(content)
     entries = json.dumps(metadata.entries(), ensure_ascii=False).encode()
@@ -133,7 +133,7 @@ def _model(metadata: Metadata, channels: int, outputs: Sequence[str]) -> dict[in
 
 def _activation(metadata: Metadata, outputs: Sequence[str]) -> _Byte:
     """Returns the activation of the scores, or that with which a file is refused."""
-    if len(outputs) > 1 or not 2 <= metadata.num_classes <= _MOST_CATEGORIES:
+    if len(outputs) > 1 or metadata.num_classes > _MOST_CATEGORIES:
         return _REFUSED
     return _ACTIVATIONS.get(outputs[0], _REFUSED)
 

@@ -180,10 +180,20 @@ def test_mediapipe_takes_probabilities_as_they_are(exported):
     assert names == [*NAMES]
 
 
+def test_mediapipe_sees_two_classes_in_one_channel(tmp_path):
+    model, path = pixel_model(1), tmp_path / "one.tflite"
+    export_litert(model, path, size=SIZE, outputs=("logits",))
+    category, confidence, _ = segment(path, IMAGE)
+    logits = keras.ops.convert_to_numpy(model(IMAGE[None].astype("f4")))[0, ..., 0]
+    assert 0 < category.mean() < 1
+    np.testing.assert_array_equal(category, logits > 0)
+    np.testing.assert_allclose(confidence[..., 1], 1 / (1 + np.exp(-logits)), atol=1e-6)
+
+
 def test_mediapipe_refuses_what_it_would_misread(tmp_path, exported):
     refused = [exported("labels"), exported("labels", "logits"), exported(*OUTPUTS)]
     # Of 257 classes its mask has no room for the last; of 4 channels it takes RGBA.
-    for num_classes, channels in ((1, 3), (257, 3), (5, 1), (5, 4)):
+    for num_classes, channels in ((257, 3), (5, 1), (5, 4)):
         path = tmp_path / f"{num_classes}_{channels}.tflite"
         model = pixel_model(num_classes, input_shape=(None, None, channels))
         export_litert(model, path, size=SIZE, outputs=("logits",))
