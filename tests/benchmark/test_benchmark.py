@@ -161,6 +161,7 @@ def test_bad_arguments(arguments, said, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow  # `.ci/run` runs it
 def test_every_format_is_opened(tmp_path):
     formats = ["saved_model", "litert"]
     job = {"variant": SMALLEST, "formats": formats, **IMAGES}

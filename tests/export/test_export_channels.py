@@ -34,6 +34,7 @@ def signatures_of(folder) -> set[str]:
     return {*tf.saved_model.load(str(folder)).signatures}
 
 
+@pytest.mark.slow  # `.ci/run` runs it
 def test_a_network_of_six_channels_in_all_formats(tmp_path, capsys):
     model = trained_like(output_stride=32, **of_channels(6))
     model.save(tmp_path / "best.keras")

@@ -116,6 +116,7 @@ def test_the_file_says_what_it_is(exported):
     }
 
 
+@pytest.mark.slow  # `.ci/run` runs it
 def test_smaller_weights(exported):
     sizes = {}
     for precision in ("float32", "float16", "dynamic"):

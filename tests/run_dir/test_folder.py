@@ -386,6 +386,7 @@ KILLED = """
 """
 
 
+@pytest.mark.slow  # `.ci/run` runs it
 def test_a_checkpoint_loads_after_each_of_100_kills_while_saving(tmp_path):
     """Row 25 of the faults: each has the weights of its own step, and none is lost."""
     child = subprocess.run(

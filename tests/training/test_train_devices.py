@@ -48,9 +48,8 @@ PROGRAM = """
 """
 
 
-@pytest.mark.parametrize(
-    "precision", [pytest.param("float32", marks=pytest.mark.slow), "mixed_float16"]
-)
+@pytest.mark.slow  # `.ci/run` runs it
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
 def test_two_devices_train_evaluate_and_resume(tmp_path, precision):
     pictures = tiny.write_pictures(tmp_path / "pictures")
     folders = [tmp_path / name for name in ("whole", "parts")]
