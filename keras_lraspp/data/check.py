@@ -41,8 +41,8 @@ from keras_lraspp.parallel import map_threads, processors
 from keras_lraspp.pixels import check_channels
 from keras_lraspp.progress import ProgressBar
 
-# The last bytes of a whole file.
 _Samples = TypeVar("_Samples", bound=SegmentationDataset)
+# The last bytes of a whole file.
 _ENDS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
 MOST_SKIPPED = 0.01  # share of the data set
 _PATIENCE = 2.0  # seconds before a progress bar appears

@@ -274,7 +274,7 @@ def _check_model(
         raise InputError(
             f"{weights} predicts {predictor.num_classes} classes, not "
             f"{images.num_classes}; it cannot be evaluated on these images."
-        ) from None
+        )
     if known is not None:
         compare_classes(known, images.classes, str(weights), "the data set")
 

@@ -250,23 +250,38 @@ def find_classes(
     Raises:
         InputError: For an unknown name, or if the file has none.
     """
-    if classes is not None:
-        named, known = resolve_classes(classes), known_classes(weights)
-        if known is not None:
-            compare_classes(known, named, str(weights.path), f"{run}.classes")
-        return named
-    if not isinstance(weights, KerasArchive) and not Path(weights).is_dir():
+    is_file = not isinstance(weights, KerasArchive) and not Path(weights).is_dir()
+    if classes is None and is_file:
         weights = open_weights(weights)
-    known = known_classes(weights)
+    path = weights.path if isinstance(weights, KerasArchive) else weights
+    return settle_classes(classes, known_classes(weights), path, run)
+
+
+def settle_classes(
+    classes: ClassSet | str | int | Sequence[str] | None,
+    known: ClassSet | None,
+    weights: str | Path,
+    run: str,
+) -> ClassSet:
+    """Takes the classes that were given, else those that are known of the weights.
+
+    Args:
+        classes: As for `find_classes`.
+        known: Those that the weights say, if they do.
+        weights: Where they are from, for the message.
+        run: The run that takes the classes, for the message.
+
+    Raises:
+        InputError: For an unknown name, if there are none, or if the two disagree.
+    """
+    if classes is not None:
+        named = resolve_classes(classes)
+        if known is not None:
+            compare_classes(known, named, str(weights), f"{run}.classes")
+        return named
     if known is not None:
         return known
-    path = weights.path if isinstance(weights, KerasArchive) else weights
-    raise InputError(unnamed_classes(path))
-
-
-def unnamed_classes(weights: str | Path) -> str:
-    """Says what to do about weights that do not say their classes."""
-    return (
+    raise InputError(
         f"{weights} does not say what its classes are; name them with --classes: one "
         f"of {', '.join(sorted(CLASS_SETS))}, names with commas between them, or their "
         f"number."
@@ -319,6 +334,13 @@ def _save_with_classes(network: keras.Model, path: Path, classes: ClassSet) -> N
         network.classes = before
 
 
+def class_card(network: keras.Model, classes: ClassSet, **notes: object) -> dict:
+    """Makes the card of a network's file, `CARD_MEMBER`: see `save_network`."""
+    variant = variant_of(network)
+    named = {"variant": variant.name if variant else None}
+    return {**classes_to_json(classes), **named, **notes}
+
+
 def save_network(
     network: keras.Model,
     path: Path,
@@ -344,12 +366,7 @@ def save_network(
     Raises:
         StorageError: If it cannot be written.
     """
-    variant = variant_of(network)
-    card = {
-        **classes_to_json(classes),
-        "variant": variant.name if variant else None,
-        **notes,
-    }
+    card = class_card(network, classes, **notes)
     with replacing(path) as temporary:
         _save_with_classes(network, temporary, classes)
         with zipfile.ZipFile(temporary, "a") as archive:

@@ -8,12 +8,7 @@ from typing import NamedTuple
 
 import keras
 
-from keras_lraspp.classes import (
-    CLASS_SETS,
-    ClassSet,
-    compare_classes,
-    resolve_classes,
-)
+from keras_lraspp.classes import CLASS_SETS, ClassSet
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.keras_file import (
     ARGUMENTS,
@@ -22,7 +17,7 @@ from keras_lraspp.models.keras_file import (
     load_weights,
     open_weights,
     read_arguments,
-    unnamed_classes,
+    settle_classes,
 )
 from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.models.variants import variant_of
@@ -168,11 +163,7 @@ def load_network(
         named = find_classes(classes, source, run)
         return build_network(source, model, len(named.names))._replace(classes=named)
     network, known, path = build_network(source, model)
-    if classes is None and known is None:
-        raise InputError(unnamed_classes(weights))
-    named = known if classes is None else resolve_classes(classes)
-    if known is not None and known is not named:
-        compare_classes(known, named, str(weights), f"{run}.classes")
+    named = settle_classes(classes, known, weights, run)
     if len(named.names) != network.num_classes:
         raise InputError(
             f"{weights} has {network.num_classes} classes and {run}.classes names "

@@ -15,8 +15,7 @@ from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.files import put_in_place, staging
 from keras_lraspp.models.graph_model import float32_copy
-from keras_lraspp.models.keras_file import load_weights, open_weights
-from keras_lraspp.models.variants import variant_of
+from keras_lraspp.models.keras_file import class_card, load_weights, open_weights
 from keras_lraspp.schema import Index, Name, Share, check_call
 from keras_lraspp.weights.hub import (
     MODEL_CARD,
@@ -95,7 +94,8 @@ def save_preset_folder(
         METADATA_MEMBER: _json(_metadata(copy)),
     }
     if model.classes is not None:
-        texts[CARD_MEMBER] = _json(_class_card(copy, model.classes, score))
+        notes = score._asdict() if score else {}
+        texts[CARD_MEMBER] = _json(class_card(copy, model.classes, **notes))
     if not (folder / MODEL_CARD).exists():  # its author may have written into it
         title = folder.absolute().name
         texts[MODEL_CARD] = _model_card(copy, title, model.classes, score, license)
@@ -147,18 +147,6 @@ def _metadata(model: keras.Model) -> dict:
         "keras_lraspp_version": keras_lraspp.__version__,
         "parameter_count": model.count_params(),
         "date_saved": now.strftime("%Y-%m-%d@%H:%M:%S"),
-    }
-
-
-def _class_card(
-    model: keras.Model, classes: ClassSet, score: MeasuredScore | None
-) -> dict:
-    variant = variant_of(model)
-    return {
-        "classes": classes.names,
-        "palette": classes.palette,
-        "variant": variant.name if variant else None,
-        **(score._asdict() if score else {}),
     }
 
 

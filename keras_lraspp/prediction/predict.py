@@ -17,9 +17,7 @@ from keras_lraspp.classes import (
     CLASS_SETS,
     ClassSet,
     cityscapes_train_to_id,
-    compare_classes,
     foreground_classes,
-    resolve_classes,
 )
 from keras_lraspp.data.dataset import (
     SegmentationDataset,
@@ -30,7 +28,7 @@ from keras_lraspp.devices import precision_policy
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.images import MAX_PIXELS, WHITE, read_image
 from keras_lraspp.inference.tta import InferenceOptions
-from keras_lraspp.models.keras_file import unnamed_classes
+from keras_lraspp.models.keras_file import settle_classes
 from keras_lraspp.models.loading import load_network
 from keras_lraspp.parallel import BackgroundWriter, map_threads
 from keras_lraspp.prediction.inputs import find_inputs
@@ -184,12 +182,7 @@ def _open_network(weights, model, classes, dataset, options: InferenceOptions):
         named = foreground_classes(found.classes) if one_channel else found.classes
         return found.model, named
     network, known = open_predictor(weights, options)
-    if classes is None and known is None:
-        raise InputError(unnamed_classes(weights))
-    named = known if classes is None else resolve_classes(classes)
-    if known is not None and classes is not None:
-        compare_classes(known, named, str(weights), "predict.classes")
-    return network, named
+    return network, settle_classes(classes, known, weights, "predict")
 
 
 def _label_ids(classes: ClassSet):
