@@ -11,6 +11,7 @@ import time
 import pytest
 
 from keras_lraspp.data.datasets.scenes import SceneKey, draw_scenes, scene_files
+from keras_lraspp.files import walk_files
 
 COUNT = 30
 SIZE = {"height": 64, "width": 96, "progress": False}
@@ -27,10 +28,11 @@ def start_drawing(root, count):
 
 
 def digests(root):
+    # Without the hidden folder of a file that was being written during a kill.
     return {
         path.relative_to(root): hashlib.sha256(path.read_bytes()).hexdigest()
         for folder in ("gtFine", "leftImg8bit")
-        for path in (root / folder).rglob("[!.]*.*")
+        for path in walk_files(root / folder)
     }
 
 
