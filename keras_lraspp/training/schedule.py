@@ -14,11 +14,12 @@ from keras_lraspp.schema import Bounds, Count, Index, Rate, check_call
 
 @register_class
 class WarmupPolynomial(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up, then polynomial decay to zero.
+    """Linear warm-up, then polynomial decay to zero or a final rate.
 
     At step t, from 0: `warmup_rate` + (`learning_rate` - `warmup_rate`) t / w
     while t < w = `warmup_steps`; then
-    `learning_rate` (1 - (t - w) / (`iterations` - w)) ** `power`.
+    `final_rate` + (`learning_rate` - `final_rate`) (1 - (t - w) / (`iterations` - w))
+    ** `power`.
 
     Args:
         learning_rate: The highest rate, reached at the end of the warm-up.
@@ -26,13 +27,16 @@ class WarmupPolynomial(keras.optimizers.schedules.LearningRateSchedule):
         warmup_steps: Number of them in the warm-up; 0 for none.
         warmup_rate: The rate of step 0, if there is a warm-up.
         power: Exponent of the decay.
+        final_rate: The rate at the end. As `warmup_rate`, it is not scaled with the
+            images of an update.
 
     Raises:
         InputError: If a value is out of its range, or the warm-up not shorter than
             the training.
 
     Reference:
-        PaddleSeg's `lr_scheduler` of type PolynomialDecay with `warmup_iters`.
+        PaddleSeg's `lr_scheduler` of type PolynomialDecay with `warmup_iters`;
+        `final_rate` is `eta_min` of mmsegmentation's PolyLR.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class WarmupPolynomial(keras.optimizers.schedules.LearningRateSchedule):
         warmup_steps: Index = 1000,
         warmup_rate: Rate = 1e-5,
         power: Annotated[float, Bounds(0, 100)] = 0.9,
+        final_rate: Rate = 0.0,
     ):
         check_call("WarmupPolynomial", WarmupPolynomial.__init__, locals())
         if not 0 <= warmup_steps < iterations:
@@ -54,6 +59,7 @@ class WarmupPolynomial(keras.optimizers.schedules.LearningRateSchedule):
         self.warmup_steps = warmup_steps
         self.warmup_rate = warmup_rate
         self.power = power
+        self.final_rate = final_rate
 
     def __call__(self, step):
         """Returns the rate at `step`, a float32 scalar."""
@@ -61,7 +67,8 @@ class WarmupPolynomial(keras.optimizers.schedules.LearningRateSchedule):
         start, top = self.warmup_rate, self.learning_rate
         warm = start + (top - start) * step / max(self.warmup_steps, 1)
         decayed = (step - self.warmup_steps) / (self.iterations - self.warmup_steps)
-        decayed = top * (1.0 - ops.clip(decayed, 0.0, 1.0)) ** self.power
+        decayed = (1.0 - ops.clip(decayed, 0.0, 1.0)) ** self.power
+        decayed = self.final_rate + (top - self.final_rate) * decayed
         return ops.where(step < self.warmup_steps, warm, decayed)
 
     def get_config(self):
@@ -72,6 +79,7 @@ class WarmupPolynomial(keras.optimizers.schedules.LearningRateSchedule):
             "warmup_steps": self.warmup_steps,
             "warmup_rate": self.warmup_rate,
             "power": self.power,
+            "final_rate": self.final_rate,
         }
 
 

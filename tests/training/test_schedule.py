@@ -37,13 +37,21 @@ def test_no_warm_up_starts_at_the_top():
     assert float(WarmupPolynomial(0.1, 10, warmup_steps=0)(0)) == pytest.approx(0.1)
 
 
+def test_the_decay_ends_at_the_final_rate():
+    schedule = WarmupPolynomial(0.01, 1000, warmup_steps=0, final_rate=1e-4)
+    rates = [float(schedule(step)) for step in (0, 1, 500, 999, 1000, 2000)]
+    # Of mmengine 0.10.7's PolyLR(eta_min=1e-4, power=0.9, begin=0, end=1001).
+    wanted = [0.01, 0.00999109, 0.00540528, 0.00011975, 1e-4, 1e-4]
+    assert rates == pytest.approx(wanted, rel=1e-4)
+
+
 def test_a_warm_up_longer_than_the_training_is_refused():
     with pytest.raises(ValueError, match="shorter than the training of 10"):
         WarmupPolynomial(0.1, 10, warmup_steps=10)
 
 
 def test_the_config_makes_the_same_schedule():
-    config = WarmupPolynomial(0.1, 10, 3, 0.01, 0.5).get_config()
+    config = WarmupPolynomial(0.1, 10, 3, 0.01, 0.5, 0.02).get_config()
     assert WarmupPolynomial.from_config(config).get_config() == config
 
 
