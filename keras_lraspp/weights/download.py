@@ -17,8 +17,9 @@ from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.files import replacing, sha256, write_text
 from keras_lraspp.progress import ProgressBar
 from keras_lraspp.schema import Bounds, read_json
-from keras_lraspp.weights.paddle import LARGEST_FILE, read_pdparams
+from keras_lraspp.weights.paddle import read_pdparams
 from keras_lraspp.weights.published import Published
+from keras_lraspp.weights.tensors import LARGEST_FILE
 
 _TIMEOUT = 60  # seconds without an answer or a byte
 _DEADLINE = 1800  # seconds in all: 22 MB at 100 kbit/s

@@ -8,11 +8,10 @@ import math
 import os
 import shutil
 import zipfile
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import h5py
 import numpy as np
@@ -20,6 +19,8 @@ import numpy as np
 from keras_lraspp.errors import InputError
 from keras_lraspp.files import open_regular, read_regular
 from keras_lraspp.schema import parse_json
+from keras_lraspp.weights.tensors import BFLOAT16, from_bfloat16
+from keras_lraspp.weights.zip_archive import LARGEST_READ, open_zip
 
 # Names in a `.keras` file and in the folders of Keras and keras-hub.
 CONFIG_MEMBER = "config.json"
@@ -28,14 +29,10 @@ WEIGHTS_MEMBER = "model.weights.h5"
 CARD_MEMBER = "keras_lraspp.json"  # ours, with classes and scores
 # The largest network here with its optimizer takes 60 MB.
 LARGEST_WEIGHTS = 512 << 20
-# Keras compresses nothing, so that a file is as large as what it unpacks to.
-_LARGEST_COMPRESSED = 64 << 20
 _LARGEST_TEXT = 1 << 20  # of one JSON member; a card of 256 classes takes about 10 000
 _MOST_MEMBERS = 64
-_LARGEST_READ = 1 << 20
 _MOST_DATASETS = 5000  # and groups; the largest network with optimizer has 1500
 _DEEPEST = 50  # groups in groups; our networks have 5
-_BFLOAT16 = np.dtype("V2")  # as HDF5 has it: two opaque bytes
 _MEND = "take the file that Keras or a training wrote"
 
 _Shape = tuple[int, ...]
@@ -95,16 +92,15 @@ def read_keras_archive(path: str | Path) -> KerasArchive:
     try:
         with (
             open_regular(path) as file,
-            zipfile.ZipFile(_ShortReads(file)) as archive,
+            open_zip(file, path, _MOST_MEMBERS, LARGEST_WEIGHTS, _MEND) as archive,
         ):
-            _check_members(archive, path)
             if damaged := archive.testzip():
                 raise InputError(
                     f"{path} is damaged: the checksum of {damaged} is wrong."
                 )
             weights = io.BytesIO()
             with archive.open(WEIGHTS_MEMBER) as member:
-                shutil.copyfileobj(member, weights, _LARGEST_READ)
+                shutil.copyfileobj(member, weights, LARGEST_READ)
             texts = {
                 member.filename: archive.read(member)
                 for member in archive.infolist()
@@ -144,50 +140,6 @@ def _read_file(path: Path, most: int) -> bytes:
         ) from error
 
 
-class _ShortReads:
-    """A file that `ZipFile` may not read a directory of a million members from."""
-
-    def __init__(self, file: BinaryIO):
-        self._file = file
-        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
-
-    def read(self, size: int = -1) -> bytes:
-        content = self._file.read(_LARGEST_READ + 1 if size < 0 else size)
-        if len(content) > _LARGEST_READ:
-            raise ValueError(f"more than {_LARGEST_READ} bytes of directory")
-        return content
-
-
-def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
-    members = archive.infolist()
-    total = sum(member.file_size for member in members)
-    if len(members) > _MOST_MEMBERS or total > LARGEST_WEIGHTS:
-        raise InputError(
-            f"{path} is refused: it unpacks to {len(members)} files of {total} bytes; "
-            f"at most {_MOST_MEMBERS} and {LARGEST_WEIGHTS} are expected."
-        )
-    kinds = {zipfile.ZIP_STORED: 0, zipfile.ZIP_DEFLATED: 0}
-    for member in members:
-        if member.compress_type not in kinds:
-            raise InputError(
-                f"{path} is refused: {member.filename[:100]} is compressed in a way "
-                f"that Keras does not use; {_MEND}."
-            )
-        kinds[member.compress_type] += member.file_size
-    if kinds[zipfile.ZIP_DEFLATED] > _LARGEST_COMPRESSED:
-        raise InputError(
-            f"{path} is refused: what is compressed in it unpacks to "
-            f"{kinds[zipfile.ZIP_DEFLATED]} bytes; Keras does not compress, {_MEND}."
-        )
-    names = Counter(member.filename for member in members)
-    stored = sum(member.compress_size for member in members)
-    if len(names) < len(members) or stored > path.stat().st_size:
-        raise InputError(
-            f"{path} is refused: it has a file in it twice, or files that share their "
-            f"bytes; {_MEND}."
-        )
-
-
 def check_hdf5(path: Path) -> bool:
     """Checks an HDF5 file of weights as those in a `.keras` file are checked.
 
@@ -213,7 +165,7 @@ def copy_weights(path: Path, target: Path) -> None:
     with h5py.File(content, "r") as file, h5py.File(target, "w") as copy:
         for tensor in _tensors(file):
             copied = copy.create_dataset(tensor.name, data=_values(tensor, content))
-            if tensor.dtype == _BFLOAT16:
+            if tensor.dtype == BFLOAT16:
                 copied.attrs["dtype"] = "bfloat16"
 
 
@@ -281,7 +233,7 @@ def _check_values(tensor: h5py.Dataset, content: io.BytesIO) -> None:
     # Nobody reads an attribute: HDF5 may hang on a damaged one. Bytes and type are
     # NumPy's own, with no conversion between them.
     native = tensor.id.get_type().equal(h5py.h5t.py_create(tensor.dtype))
-    is_bfloat16 = tensor.dtype == _BFLOAT16
+    is_bfloat16 = tensor.dtype == BFLOAT16
     plain_number = tensor.dtype.kind in "fiub" and native and not len(tensor.attrs)
     if not plain_number and not (is_bfloat16 and len(tensor.attrs) <= 1):
         raise _Refusal(
@@ -298,7 +250,7 @@ def _check_values(tensor: h5py.Dataset, content: io.BytesIO) -> None:
         return
     values = _values(tensor, content)
     if is_bfloat16:  # the upper half of a float32
-        values = (values.view("u2").astype("u4") << 16).view("f4")
+        values = from_bfloat16(values)
     with np.errstate(over="ignore"):  # what a float32 cannot hold becomes infinite
         values = values.astype("float32", copy=False)
     if not np.isfinite(values).all():
