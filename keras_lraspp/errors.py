@@ -57,6 +57,7 @@ OPTIONAL_PACKAGES = {
     "onnxruntime": "onnxruntime",
     "onnxscript": "onnxscript",
     "pycocotools": "pycocotools",
+    "safetensors": "safetensors",
     "scipy": "scipy",
     "tensorboard": "tensorboard",
     "tensorflow": "tensorflow",
