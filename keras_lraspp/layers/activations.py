@@ -89,19 +89,29 @@ def _hard_swish_gradient(function):
 
 @register_class
 class HardGate(keras.layers.Layer):
-    """Piecewise linear sigmoid: clip(0.2 x + 0.5, 0, 1).
+    """Piecewise linear sigmoid: clip(slope x + 0.5, 0, 1).
 
-    PaddleSeg's MobileNetV3 uses the slope 0.2 here, not the 1/6 of
-    `keras.activations.hard_sigmoid`.
+    Args:
+        slope: 0.2 in PaddleSeg's MobileNetV3, 1/6 in others', as in
+            `keras.activations.hard_sigmoid`.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
+
+    def __init__(self, slope=0.2, **kwargs):
+        super().__init__(**kwargs)
+        self.slope = slope
 
     def call(self, inputs):
         """Returns the gate, in [0, 1], of `inputs`' shape and dtype."""
-        return keras.ops.clip(inputs * 0.2 + 0.5, 0.0, 1.0)
+        return keras.ops.clip(inputs * self.slope + 0.5, 0.0, 1.0)
 
     def compute_output_shape(self, input_shape):
         """Returns `input_shape`."""
         return input_shape
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "slope": self.slope}
 
 
 @register_class

@@ -1,6 +1,7 @@
 """Bilinear resize to the size of another tensor, and 49x49 average pooling."""
 
 import keras
+import numpy as np
 
 from keras_lraspp.arguments import register_class
 
@@ -12,7 +13,16 @@ class ResizeLike(keras.layers.Layer):
     Half-pixel centres, no antialiasing: what PyTorch and Paddle call
     `align_corners=False`. Unlike `keras.layers.Resizing` and `UpSampling2D` the
     size may be known only at run time, on TensorFlow too.
+
+    Args:
+        align_corners: Whether the centres of the corner pixels lie on each other
+            instead, as in PyTorch's `align_corners=True`.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
+
+    def __init__(self, align_corners=False, **kwargs):
+        super().__init__(**kwargs)
+        self.align_corners = align_corners
 
     def call(self, inputs, reference):
         """Resizes `inputs`.
@@ -26,11 +36,12 @@ class ResizeLike(keras.layers.Layer):
         """
         if inputs.shape[1:3] == reference.shape[1:3] and None not in inputs.shape[1:3]:
             return inputs
+        resize = resize_align_corners if self.align_corners else resize_bilinear
         if keras.backend.backend() != "tensorflow":
-            return resize_bilinear(inputs, reference.shape[1:3])
+            return resize(inputs, reference.shape[1:3])
         import tensorflow as tf
 
-        resized = resize_bilinear(inputs, tf.shape(reference)[1:3])
+        resized = resize(inputs, tf.shape(reference)[1:3])
         resized = tf.cast(resized, self.compute_dtype)
         resized.set_shape(self.compute_output_shape(inputs.shape, reference.shape))
         return resized
@@ -39,6 +50,10 @@ class ResizeLike(keras.layers.Layer):
         """Returns (B, H, W, C)."""
         batch, _, _, channels = inputs_shape
         return (batch, *reference_shape[1:3], channels)
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "align_corners": self.align_corners}
 
 
 def resize_bilinear(inputs, size):
@@ -55,6 +70,34 @@ def resize_bilinear(inputs, size):
     import tensorflow as tf
 
     return tf.image.resize(inputs, size, method="bilinear")
+
+
+def resize_align_corners(inputs, size):
+    """Resizes (B, h, w, C) bilinearly with the corners' centres on each other.
+
+    On TensorFlow each side of `size` may be a tensor, and the result is float32.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.raw_ops.ResizeBilinear(images=inputs, size=size, align_corners=True)
+    for axis, side in zip((1, 2), size, strict=True):
+        inputs = _stretch(inputs, axis, side)
+    return inputs
+
+
+def _stretch(inputs, axis, size):
+    """Interpolates linearly along an axis, to points from its first to its last."""
+    last = inputs.shape[axis] - 1
+    points = np.arange(size) * (last / max(size - 1, 1))
+    low = np.minimum(points.astype(int), max(last - 1, 0))
+    shape = [-1 if i == axis else 1 for i in range(len(inputs.shape))]
+    share = keras.ops.cast(np.reshape(points - low, shape), inputs.dtype)
+    below, above = (
+        keras.ops.take(inputs, index, axis)
+        for index in (low, np.minimum(low + 1, last))
+    )
+    return below + (above - below) * share
 
 
 @register_class

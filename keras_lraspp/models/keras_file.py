@@ -6,7 +6,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import keras
 
@@ -21,6 +21,7 @@ from keras_lraspp.classes import (
 )
 from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.files import replacing
+from keras_lraspp.models.families import FamilyName
 from keras_lraspp.models.variants import variant_of, weight_shapes
 from keras_lraspp.weights.hub import is_preset_folder, read_preset_folder
 from keras_lraspp.weights.keras_archive import (
@@ -59,6 +60,7 @@ ARGUMENTS = (
     Argument("pooling", "global", lambda value: value in ("global", "large_kernel")),
     Argument("head_filters", 128, _whole(4096)),
     Argument("input_shape", [None, None, 3], _is_input_shape),
+    Argument("family", "paddleseg", lambda value: value in get_args(FamilyName)),
 )
 
 _POLICIES = (

@@ -22,6 +22,12 @@ from keras_lraspp.classes import (
 from keras_lraspp.devices import policy_scope
 from keras_lraspp.errors import InputError
 from keras_lraspp.layers import BatchNorm, LargeKernelPool, ResizeLike
+from keras_lraspp.models.families import (
+    FAMILIES,
+    Family,
+    FamilyName,
+    choose_family,
+)
 from keras_lraspp.models.graph_model import (
     GraphModel,
     Settings,
@@ -32,36 +38,45 @@ from keras_lraspp.models.importing import import_weights
 from keras_lraspp.models.mobilenet_v3 import MobileNetV3, conv
 from keras_lraspp.models.preset_folder import save_preset_folder
 from keras_lraspp.models.presets import load_preset
-from keras_lraspp.models.variants import SKIP_FILTERS
 from keras_lraspp.schema import Bounds, Channels, Count, check_call
 from keras_lraspp.weights.keras_archive import KerasArchive
 
 
-def _lraspp_head(taps, num_classes, filters, pooling, output_stride):
-    """Turns backbone taps (finest, middle, deepest) into logits at the finest's size.
+def _lraspp_head(taps, num_classes, filters, pooling, output_stride, family: Family):
+    """Turns backbone taps, finest first, into logits at the size of one of the finest.
 
-    The reference convolves with a bias before each of its three batch norms. That
-    bias changes nothing but the running mean, so it is left out here; importing
-    reference weights subtracts it from the running mean.
+    PaddleSeg convolves with a bias before each of its three batch norms. That bias
+    changes nothing but the running mean, so it is left out here; importing its weights
+    subtracts it from the running mean.
 
-    Source: Searching for MobileNetV3, section 6.4, with PaddleSeg's second skip
-    connection.
+    Source: Searching for MobileNetV3, section 6.4, with one more skip connection in all
+    families but torchvision's.
     """
-    finest, middle, deepest = taps
-    x = _conv_bn_relu(deepest, filters, "value")
-    x = _gate(x, deepest, filters, pooling, output_stride)
-    x = conv(x, filters, "head_mix_conv")
-    for skip, skip_filters, stride in zip(
-        (middle, finest), SKIP_FILTERS, (8, 4), strict=True
-    ):
-        x = ResizeLike(name=f"head_to_{stride}")(x, skip)
-        skip = conv(skip, skip_filters, f"head_skip_{stride}_conv")
-        x = keras.layers.Concatenate(name=f"head_concat_{stride}")([x, skip])
-        x = _conv_bn_relu(x, filters, f"fuse_{stride}")
-    return conv(x, num_classes, "head_classes_conv")
+    deepest, biased = taps[-1], family.head_biases
+    x = _conv_bn_relu(deepest, filters, "value", family)
+    x = _gate(x, deepest, filters, pooling, output_stride, family.align_corners)
+    if family.adds_logits:
+        (skip,) = family.skips
+        tap = skip.tap(taps)
+        x = ResizeLike(name=f"head_to_{skip.stride}")(x, tap)
+        fine = conv(tap, num_classes, "head_skip_classes_conv", use_bias=biased)
+        deep = conv(x, num_classes, "head_classes_conv", use_bias=biased)
+        return keras.layers.Add(name="head_add")([fine, deep])
+    x = conv(x, filters, "head_mix_conv", use_bias=biased)
+    for skip in family.skips:
+        tap, stride = skip.tap(taps), skip.stride
+        x = ResizeLike(name=f"head_to_{stride}")(x, tap)
+        fine = conv(tap, skip.filters, f"head_skip_{stride}_conv")
+        x = keras.layers.Concatenate(name=f"head_concat_{stride}")([x, fine])
+        x = _conv_bn_relu(x, filters, f"fuse_{stride}", family)
+    if family.dropout:
+        x = keras.layers.SpatialDropout2D(
+            family.dropout, data_format="channels_last", name="head_dropout"
+        )(x)
+    return conv(x, num_classes, "head_classes_conv", use_bias=biased)
 
 
-def _gate(value, deepest, filters, pooling, output_stride):
+def _gate(value, deepest, filters, pooling, output_stride, align_corners):
     """Multiplies by the sigmoid of the pooled deepest tap."""
     if pooling == "global":
         pool = keras.layers.GlobalAveragePooling2D(
@@ -72,14 +87,20 @@ def _gate(value, deepest, filters, pooling, output_stride):
     gate = conv(pool(deepest), filters, "head_gate_conv")
     gate = keras.layers.Activation("sigmoid", name="head_gate_sigmoid")(gate)
     if pooling != "global":  # a single cell multiplies by broadcasting
-        gate = ResizeLike(name="head_gate_resize")(gate, value)
+        resize = ResizeLike(align_corners=align_corners, name="head_gate_resize")
+        gate = resize(gate, value)
     return keras.layers.Multiply(name="head_gate")([value, gate])
 
 
-def _conv_bn_relu(x, filters, name):
+def _conv_bn_relu(x, filters, name, family: Family):
     x = conv(x, filters, f"head_{name}_conv")
-    # The reference synchronises the head's batch norms over devices, and only them.
-    x = BatchNorm(synchronized=True, name=f"head_{name}_bn")(x)
+    # PaddleSeg synchronises the head's batch norms over devices, and only them.
+    x = BatchNorm(
+        momentum=family.head_momentum,
+        epsilon=family.head_epsilon,
+        synchronized=True,
+        name=f"head_{name}_bn",
+    )(x)
     return keras.layers.ReLU(name=f"head_{name}_relu")(x)
 
 
@@ -114,8 +135,14 @@ class LRASPP(GraphModel):
         layer_settings: What is different in single layers, by their names, as
             `{"head_mix_conv": {"trainable": False}}`. A saved model notes what was set.
         classes: Names and colours of the classes: what `Segmenter` takes, or `None`.
+        family: Whose LR-ASPP it is, in every detail: `"paddleseg"`, `"fastseg"`,
+            `"mmseg"` (mmsegmentation), `"torchvision"`, or `"tensorflow"`, which is
+            mmsegmentation's head without dropout on the network of
+            `keras.applications`. `None` is the family of the named `backbone_weights`,
+            else PaddleSeg's.
 
     Attributes:
+        family: Whose network it is.
         backbone: The `MobileNetV3` model inside.
         smallest_side: Smallest height and width, in pixels, that can go in.
         classes: Names and colours of the classes, a `ClassSet`, or `None` where nobody
@@ -163,22 +190,29 @@ class LRASPP(GraphModel):
         dtype: str | keras.DTypePolicy | None = None,
         layer_settings: Settings | None = None,
         classes: ClassSet | str | Sequence[str] | None = None,
+        family: FamilyName | None = None,
     ):
         check_channels_last("LRASPP.input_shape", input_shape)
         check_call("LRASPP", LRASPP.__init__, locals())
         policy = resolve_policy("LRASPP.dtype", dtype)
+        family = choose_family(family, backbone_weights)
         with policy_scope(policy):
             encoder = MobileNetV3(
-                backbone, width, output_stride, input_shape, name="backbone"
+                backbone,
+                width,
+                output_stride,
+                input_shape,
+                name="backbone",
+                family=family,
             )
             pixels = keras.Input(input_shape, name="image")
-            finest, middle, _, deepest = encoder(pixels)
             logits = _lraspp_head(
-                (finest, middle, deepest),
+                encoder(pixels),
                 num_classes,
                 head_filters,
                 pooling,
                 output_stride,
+                FAMILIES[family],
             )
             logits = ResizeLike(dtype="float32", name="logits")(logits, pixels)
         super().__init__(
@@ -193,6 +227,7 @@ class LRASPP(GraphModel):
         self.classes = classes
         self.source: Path | None = None
         self.backbone: MobileNetV3 = self.get_layer("backbone")
+        self.family = family
         self.pooling = pooling
         self.head_filters = head_filters
         if initialization == "scratch":
@@ -232,6 +267,7 @@ class LRASPP(GraphModel):
             "head_filters": self.head_filters,
             "input_shape": tuple(self.input_shape[1:]),
             "classes": classes_to_json(self.classes),
+            "family": self.family,
         }
 
     @classmethod

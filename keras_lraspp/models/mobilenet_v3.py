@@ -1,5 +1,6 @@
 """MobileNetV3, a segmentation backbone: block tables, blocks and model."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, NamedTuple
 
 import keras
@@ -7,6 +8,14 @@ import keras
 from keras_lraspp.arguments import register_class
 from keras_lraspp.devices import policy_scope
 from keras_lraspp.layers import BatchNorm, HardGate, HardSwish, ScaleChannels
+from keras_lraspp.models.families import (
+    FAMILIES,
+    LAST_CONV,
+    STEM,
+    Family,
+    FamilyName,
+    choose_family,
+)
 from keras_lraspp.models.graph_model import (
     GraphModel,
     Settings,
@@ -27,52 +36,39 @@ class Block(NamedTuple):
     strides: int
 
 
-class Backbone(NamedTuple):
-    """A stack of blocks and the indices of its taps, the blocks that are outputs."""
-
-    blocks: tuple[Block, ...]
-    taps: tuple[int, ...]  # the last block at strides 4, 8, 16 and 32
-
-
-LARGE = Backbone(
-    blocks=(
-        Block(3, 16, 16, False, False, 1),
-        Block(3, 64, 24, False, False, 2),
-        Block(3, 72, 24, False, False, 1),
-        Block(5, 72, 40, True, False, 2),
-        Block(5, 120, 40, True, False, 1),
-        Block(5, 120, 40, True, False, 1),
-        Block(3, 240, 80, False, True, 2),
-        Block(3, 200, 80, False, True, 1),
-        Block(3, 184, 80, False, True, 1),
-        Block(3, 184, 80, False, True, 1),
-        Block(3, 480, 112, True, True, 1),
-        Block(3, 672, 112, True, True, 1),
-        Block(5, 672, 160, True, True, 2),
-        Block(5, 960, 160, True, True, 1),
-        Block(5, 960, 160, True, True, 1),
-    ),
-    taps=(2, 5, 11, 14),
+LARGE = (
+    Block(3, 16, 16, False, False, 1),
+    Block(3, 64, 24, False, False, 2),
+    Block(3, 72, 24, False, False, 1),
+    Block(5, 72, 40, True, False, 2),
+    Block(5, 120, 40, True, False, 1),
+    Block(5, 120, 40, True, False, 1),
+    Block(3, 240, 80, False, True, 2),
+    Block(3, 200, 80, False, True, 1),
+    Block(3, 184, 80, False, True, 1),
+    Block(3, 184, 80, False, True, 1),
+    Block(3, 480, 112, True, True, 1),
+    Block(3, 672, 112, True, True, 1),
+    Block(5, 672, 160, True, True, 2),
+    Block(5, 960, 160, True, True, 1),
+    Block(5, 960, 160, True, True, 1),
 )
 
-SMALL = Backbone(
-    blocks=(
-        Block(3, 16, 16, True, False, 2),
-        Block(3, 72, 24, False, False, 2),
-        Block(3, 88, 24, False, False, 1),
-        Block(5, 96, 40, True, True, 2),
-        Block(5, 240, 40, True, True, 1),
-        Block(5, 240, 40, True, True, 1),
-        Block(5, 120, 48, True, True, 1),
-        Block(5, 144, 48, True, True, 1),
-        Block(5, 288, 96, True, True, 2),
-        Block(5, 576, 96, True, True, 1),
-        Block(5, 576, 96, True, True, 1),
-    ),
-    taps=(0, 2, 7, 10),
+SMALL = (
+    Block(3, 16, 16, True, False, 2),
+    Block(3, 72, 24, False, False, 2),
+    Block(3, 88, 24, False, False, 1),
+    Block(5, 96, 40, True, True, 2),
+    Block(5, 240, 40, True, True, 1),
+    Block(5, 240, 40, True, True, 1),
+    Block(5, 120, 48, True, True, 1),
+    Block(5, 144, 48, True, True, 1),
+    Block(5, 288, 96, True, True, 2),
+    Block(5, 576, 96, True, True, 1),
+    Block(5, 576, 96, True, True, 1),
 )
 
-BACKBONES = {"large": LARGE, "small": SMALL}
+BLOCKS = {"large": LARGE, "small": SMALL}
 
 
 def scale_channels(channels: int, width: float) -> int:
@@ -82,43 +78,60 @@ def scale_channels(channels: int, width: float) -> int:
     return rounded + 8 if rounded < 0.9 * value else rounded
 
 
-def scale_width(backbone: Backbone, width: float) -> Backbone:
-    """Returns the backbone with all channels scaled by `width`."""
-    blocks = tuple(
-        block._replace(
-            expanded=scale_channels(block.expanded, width),
-            filters=scale_channels(block.filters, width),
-        )
-        for block in backbone.blocks
-    )
-    return backbone._replace(blocks=blocks)
+def scale_blocks(variant: str, width: float, family: Family) -> tuple[Block, ...]:
+    """Returns the blocks of `"large"` or `"small"`, all channels scaled by `width`."""
+    scaled, before, channels = [], 16, scale_channels(16, width)
+    for block in BLOCKS[variant]:
+        expanded = scale_channels(block.expanded, width)
+        if family.expands_scaled:
+            expanded = scale_channels(channels * block.expanded / before, 1.0)
+        before, channels = block.filters, scale_channels(block.filters, width)
+        scaled.append(block._replace(expanded=expanded, filters=channels))
+    return tuple(scaled)
+
+
+def expands(block: Block, channels: int, family: Family) -> bool:
+    """Whether a block of `channels` channels in has a 1x1 convolution that widens."""
+    return family.always_expands or block.expanded != channels
+
+
+def last_channels(blocks: Sequence[Block]) -> int:
+    """Returns the channels of the 1x1 convolution behind the last block."""
+    return 6 * blocks[-1].filters
+
+
+def squeezed_channels(channels: int, family: Family) -> int:
+    """Returns the channels of the bottleneck of squeeze-and-excite."""
+    squeezed = channels // 4
+    return squeezed if family.squeeze_multiple == 1 else scale_channels(squeezed, 1.0)
 
 
 def strides_and_dilations(
-    backbone: Backbone, output_stride: int
+    blocks: Sequence[Block], output_stride: int, dilates_strided: bool = False
 ) -> list[tuple[int, int]]:
     """Returns (strides, dilation) of each block for an output stride of 8, 16 or 32.
 
-    A block that would pass `output_stride` keeps its resolution and its own
-    dilation; the blocks after it are dilated by the stride that was left out.
+    A block that would pass `output_stride` keeps its resolution; the blocks after it
+    are dilated by the stride that was left out, and with `dilates_strided` it is, too.
     """
     layout, stride, dilation = [], 2, 1  # the stem has stride 2
-    for block in backbone.blocks:
+    for block in blocks:
         if stride * block.strides <= output_stride:
             layout.append((block.strides, dilation))
             stride *= block.strides
         else:
-            layout.append((1, dilation))
-            dilation *= block.strides
+            own, dilation = dilation, dilation * block.strides
+            layout.append((1, dilation if dilates_strided else own))
     return layout
 
 
-def conv(x, filters, name, *, kernel_size=1, strides=1, use_bias=False):
-    """Convolves with symmetric padding: ceil(side / strides) cells a side.
+def conv(x, filters, name, *, kernel_size=1, strides=1, use_bias=False, symmetric=True):
+    """Convolves with padding: ceil(side / strides) cells a side.
 
-    Weights are drawn from N(0, sqrt(2 / (k k C_in))), untruncated; biases are 0.
+    It is symmetric, or else TensorFlow's "same". Weights are drawn from
+    N(0, sqrt(2 / (k k C_in))), untruncated; biases are 0.
     """
-    x, padding = _pad(x, kernel_size, strides, name)
+    x, padding = _pad(x, kernel_size, strides, name, symmetric)
     return keras.layers.Conv2D(
         filters,
         kernel_size,
@@ -131,13 +144,13 @@ def conv(x, filters, name, *, kernel_size=1, strides=1, use_bias=False):
     )(x)
 
 
-def _depthwise_conv(x, name, *, kernel_size, strides, dilation):
+def _depthwise_conv(x, name, *, kernel_size, strides, dilation, symmetric):
     """Convolves each channel by itself; initial weights as of `conv`.
 
     Their deviation counts all C input channels, as the reference does: the fan-in is
     not divided by the number of groups.
     """
-    x, padding = _pad(x, kernel_size, strides, name)
+    x, padding = _pad(x, kernel_size, strides, name, symmetric)
     return keras.layers.DepthwiseConv2D(
         kernel_size,
         strides=strides,
@@ -157,9 +170,9 @@ def _he_normal():
     )
 
 
-def _pad(x, kernel_size, strides, name):
+def _pad(x, kernel_size, strides, name, symmetric):
     """Pads by k // 2 on each side where "same" would not do so (stride 2)."""
-    if strides == 1 or kernel_size == 1:
+    if strides == 1 or kernel_size == 1 or not symmetric:
         return x, "same"
     layer = keras.layers.ZeroPadding2D(
         kernel_size // 2, data_format="channels_last", name=f"{name}_pad"
@@ -167,83 +180,109 @@ def _pad(x, kernel_size, strides, name):
     return layer(x), "valid"
 
 
-def _squeeze_excite(x, name):
-    """Scales channels by a gate computed from their means.
+def _batch_norm(x, name, family: Family):
+    return BatchNorm(momentum=family.momentum, epsilon=family.epsilon, name=name)(x)
 
-    Squeezes to `channels // 4`, not rounded to a multiple of 8, unlike the paper's
-    code.
-    """
+
+def _squeeze_excite(x, name, family: Family):
+    """Scales channels by a gate computed from their means."""
     channels = x.shape[-1]
     gate = keras.layers.GlobalAveragePooling2D(
         keepdims=True, data_format="channels_last", name=f"{name}_pool"
     )(x)
-    gate = conv(gate, channels // 4, f"{name}_squeeze", use_bias=True)
+    squeezed = squeezed_channels(channels, family)
+    gate = conv(gate, squeezed, f"{name}_squeeze", use_bias=True)
     gate = keras.layers.ReLU(name=f"{name}_relu")(gate)
     gate = conv(gate, channels, f"{name}_expand", use_bias=True)
-    gate = HardGate(name=f"{name}_gate")(gate)
+    gate = HardGate(family.gate_slope, name=f"{name}_gate")(gate)
     return ScaleChannels(name=f"{name}_scale")([x, gate])
 
 
-def _inverted_residual(x, block: Block, name, *, strides, dilation):
+def _inverted_residual(x, block: Block, name, family: Family, *, strides, dilation):
     """One MobileNetV3 block: expand, depthwise, squeeze-excite, project.
 
-    Source: Searching for MobileNetV3, section 5 and tables 1 and 2. The 1x1
-    expansion is always there, also where it does not widen.
+    Source: Searching for MobileNetV3, section 5 and tables 1 and 2.
     """
     activation = HardSwish if block.hard_swish else keras.layers.ReLU
     shortcut = x
-    x = conv(x, block.expanded, f"{name}_expand_conv")
-    x = BatchNorm(name=f"{name}_expand_bn")(x)
-    x = activation(name=f"{name}_expand_activation")(x)
+    if expands(block, x.shape[-1], family):
+        x = conv(x, block.expanded, f"{name}_expand_conv")
+        x = _batch_norm(x, f"{name}_expand_bn", family)
+        x = activation(name=f"{name}_expand_activation")(x)
     x = _depthwise_conv(
         x,
         f"{name}_depthwise_conv",
         kernel_size=block.kernel_size,
         strides=strides,
         dilation=dilation,
+        symmetric=family.symmetric_padding,
     )
-    x = BatchNorm(name=f"{name}_depthwise_bn")(x)
+    x = _batch_norm(x, f"{name}_depthwise_bn", family)
     x = activation(name=f"{name}_depthwise_activation")(x)
     if block.squeeze_excite:
-        x = _squeeze_excite(x, f"{name}_se")
+        x = _squeeze_excite(x, f"{name}_se", family)
     x = conv(x, block.filters, f"{name}_project_conv")
-    x = BatchNorm(name=f"{name}_project_bn")(x)
+    x = _batch_norm(x, f"{name}_project_bn", family)
     if block.strides == 1 and shortcut.shape[-1] == block.filters:
         x = keras.layers.Add(name=f"{name}_add")([shortcut, x])
     return x
 
 
-def _connect(pixels, table: Backbone, width: float, output_stride: int):
-    """Returns the taps of a network over `pixels`, and the strides of the taps."""
+def _rescale(pixels, family: Family):
+    """Normalises pixels; those of other channels than RGB by the averages over RGB."""
+    mean, deviation = family.mean, family.deviation
+    if pixels.shape[-1] != 3 or len({*mean, *deviation}) == 1:
+        mean, deviation = (sum(mean) / 3,), (sum(deviation) / 3,)
+    scale = [1 / one for one in deviation]
+    offset = [-middle / one for middle, one in zip(mean, deviation, strict=True)]
+    if len(scale) == 1:
+        scale, offset = scale[0], offset[0]
     # In float32 also under mixed precision: half floats cannot tell
     # neighbouring dark pixels apart.
-    x = keras.layers.Rescaling(
-        1 / 127.5, offset=-1.0, dtype="float32", name="rescaling"
-    )(pixels)
-    x = conv(x, scale_channels(16, width), "stem_conv", kernel_size=3, strides=2)
-    x = BatchNorm(name="stem_bn")(x)
+    return keras.layers.Rescaling(scale, offset, dtype="float32", name="rescaling")(
+        pixels
+    )
+
+
+def _connect(pixels, variant: str, width: float, output_stride: int, family: Family):
+    """Returns what each tap of a network over `pixels` gives, and their strides."""
+    blocks = scale_blocks(variant, width, family)
+    layout = strides_and_dilations(blocks, output_stride, family.dilates_strided)
+    x = _rescale(pixels, family)
+    x = conv(
+        x,
+        scale_channels(16, width),
+        "stem_conv",
+        kernel_size=3,
+        strides=2,
+        symmetric=family.symmetric_padding,
+    )
+    x = _batch_norm(x, "stem_bn", family)
     x = HardSwish(name="stem_activation")(x)
-    outputs, tap_strides, stride = [], [], 2
-    layout = strides_and_dilations(table, output_stride)
+    found, stride = {STEM: (x, 2)}, 2
     for index, (block, (strides, dilation)) in enumerate(
-        zip(table.blocks, layout, strict=True)
+        zip(blocks, layout, strict=True)
     ):
+        name = f"block_{index}"
         x = _inverted_residual(
-            x, block, f"block_{index}", strides=strides, dilation=dilation
+            x, block, name, family, strides=strides, dilation=dilation
         )
         stride *= strides
-        if index in table.taps:
-            outputs.append(x)
-            tap_strides.append(stride)
-    return outputs, tuple(tap_strides)
+        found[index] = x, stride
+    if family.last_conv:
+        x = conv(x, last_channels(blocks), "last_conv")
+        x = _batch_norm(x, "last_bn", family)
+        found[LAST_CONV] = HardSwish(name="last_activation")(x), stride
+    return zip(*(found[tap] for tap in family.taps[variant]), strict=True)
 
 
 @register_class
 class MobileNetV3(GraphModel):
-    """MobileNetV3 large or small, from pixels to four feature maps.
+    """MobileNetV3 large or small, from pixels to feature maps.
 
-    The network of PaddleSeg's `MobileNetV3_{large,small}_x*`: no final 960-channel
-    convolution, no classifier. Rescaling of pixels is its first layer.
+    Without a classifier; rescaling of pixels is its first layer. PaddleSeg's
+    (`MobileNetV3_{large,small}_x*`) gives four feature maps and has no final
+    convolution to 960 or 576 channels. The other families have it, and give five.
 
     Args:
         variant: `"large"` or `"small"`.
@@ -257,8 +296,13 @@ class MobileNetV3(GraphModel):
             for the global one.
         layer_settings: What is different in single layers, by their names, as
             `{"stem_conv": {"trainable": False}}`. A saved model notes what was set.
+        family: Whose MobileNetV3 it is, in every detail: `"paddleseg"`,
+            `"tensorflow"` (that of `keras.applications`), `"fastseg"` or `"mmseg"`
+            (the same for pixels normalised by ImageNet's mean and deviation) or
+            `"torchvision"`. `None` is PaddleSeg's.
 
     Attributes:
+        family: Whose network it is.
         tap_strides: Stride of each output, e.g. (4, 8, 8, 8) at output stride 8.
         tap_channels: Channels of each output.
 
@@ -266,8 +310,8 @@ class MobileNetV3(GraphModel):
         inputs: Pixels 0..255, RGB by default, uint8 or float, (B, H, W, channels).
 
     Returns (of a call):
-        List of four tensors (B, ceil(H / s), ceil(W / s), channels) in compute
-        dtype, s in `tap_strides`.
+        List of tensors (B, ceil(H / s), ceil(W / s), channels) in compute dtype, s in
+        `tap_strides`.
 
     Raises:
         InputError: For arguments of another type or out of range; it is a `ValueError`.
@@ -293,17 +337,20 @@ class MobileNetV3(GraphModel):
         trainable: bool = True,
         dtype: str | keras.DTypePolicy | None = None,
         layer_settings: Settings | None = None,
+        family: FamilyName | None = None,
     ):
         check_channels_last("MobileNetV3.input_shape", input_shape)
         check_call("MobileNetV3", MobileNetV3.__init__, locals())
         policy = resolve_policy("MobileNetV3.dtype", dtype)
         with policy_scope(policy):
             pixels = keras.Input(input_shape, name="image")
-            table = scale_width(BACKBONES[variant], width)
-            outputs, tap_strides = _connect(pixels, table, width, output_stride)
+            family = choose_family(family)
+            outputs, tap_strides = _connect(
+                pixels, variant, width, output_stride, FAMILIES[family]
+            )
         super().__init__(
             pixels,
-            outputs,
+            list(outputs),
             name=name,
             trainable=trainable,
             policy=policy,
@@ -312,6 +359,7 @@ class MobileNetV3(GraphModel):
         self.variant = variant
         self.width = width
         self.output_stride = output_stride
+        self.family = family
         self.tap_strides = tap_strides
         self.tap_channels = tuple(output.shape[-1] for output in outputs)
 
@@ -323,4 +371,5 @@ class MobileNetV3(GraphModel):
             "width": self.width,
             "output_stride": self.output_stride,
             "input_shape": tuple(self.input_shape[1:]),
+            "family": self.family,
         }

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_lraspp.classes import CLASS_SETS
 from keras_lraspp.errors import InputError
+from keras_lraspp.models.families import FAMILIES
 from keras_lraspp.models.importing import (
     CLASS_LAYER,
     adapt_channels,
@@ -18,7 +19,7 @@ from keras_lraspp.models.importing import (
 )
 from keras_lraspp.models.keras_file import known_classes, read_arguments, read_policy
 from keras_lraspp.models.keras_file import load_weights as load_keras_weights
-from keras_lraspp.models.mobilenet_v3 import BACKBONES, scale_width
+from keras_lraspp.models.mobilenet_v3 import scale_blocks
 from keras_lraspp.weights import read_pdparams
 from keras_lraspp.weights.download import fetch
 from keras_lraspp.weights.hub import is_preset_folder, read_preset_folder
@@ -171,7 +172,7 @@ def _guess_variant(tensors: dict[str, np.ndarray], path: Path) -> Variant:
         channels.append(size)
     rows = []
     for row in VARIANTS:
-        blocks = scale_width(BACKBONES[row.backbone], row.width).blocks
+        blocks = scale_blocks(row.backbone, row.width, FAMILIES[row.family])
         if channels == [block.filters for block in blocks]:
             rows.append(row)
     if len(rows) == 1:

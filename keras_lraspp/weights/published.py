@@ -56,6 +56,8 @@ class Variant(NamedTuple):
     flip_miou: float | None = None
     multi_scale_miou: float | None = None  # with several scales and flip
     config: str | None = None  # the published configuration, folder of its weights
+    family: str = "paddleseg"
+    head_filters: int = 128
 
     @property
     def preset(self) -> str | None:
@@ -66,6 +68,7 @@ class Variant(NamedTuple):
     def arguments(self) -> dict:
         """Its arguments of `LRASPP`."""
         names = ("backbone", "width", "output_stride", "pooling")
+        names += ("head_filters", "family")
         return {name: getattr(self, name) for name in names}
 
     @property

@@ -15,7 +15,7 @@ from keras_lraspp.errors import InputError
 from keras_lraspp.export.litert import export_litert
 from keras_lraspp.export.parity import ParityError, draw_image
 from keras_lraspp.export.runtimes import read_entries
-from keras_lraspp.models.mobilenet_v3 import BACKBONES
+from keras_lraspp.models.mobilenet_v3 import BLOCKS
 
 SIZE = (64, 96)
 CLASSES = ClassSet(("a", "b", "c", "é", "e"), generic_class_set(5).palette)
@@ -94,7 +94,7 @@ def test_float32_is_the_keras_model(model, exported):
 
 def test_operators(exported):
     found = operators(exported("float32", ("labels", "logits"))[0])
-    blocks = BACKBONES["small"].blocks
+    blocks = BLOCKS["small"]
     gates = sum(block.squeeze_excite for block in blocks)
     assert found["HARD_SWISH"] == 1 + 2 * sum(block.hard_swish for block in blocks)
     assert found["DEPTHWISE_CONV_2D"] == len(blocks)

@@ -14,7 +14,7 @@ from keras_lraspp.classes import CLASS_SETS, ClassSet, generic_class_set
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.onnx import export_onnx
 from keras_lraspp.export.parity import ParityError, draw_image
-from keras_lraspp.models.mobilenet_v3 import BACKBONES
+from keras_lraspp.models.mobilenet_v3 import BLOCKS
 
 CLASSES = ClassSet(("a", "b", "c", "é", "e"), generic_class_set(5).palette)
 
@@ -116,7 +116,7 @@ def test_metadata(any_size):
 @pytest.mark.parametrize("branch", ["then_branch", "else_branch"])
 def test_operators(any_size, branch):
     nodes = with_branch(any_size[3], branch)
-    blocks = BACKBONES["small"].blocks
+    blocks = BLOCKS["small"]
     count = Counter(node.op_type for node in nodes)
     assert count["HardSwish"] == 1 + 2 * sum(block.hard_swish for block in blocks)
     assert count["GlobalAveragePool"] == 1 + sum(b.squeeze_excite for b in blocks)

@@ -1,8 +1,9 @@
-"""The reference's numbers, and the rule that makes its weights, images and labels.
+"""The references' numbers, and the rule that makes their weights, images and labels.
 
 The expected numbers in `tests/fixtures` were produced by PaddleSeg's own network and
-training loop; inputs and weights are drawn by name and size, so that only results
-had to be stored.
+training loop, and by the networks of torchvision 0.28, fastseg 0.1.2 and mmsegmentation
+1.2.2; inputs and weights are drawn by name and size, so that only results had to be
+stored.
 """
 
 import json
@@ -16,7 +17,7 @@ from keras_lraspp.models.importing import reference_tensors
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
-# The reference's variants, as arguments of LRASPP.
+# PaddleSeg's variants, as arguments of LRASPP.
 VARIANTS = {
     "os8_global": {},
     "os8_large_kernel": {"pooling": "large_kernel"},
@@ -33,6 +34,38 @@ VARIANTS = {
     },
 }
 
+# Those of the others.
+PEERS = {
+    "torchvision_large": {
+        "family": "torchvision",
+        "num_classes": 21,
+        "output_stride": 16,
+    },
+    **{
+        f"fastseg_{backbone}_f{filters}": {
+            "family": "fastseg",
+            "backbone": backbone,
+            "head_filters": filters,
+            "pooling": "large_kernel",
+        }
+        for backbone, filters in (
+            ("large", 256),
+            ("large", 128),
+            ("small", 256),
+            ("small", 128),
+            ("small", 64),
+        )
+    },
+    **{
+        f"mmseg_{backbone}": {
+            "family": "mmseg",
+            "backbone": backbone,
+            "pooling": "large_kernel",
+        }
+        for backbone in ("large", "small")
+    },
+}
+
 
 def generator(salt: str) -> np.random.Generator:
     """A random generator that depends on a text only."""
@@ -42,9 +75,9 @@ def generator(salt: str) -> np.random.Generator:
 def tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
     """The value that the rule gives to a tensor of the reference."""
     rng = generator(name)
-    if name.endswith("._variance"):
+    if name.endswith(("._variance", ".running_var")):
         value = rng.uniform(0.75, 1.25, shape)
-    elif name.endswith("._mean"):
+    elif name.endswith(("._mean", ".running_mean")):
         value = rng.normal(0.0, 0.1, shape)
     elif len(shape) == 4:
         value = rng.normal(0.0, np.sqrt(2.0 / np.prod(shape[1:])), shape)
@@ -56,7 +89,7 @@ def tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def names(variant: str) -> dict[str, list[int]]:
-    """The reference's tensors of a variant, with their shapes."""
+    """A reference's tensors of a variant, with their shapes."""
     return json.loads((FIXTURES / "reference_names.json").read_text())[variant]
 
 
@@ -67,7 +100,7 @@ def state_dict(variant: str) -> dict[str, np.ndarray]:
 
 def model(variant: str) -> LRASPP:
     """Our model of a variant, with the rule's weights."""
-    built = LRASPP(**VARIANTS[variant])
+    built = LRASPP(**{**VARIANTS, **PEERS}[variant])
     tensors = state_dict(variant)
     for row in reference_tensors(built):
         row.variable.assign(row.value(tensors))

@@ -87,3 +87,9 @@ def test_slope_is_a_fifth_between_the_ends():
     inputs = np.array([[-9.0, -2.5, -1.0, 0.0, 2.0, 2.5, 9.0]], "float32")
     outputs = keras.ops.convert_to_numpy(HardGate()(inputs))
     np.testing.assert_allclose(outputs, [[0, 0, 0.3, 0.5, 0.9, 1, 1]], atol=1e-6)
+
+
+def test_the_slope_can_be_that_of_others():
+    layer = HardGate.from_config(HardGate(1 / 6).get_config())
+    outputs = keras.ops.convert_to_numpy(layer(X))
+    np.testing.assert_allclose(outputs, np.clip(X + 3, 0, 6) / 6, atol=1e-6)

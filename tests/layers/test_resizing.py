@@ -9,10 +9,12 @@ from keras_lraspp.layers import LargeKernelPool, ResizeLike
 pytestmark = pytest.mark.backends
 
 
-def interpolate(values, size, axis):
+def interpolate(values, size, axis, align_corners=False):
     """Linear interpolation along one axis, half-pixel centres, clamped edges."""
     length = values.shape[axis]
     place = np.clip((np.arange(size) + 0.5) * length / size - 0.5, 0, length - 1)
+    if align_corners:
+        place = np.linspace(0, length - 1, size)
     low = np.floor(place).astype(int)
     high = np.minimum(low + 1, length - 1)
     shape = [-1 if i == axis else 1 for i in range(values.ndim)]
@@ -27,6 +29,18 @@ def test_bilinear_with_half_pixel_centres(size):
     outputs = keras.ops.convert_to_numpy(ResizeLike()(inputs, reference))
     wanted = interpolate(interpolate(inputs, size[0], 1), size[1], 2)
     np.testing.assert_allclose(outputs, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("sides", [(1, 4, 9, 13), (2, 6, 5, 6), (3, 3, 2, 1)])
+def test_bilinear_with_aligned_corners(sides):
+    height, width, *size = sides
+    inputs = np.random.default_rng(0).normal(size=(2, height, width, 3))
+    layer = ResizeLike.from_config(ResizeLike(align_corners=True).get_config())
+    outputs = layer(inputs.astype("float32"), np.zeros((2, *size, 1), "uint8"))
+    wanted = interpolate(interpolate(inputs, size[0], 1, True), size[1], 2, True)
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(outputs), wanted, atol=1e-5, rtol=1e-5
+    )
 
 
 def test_symbolic_size_follows_the_reference():

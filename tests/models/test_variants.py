@@ -21,6 +21,8 @@ def test_the_reference_is_in_the_table():
             "width": 1.0,
             "output_stride": 8,
             "pooling": "global",
+            "head_filters": 128,
+            "family": "paddleseg",
         }
         assert rows[name].arguments == {**defaults, **arguments}
         counted = sum(
