@@ -12,6 +12,7 @@ import pytest
 from keras_lraspp import config
 from keras_lraspp.config import CONFIGS, find_config
 from keras_lraspp.errors import DivergedError, InputError
+from keras_lraspp.models.families import FAMILIES
 
 SHIPPED = sorted(path.name for path in CONFIGS.glob("*.gin"))
 
@@ -32,7 +33,14 @@ NETWORKS = {
     "ade20k_os32_global.gin": (150, 2_940_582, 32, "global"),
     "voc2012_os8_global.gin": (21, 2_924_070, 8, "global"),
     "voc2012_aug_os8_global.gin": (21, 2_924_070, 8, "global"),
+    # mmsegmentation and fastseg count as many; torchvision 3 221 538 of 21 classes.
+    "mmseg_large.gin": (19, 3_284_547, 8, "large_kernel"),
+    "fastseg_large.gin": (19, 3_284_547, 8, "large_kernel"),
+    "tensorflow_large.gin": (19, 3_284_547, 8, "global"),
+    "torchvision_large.gin": (19, 3_221_538 - 2 * (128 + 40 + 2), 16, "global"),
 }
+# Scores of the networks of others, as they publish them.
+SCORES = {"mmseg_large.gin": ("67.87", "69.78"), "fastseg_large.gin": ("72.3",)}
 # PaddleSeg's configs/_base_/ade20k.yml and pascal_voc12.yml: iterations.
 BASE_SETTINGS = {
     "ade20k_os8_global.gin": 80000,
@@ -72,6 +80,12 @@ def spaced(number):
     return f"{number:,}".replace(",", " ")
 
 
+def model_family(name):
+    """Whose network a configuration trains: the beginning of its name, if another's."""
+    family = name.partition("_")[0]
+    return family if family in FAMILIES else "paddleseg"
+
+
 def bound(name):
     """Loads a configuration; returns the runs' factories by the arguments' names."""
     config.load_config([name])
@@ -86,9 +100,9 @@ def test_a_shipped_config_builds_its_network(name, tmp_path):
     assert sum(weights) == parameters
     assert model.get_config()["output_stride"] == output_stride
     assert model.get_config()["pooling"] == pooling
-    side = max(model.smallest_side, 33)
-    logits = model(np.zeros((1, side, side + 14, 3), "uint8"))
-    assert logits.shape == (1, side, side + 14, classes)
+    assert model.family == model_family(name)
+    shape = (1, 401, 415, 3)
+    assert model.compute_output_shape(shape) == (*shape[:3], classes)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -98,6 +112,7 @@ def test_a_shipped_config_gives_all_that_training_needs(name):
     schedule = given["schedule"](learning_rate=0.1, iterations=given["iterations"])
     optimizer = given["optimizer"](learning_rate=schedule)
     l2 = 4e-5 if name in BASE_SETTINGS else 5e-4
+    l2 = 1e-6 if name == "torchvision_large.gin" else l2
     assert (optimizer.momentum, optimizer.l2) == (0.9, l2)
     assert isinstance(given["loss"](ignore_label=255), keras.losses.Loss)
     assert callable(given["transform"](ignore_label=255))
@@ -113,6 +128,9 @@ def test_the_header_says_what_it_is(name):
     if name in PUBLISHED:
         assert all(score in header for score in PUBLISHED[name])
         assert spaced(NETWORKS[name][1] + 3 * 128) in header
+        assert "not measured" in header
+    if model_family(name) != "paddleseg":
+        assert all(score in header for score in SCORES.get(name, ()))
         assert "not measured" in header
 
 
@@ -148,6 +166,36 @@ def test_other_data_sets_follow_the_base_settings_of_the_reference(name):
     assert transform["color_factors"] == (0.6, 1.4)
     augmented = config.gin.get_bindings("VOC2012").get("augmented", False)
     assert augmented == ("aug" in name)
+
+
+def test_mmsegmentations_network_follows_its_recipe():
+    # configs/_base_/schedules/schedule_320k.py and _base_/datasets/cityscapes.py
+    given = bound("mmseg_large.gin")
+    assert (given["iterations"], given["batch_size"]) == (320_000, 4)
+    assert (given["learning_rate"], given["reference_batch"]) == (0.01, 16)
+    rate = given["schedule"](learning_rate=0.01, iterations=320_000)
+    expected = [0.01, 1e-4 + 0.0099 * 0.5**0.9, 1e-4]
+    found = [rate(step) for step in (0, 160_000, 320_000)]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    assert type(given["loss"](ignore_label=255)).__name__ == "CrossEntropy"
+    transform = config.gin.get_bindings("recipe_transform")
+    assert (transform["crop_size"], transform["flip"]) == ((512, 1024), 0.5)
+    assert (min(transform["scales"]), max(transform["scales"])) == (0.5, 2.0)
+    assert (transform["max_class_share"], transform["color"]) == (0.75, 0.5)
+    assert transform["hue"] / 256 == pytest.approx(18 / 180)
+
+
+def test_torchvisions_network_follows_its_recipe():
+    # references/segmentation: its README's command and train.py's defaults
+    given = bound("torchvision_large.gin")
+    assert (given["batch_size"], given["reference_batch"]) == (4, 8 * 4)
+    assert given["learning_rate"] == 0.01
+    rate = given["schedule"](learning_rate=0.01, iterations=given["iterations"])
+    found = [rate(step) for step in (0, given["iterations"] // 2)]
+    np.testing.assert_allclose(found, [0.01, 0.01 * 0.5**0.9], rtol=1e-4)
+    assert type(given["loss"](ignore_label=255)).__name__ == "CrossEntropy"
+    transform = config.gin.get_bindings("recipe_transform")
+    assert (transform["flip"], transform["color"]) == (0.5, 0.0)
 
 
 def test_camvid_is_set_as_its_anchor_was_measured():
