@@ -23,6 +23,7 @@ from keras_lraspp.prediction.video import read_video
 from keras_lraspp.report.build import report
 from keras_lraspp.run_dir.log import read_log
 from keras_lraspp.visualize import read_palette
+from keras_lraspp.weights import read_tensors
 from keras_lraspp.weights.keras_archive import check_hdf5
 
 
@@ -77,6 +78,8 @@ PLACES = {
     "preset": ("a.keras", keras_lraspp.LRASPP.from_preset),
     "PaddleSeg": ("a.pdparams", keras_lraspp.LRASPP.from_preset),
     "archive of PaddleSeg": ("a.tar.gz", keras_lraspp.LRASPP.from_preset),
+    "PyTorch": ("a.pth", read_tensors),
+    "safetensors": ("a.safetensors", read_tensors),
     "Segmenter": ("a.keras", keras_lraspp.Segmenter),
     "ONNX": ("a.onnx", open_exported),
     "LiteRT": ("a.tflite", open_exported),

@@ -22,6 +22,7 @@ from keras_lraspp.weights.unpickling import (
     PickleError,
     StandIn,
     StandInDict,
+    StoredArray,
     is_shape,
     read_first_pickle,
     read_pickle,
@@ -64,8 +65,8 @@ def read_pytorch(path: str | Path) -> dict[str, np.ndarray]:
         raise
     except Exception as error:  # damage raises many kinds
         raise InputError(
-            f"{path} is not read as PyTorch weights: {error}; nothing in it was run. "
-            f"Get the file again, or {_MEND}."
+            f"{path} is not read as PyTorch weights: {str(error)[:300]}; nothing in it "
+            f"was run. Get the file again, or {_MEND}."
         ) from error
     return float_tensors(values, path)
 
@@ -99,13 +100,16 @@ def _read_zip(data: bytes, path: Path) -> dict[str, object]:
                 return read_bounded(member, path)
 
         content, _ = _unpickle(read("data.pkl"), _Storages())
-        swapped = "byteorder" in names and read("byteorder") == b"big"
+        order = read("byteorder") if "byteorder" in names else b"little"
+        if order not in (b"little", b"big"):
+            raise PickleError(f"its numbers have the byte order {order[:10]!r}")
 
         def read_storage(storage: _Storage) -> bytes:
             raw = read(f"data/{storage.key}")
-            if swapped:
-                raw = np.frombuffer(raw, storage.kind).byteswap().tobytes()
-            return raw
+            if order == b"little":
+                return raw
+            numbers = np.dtype(f"u{min(storage.kind.itemsize, 8)}")
+            return np.frombuffer(raw, numbers).byteswap().tobytes()
 
         return _arrays(_state_dict(content, path), read_storage)
 
@@ -120,6 +124,7 @@ def _read_legacy(data: bytes, path: Path) -> dict[str, object]:
     for _ in range(3):  # magic number, version, and what system wrote it
         _, at = read_first_pickle(data, at)
     content, at = _unpickle(data, storages, at)
+    values = _state_dict(content, path)
     keys, at = read_first_pickle(data, at)
     places = {}
     for key in keys if isinstance(keys, list) else ():
@@ -134,7 +139,7 @@ def _read_legacy(data: bytes, path: Path) -> dict[str, object]:
     def read_storage(storage: _Storage) -> bytes:
         return data[places.get(storage.key, slice(0))]
 
-    return _arrays(_state_dict(content, path), read_storage)
+    return _arrays(values, read_storage)
 
 
 def _unpickle(data: bytes, storages: "_Storages", start: int = 0) -> tuple[object, int]:
@@ -197,15 +202,15 @@ def _rebuild(storage, offset, shape, strides, *rest) -> _Tensor:
 
     The others are whether it requires a gradient, and its hooks.
     """
-    if not isinstance(storage, _Storage) or rest[2:3] not in ((), (None,)):
+    if not isinstance(storage, _Storage) or any(rest[2:]):
         raise PickleError("it has a tensor without a storage, or conjugated")
-    if not (is_shape(shape) and is_shape(strides) and is_shape((offset,))):
+    whole = is_shape(shape) and is_shape(strides) and is_shape((offset,))
+    if not whole or len(shape) != len(strides):
         raise PickleError("it has a tensor without a shape, strides and offset")
-    last = sum(
-        max(side - 1, 0) * step for side, step in zip(shape, strides, strict=True)
-    )
+    last = sum((side - 1) * step for side, step in zip(shape, strides, strict=True))
     if math.prod(shape) and offset + last >= storage.count:
-        raise PickleError(f"it has a tensor beyond the end of storage {storage.key}")
+        key = storage.key[:100]
+        raise PickleError(f"it has a tensor beyond the end of storage {key}")
     return _Tensor(storage, offset, shape, strides)
 
 
@@ -218,7 +223,7 @@ def _state_dict(content: object, path: Path) -> dict[str, object]:
         if not held:
             return content
         content = held[0]
-    kind = type(content).__name__.strip("_")
+    kind = "tensor" if isinstance(content, _Tensor) else type(content).__name__
     raise InputError(f"{path} holds a {kind}, not tensors by name; {_MEND}.")
 
 
@@ -234,6 +239,10 @@ def _arrays(
             if key not in raw:
                 raw[key] = read_storage(value.storage)
             value = _array(value, raw[key])
+        elif isinstance(value, StoredArray):  # of NumPy
+            value = value.value
+        elif isinstance(value, StandIn):
+            value = {} if isinstance(value, dict) else object()
         arrays[name] = value
     return arrays
 

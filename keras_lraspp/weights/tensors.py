@@ -127,10 +127,9 @@ def _as_float32(value: np.ndarray, what: str) -> np.ndarray:
 
 
 def _without_prefix(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    for prefix in _PREFIXES:
-        if arrays and all(name.startswith(prefix) for name in arrays):
-            named = {name.removeprefix(prefix): array for name, array in arrays.items()}
-            return _without_prefix(named)
+    for prefix in _PREFIXES * 2:
+        if all(name.startswith(prefix) for name in arrays):
+            arrays = {name[len(prefix) :]: array for name, array in arrays.items()}
     return arrays
 
 

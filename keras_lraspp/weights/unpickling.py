@@ -83,8 +83,9 @@ def read_first_pickle(
     except PickleError:
         raise
     except Exception as error:  # damage raises many kinds
+        reason = str(error)[:300]
         raise PickleError(
-            f"it is no pickle, damaged or holds more than arrays: {error}"
+            f"it is no pickle, damaged or holds more than arrays: {reason}"
         ) from error
 
 

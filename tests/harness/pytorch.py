@@ -118,7 +118,9 @@ def dictionary(**entries: bytes) -> bytes:
     return b"}(" + b"".join(items) + b"u"
 
 
-def write_zip(path, content: bytes, storages=None, method=zipfile.ZIP_STORED, **more):
+def write_zip(
+    path, content: bytes, storages=None, size=4, method=zipfile.ZIP_STORED, **more
+):
     """Writes a file of the zip format; `more` are further members."""
     storages = {"0": _RAMP.tobytes()} if storages is None else storages
     members = {"data.pkl": b"\x80\x02" + content + b".", "version": b"3\n"}
@@ -129,14 +131,14 @@ def write_zip(path, content: bytes, storages=None, method=zipfile.ZIP_STORED, **
     return path
 
 
-def write_legacy(path, content: bytes, storages=None, kind=4):
-    """Writes a file of the legacy format; `kind` is the size of a number."""
+def write_legacy(path, content: bytes, storages=None, size=4):
+    """Writes a file of the legacy format; `size` is that of a number."""
     storages = {"0": _RAMP.tobytes()} if storages is None else storages
     head = (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})
     parts = [pickle.dumps(value, protocol=2) for value in head]
     parts += [b"\x80\x02" + content + b".", pickle.dumps([*storages], protocol=2)]
     for raw in storages.values():
-        parts += [struct.pack("<q", len(raw) // kind), raw]
+        parts += [struct.pack("<q", len(raw) // size), raw]
     path.write_bytes(b"".join(parts))
     return path
 

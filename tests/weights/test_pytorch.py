@@ -59,6 +59,7 @@ def test_a_whole_module_is_refused(tmp_path, zipped):
 
 
 @pytest.mark.backends
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 def test_torch_script_is_refused(tmp_path):
     torch = pytest.importorskip("torch")
     path = tmp_path / "a.pt"
