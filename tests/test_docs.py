@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from keras_lraspp.__main__ import _parser
-from keras_lraspp.weights.published import VARIANTS
+from keras_lraspp.weights.published import (
+    BACKBONE_WEIGHTS,
+    PUBLISHERS,
+    VARIANTS,
+    find_variant,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -19,33 +24,52 @@ def table(document):
     return {name: [cell.strip() for cell in cells.split("|")] for name, cells in rows}
 
 
-def percent(value):
-    return "" if value is None else f"{value:.2f}"
+def percent(row, value):
+    """With the digits that its publisher gave."""
+    digits = 1 if row.family in ("torchvision", "fastseg") else 2
+    return "" if value is None else f"{value:.{digits}f}"
 
 
-def numbers(row):
-    scores = (row.miou, row.flip_miou, row.multi_scale_miou)
+def numbers(row, *scores):
     return [
         f"{row.parameters / 1e6:.2f} M",
         f"{row.multiply_adds / 1e9:.2f} G",
-        *map(percent, scores),
+        *(percent(row, score) for score in scores),
     ]
 
 
-def test_the_readme_lists_the_published_variants():
+def test_the_readme_lists_the_published_networks():
     rows = table(ROOT / "README.md")
-    published = [row for row in VARIANTS if row.miou]
-    assert list(rows) == [row.name for row in published]
+    published = [row for row in VARIANTS if row.preset]
+    assert list(rows) == [row.preset for row in published]
     for row in published:
-        assert rows[row.name][-5:] == numbers(row)
-        assert rows[row.name][1] == str(row.output_stride)
+        publisher, licence, dataset, stride, *rest = rows[row.preset][1:]
+        assert (publisher, licence) == row.publisher[:2]
+        assert (dataset, stride) == (row.dataset, str(row.output_stride))
+        assert rest == numbers(row, row.miou)
 
 
 def test_the_page_on_weights_lists_all_variants():
     rows = table(ROOT / "docs/weights.md")
-    assert list(rows) == [row.name for row in VARIANTS]
+    assert [name for name in rows if find_variant(name)] == [
+        row.name for row in VARIANTS
+    ]
     for row in VARIANTS:
-        assert rows[row.name][-5:] == numbers(row)
+        scores = row.miou, row.flip_miou, row.multi_scale_miou
+        assert rows[row.name][1:] == numbers(row, *scores)
+
+
+def test_the_page_on_weights_lists_backbones_and_publishers():
+    text = (ROOT / "docs/weights.md").read_text()
+    for row in BACKBONE_WEIGHTS:
+        accuracy = "" if row.top1 is None else f"{round(row.top1, 2):g} "
+        assert (
+            f"| `{row.name}` | {row.backbone} | {row.width:g} | {row.publisher.name} | "
+            f"`{row.family}` | {accuracy}|"
+        ) in text
+    for family, (name, licence, address) in PUBLISHERS.items():
+        assert f"[{name}]" in text and f" | `{family}` | {licence} | " in text
+        assert f"| {name} | `{address}` |" in text or name == "Keras"
 
 
 def commands(document):

@@ -35,10 +35,9 @@ def export_variant(job: dict) -> dict:
     from keras_lraspp.weights.published import find_variant
 
     size, folder = tuple(job["size"]), Path(job["folder"])
-    classes = CLASS_SETS["cityscapes"]
-    channels, arguments = job["channels"], find_variant(job["variant"]).arguments
-    shape = (None, None, channels)
-    model = LRASPP(len(classes.names), input_shape=shape, **arguments)
+    variant, shape = find_variant(job["variant"]), (None, None, job["channels"])
+    classes = CLASS_SETS[variant.classes]
+    model = LRASPP(variant.num_classes, input_shape=shape, **variant.arguments)
     if min(size) < model.smallest_side:
         raise InputError(f"its smallest side is {model.smallest_side} pixels")
     files = {}

@@ -50,23 +50,27 @@ def preset_rows() -> list[dict[str, object]]:
         For each its name for `from_preset`, where it comes from, its mIoU in percent on
         the validation set, size, licence and whether it was downloaded, and to where.
     """
-    from keras_lraspp.weights import published
+    from keras_lraspp.weights.published import VARIANTS
 
     return [
         {
             "name": row.preset,
-            "source": published.PUBLISHER,
-            "dataset": published.PUBLISHED_DATASET,
-            "classes": published.PUBLISHED_CLASSES,
+            "source": row.publisher.name,
+            "family": row.family,
+            "dataset": row.dataset,
+            "classes": row.num_classes,
+            "short_side": row.short_side,
             "miou": row.miou,
+            "flip_miou": row.flip_miou,
+            "multi_scale_miou": row.multi_scale_miou,
             "parameters": row.parameters,
             "multiply_adds": row.multiply_adds,
-            "license": published.LICENSE,
+            "license": row.publisher.license,
             "address": row.published.address,
             "file": str(row.published.cached),
             "downloaded": row.published.cached.is_file(),
         }
-        for row in published.VARIANTS
+        for row in VARIANTS
         if row.published
     ]
 
@@ -81,16 +85,27 @@ def _presets(flags: argparse.Namespace) -> int:
     return 0
 
 
+_HEAD = ("preset", "source", "data set", "classes", "mIoU", "params", "mult-adds")
+_HEAD += ("licence", "cached")
+_NUMBERS = ("classes", "mIoU", "params", "mult-adds")
+_NOTES = """
+mIoU as published, in percent on the validation set; multiply-adds of 512x1024 pixels.
+Licences are those of the code bases; the data sets have terms of their own.
+Weights are downloaded when first used: --weights=NAME, or LRASPP.from_preset(NAME).
+ImageNet backbones to train from: LRASPP(backbone_weights=NAME), NAME one of
+{names}."""
+
+
 def _preset_table(rows: list[dict]) -> str:
-    head = ("preset", "source", "data set", "classes", "mIoU", "parameters")
-    head += ("multiply-adds", "licence", "downloaded")
+    from keras_lraspp.weights.published import BACKBONE_WEIGHTS
+
     cells = [
         (
             row["name"],
             row["source"],
             row["dataset"],
             str(row["classes"]),
-            f"{row['miou']:.2f}",
+            f"{row['miou']:<5g}",  # with as many digits as were published
             f"{row['parameters'] / 1e6:.2f} M",
             f"{row['multiply_adds'] / 1e9:.2f} G",
             row["license"],
@@ -98,21 +113,17 @@ def _preset_table(rows: list[dict]) -> str:
         )
         for row in rows
     ]
-    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    widths = [max(map(len, column)) for column in zip(_HEAD, *cells, strict=True)]
+    alignments = [">" if name in _NUMBERS else "<" for name in _HEAD]
     lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        for line in (head, *cells)
+        "  ".join(
+            f"{cell:{align}{width}}"
+            for cell, align, width in zip(line, alignments, widths, strict=True)
+        ).rstrip()
+        for line in (_HEAD, *cells)
     ]
-    return "\n".join(
-        [
-            *map(str.rstrip, lines),
-            "",
-            "mIoU as published, in percent on the validation set; multiply-adds of "
-            "512x1024 pixels.",
-            "Weights are downloaded when first used: --weights=NAME, or "
-            "LRASPP.from_preset(NAME).",
-        ]
-    )
+    names = ", ".join(dict.fromkeys(row.name for row in BACKBONE_WEIGHTS))
+    return "\n".join([*lines, _NOTES.format(names=names)])
 
 
 PRESETS_COMMAND = Command(

@@ -228,11 +228,16 @@ def protocol_scores(
 
     Returns:
         The columns' scores by name (`None` without a pixel that counts); `variant`,
-        and `published`, the columns in 0..1, both `None` where there are none.
+        and `published`, the columns in 0..1, both `None` where there are none, as is a
+        column that was not published.
     """
     names = [column.name for column in PROTOCOL]
     variant = _published_variant(model, images)
-    published = variant and {name: getattr(variant, name) / 100 for name in names}
+    published = None
+    if variant is not None:
+        percents = [getattr(variant, name) for name in names]
+        fractions = [None if one is None else one / 100 for one in percents]
+        published = dict(zip(names, fractions, strict=True))
     return {
         **_by_name(names, mious),
         "variant": variant and variant.name,
@@ -243,30 +248,34 @@ def protocol_scores(
 def _published_variant(
     model: keras.Model, images: SegmentationDataset
 ) -> Variant | None:
-    cityscapes_val = (images.name, images.split) == ("cityscapes", "val")
+    if (images.name, images.split) != ("cityscapes", "val"):
+        return None
     variant = variant_of(model) if isinstance(model, LRASPP) else None
-    return variant if cityscapes_val and variant and variant.miou is not None else None
+    if variant is None or variant.miou is None or variant.dataset != "Cityscapes":
+        return None
+    return variant
 
 
 def protocol_table(scores: dict) -> str:
     """Writes the result of `protocol_scores` as a table of text, in percent."""
     rows = [f"{'':<24}" + "".join(f"{column.title:>10}" for column in PROTOCOL)]
-    rows.append(_protocol_row("this model", scores))
+    rows.append(_protocol_row("this model", scores, "undefined"))
     if scores["published"] is None:
         rows.append(
             "(no published row: for Cityscapes val and published variants only)"
         )
     else:
         name = f"published {scores['variant']}"
-        rows.append(_protocol_row(name, scores["published"]))
+        rows.append(_protocol_row(name, scores["published"], "-"))
     rows.append(
-        f"ms+flip is over the scales {', '.join(map(str, _PROTOCOL_SCALES))}: the "
-        f"reference does not state its own, its examples use these."
+        f"ms+flip is over the scales {', '.join(map(str, _PROTOCOL_SCALES))}, as in "
+        f"PaddleSeg's examples; it does not state those of its numbers, and "
+        f"mmsegmentation's are 0.5 to 1.75."
     )
     return "\n".join(rows)
 
 
-def _protocol_row(name: str, scores: dict) -> str:
+def _protocol_row(name: str, scores: dict, missing: str) -> str:
     values = [scores[column.name] for column in PROTOCOL]
-    texts = ["undefined" if one is None else f"{100 * one:.2f}" for one in values]
+    texts = [missing if one is None else f"{100 * one:.2f}" for one in values]
     return f"{name:<24}" + "".join(f"{text:>10}" for text in texts)

@@ -13,7 +13,7 @@ from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.models.mobilenet_v3 import MobileNetV3
 from keras_lraspp.weights import read_pdparams
 from keras_lraspp.weights.download import fetch
-from keras_lraspp.weights.published import BACKBONE_WEIGHTS
+from keras_lraspp.weights.published import find_backbone
 
 # Our layer (in the backbone with its block number taken out) -> the reference's.
 _BACKBONE = {
@@ -116,7 +116,9 @@ def import_weights(
         print(keras_lraspp.import_weights(model, "model.pdparams"))
         ```
     """
-    published = BACKBONE_WEIGHTS.get(str(path))
+    backbone = getattr(model, "backbone", model)
+    row = find_backbone(str(path), backbone.variant, backbone.width)
+    published = row and row.published
     if published is None:
         tensors = read_pdparams(path)
     else:

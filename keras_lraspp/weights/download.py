@@ -17,8 +17,8 @@ from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.files import replacing, sha256, write_text
 from keras_lraspp.progress import ProgressBar
 from keras_lraspp.schema import Bounds, read_json
-from keras_lraspp.weights.paddle import read_pdparams
 from keras_lraspp.weights.published import Published
+from keras_lraspp.weights.reading import read_tensors
 from keras_lraspp.weights.tensors import LARGEST_FILE
 
 _TIMEOUT = 60  # seconds without an answer or a byte
@@ -32,9 +32,10 @@ Check = Callable[[dict[str, np.ndarray]], None]  # raises an error for wrong ten
 def fetch(published: Published, check: Check) -> dict[str, np.ndarray]:
     """Returns the tensors of a published file, from the cache if it is there.
 
-    No digest is published for these files. So the first download is checked for what
-    its tensors must be, and its SHA-256 is kept beside it, in a `.json`; from then on
-    the file, and any later download of it, must have that digest.
+    The first download is checked for the digits of its SHA-256 that the file's name
+    has, if any, and for what its tensors must be, and its SHA-256 is kept beside it, in
+    a `.json`; from then on the file, and any later download of it, must have that
+    digest.
 
     Raises:
         InputError: If the file is not what it should be. A download is then not kept.
@@ -42,8 +43,14 @@ def fetch(published: Published, check: Check) -> dict[str, np.ndarray]:
     """
     cached, digest = published.cached, _pinned_digest(published)
     if cached.is_file():
-        if digest in (None, sha256(cached)):
-            tensors = read_pdparams(cached)
+        found = sha256(cached)
+        if digest is None and not found.startswith(published.digits):
+            raise InputError(
+                f"{cached} is not the published file: its SHA-256 is {found}, and by "
+                f"the file's name it begins with {published.digits}; delete it."
+            )
+        if digest in (None, found):
+            tensors = read_tensors(cached)
             check(tensors)
             _pin_digest(published)
             return tensors
@@ -145,8 +152,9 @@ def _open_address(address: str) -> http.client.HTTPResponse:
     if first.scheme not in ("http", "https"):
         raise _DownloadError("it is no address of http:// or https://")
     for _ in range(_MOST_REDIRECTS + 1):
-        # What is packed for the way would be unpacked by nobody.
-        headers = {"Accept-Encoding": "identity"}
+        # What is packed for the way would be unpacked by nobody; some servers refuse
+        # urllib by its own name.
+        headers = {"Accept-Encoding": "identity", "User-Agent": "keras-lraspp"}
         request = urllib.request.Request(address, headers=headers)
         try:
             return opener.open(request, timeout=_TIMEOUT)
@@ -164,15 +172,22 @@ def _open_address(address: str) -> http.client.HTTPResponse:
 
 def _read_checked(file: Path, published: Published, check: Check, digest: str | None):
     """Returns the tensors of a fresh download, or raises an error on its address."""
-    address = published.address
-    if digest not in (None, found := sha256(file)):
+    address, found = published.address, sha256(file)
+    if digest not in (None, found):
         raise InputError(
             f"{address} is not what it was when first downloaded: its SHA-256 is "
             f"{found}, not {digest}. It was not kept; download again, or "
             f"delete {published.pin} if you trust the new file."
         )
+    if not found.startswith(published.digits):
+        raise InputError(
+            f"{address} did not give the published weights and was not kept: its "
+            f"SHA-256 is {found}, and by its name it begins with {published.digits}. "
+            f"Download again; if you trust the file, get it yourself and name it by "
+            f"its path."
+        )
     try:
-        tensors = read_pdparams(file)
+        tensors = read_tensors(file)
         check(tensors)
     except InputError as error:
         reason = str(error).replace(str(file), "the file")

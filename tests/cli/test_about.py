@@ -13,6 +13,7 @@ from keras_lraspp.cli.about import preset_rows, version_lines
 from keras_lraspp.weights.published import VARIANTS
 
 TREE = Path(__file__).parents[2]
+PRESETS = 13
 HEAVY = ("keras", "tensorflow", "jax", "torch", "h5py", "PIL")
 
 
@@ -23,18 +24,33 @@ def home(tmp_path, monkeypatch):
 
 
 def test_the_table_has_the_published_numbers(home, capsys):
-    path = home / "keras_lraspp" / f"{VARIANTS[1].config}.pdparams"
+    path = VARIANTS[1].published.cached
+    assert path.parent == home / "keras_lraspp"
     path.parent.mkdir()
     path.write_bytes(b"weights")
     assert main(["presets"]) == 0
     head, *lines = capsys.readouterr().out.splitlines()
-    assert head.split("  ")[0] == "preset" and head.endswith("downloaded")
-    assert [" ".join(line.split()) for line in lines[:3]] == [
+    assert head.split("  ")[0] == "preset" and head.endswith("cached")
+    assert lines[PRESETS] == ""
+    assert [" ".join(line.split()) for line in lines[:PRESETS]] == [
         "os8_global_cityscapes PaddleSeg Cityscapes 19 72.33 2.92 M 12.26 G "
         "Apache-2.0 no",
         "os8_large_kernel_cityscapes PaddleSeg Cityscapes 19 73.19 2.92 M 12.26 G "
         "Apache-2.0 yes",
         "os32_global_cityscapes PaddleSeg Cityscapes 19 70.13 2.92 M 3.19 G "
+        "Apache-2.0 no",
+        "torchvision_large_voc torchvision COCO, VOC labels 21 57.9 3.22 M 3.95 G "
+        "BSD-3-Clause no",
+        "fastseg_large_f256 fastseg Cityscapes 19 72.3 3.69 M 27.84 G MIT no",
+        "fastseg_large_f128 fastseg Cityscapes 19 72.3 3.28 M 17.25 G MIT no",
+        "fastseg_small_f256 fastseg Cityscapes 19 67.8 1.45 M 18.64 G MIT no",
+        "fastseg_small_f128 fastseg Cityscapes 19 67.4 1.14 M 8.45 G MIT no",
+        "fastseg_small_f64 fastseg Cityscapes 19 66.9 1.02 M 5.47 G MIT no",
+        "mmseg_large mmsegmentation Cityscapes 19 69.54 3.28 M 17.25 G Apache-2.0 no",
+        "mmseg_large_scratch mmsegmentation Cityscapes 19 67.87 3.28 M 17.25 G "
+        "Apache-2.0 no",
+        "mmseg_small mmsegmentation Cityscapes 19 64.11 1.14 M 8.45 G Apache-2.0 no",
+        "mmseg_small_scratch mmsegmentation Cityscapes 19 62.74 1.14 M 8.45 G "
         "Apache-2.0 no",
     ]
     assert all(len(line) <= 120 for line in (head, *lines))
@@ -44,7 +60,10 @@ def test_as_json_it_is_the_rows(capsys):
     assert main(["presets", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert rows == preset_rows()
-    assert [row["name"] for row in rows] == [row.preset for row in VARIANTS[:3]]
+    assert [row["name"] for row in rows] == [row.preset for row in VARIANTS if row.miou]
+    assert len(rows) == PRESETS
+    scores = {row["name"]: row["multi_scale_miou"] for row in rows}
+    assert scores["mmseg_large"] == 70.89 and scores["fastseg_large_f128"] is None
     assert not any(row["downloaded"] for row in rows)
 
 

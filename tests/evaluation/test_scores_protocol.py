@@ -69,6 +69,21 @@ def test_the_published_row_stands_beside_ours():
     assert "0.75, 1.0, 1.25" in rows[3] and "not state" in rows[3]
 
 
+def test_columns_that_were_not_published_are_left_out():
+    model = LRASPP(backbone="small", pooling="large_kernel", family="mmseg")
+    scores = protocol_scores([0.641, 0.645, 0.66], model, CITYSCAPES)
+    published = {"miou": 0.6411, "flip_miou": None, "multi_scale_miou": 0.6642}
+    assert scores["published"] == published
+    rows = protocol_table(scores).splitlines()
+    assert rows[2].split() == ["published", "mmseg_small", "64.11", "-", "66.42"]
+    assert "mmsegmentation's are 0.5 to 1.75" in rows[3]
+
+
+def test_a_network_published_for_other_data_has_no_row():
+    model = LRASPP(21, output_stride=16, family="torchvision")
+    assert protocol_scores([0.6, 0.6, 0.6], model, CITYSCAPES)["published"] is None
+
+
 @pytest.mark.parametrize(
     "stride, name, split",
     [

@@ -1,16 +1,19 @@
 """Downloads, over a loopback server: checked, pinned, never kept when wrong."""
 
 import hashlib
+import io
 import json
 import socket
+from urllib.error import HTTPError
 
 import numpy as np
 import pytest
 
 from harness.paddle import serving, write_pdparams
 from keras_lraspp.errors import InputError, StorageError
+from keras_lraspp.weights import write_pytorch
 from keras_lraspp.weights.download import fetch
-from keras_lraspp.weights.published import MIRROR, Published
+from keras_lraspp.weights.published import Published, find_variant
 
 TENSORS = {"conv.weight": np.arange(50_000, dtype="float32")}
 ROW = Published("mine.pdparams", "folder/model.pdparams", "train without")
@@ -41,7 +44,8 @@ def no_check(tensors):
 
 def test_the_address_and_the_place_in_the_cache(monkeypatch, tmp_path):
     monkeypatch.delenv("KERAS_LRASPP_MIRROR", raising=False)
-    assert ROW.address == f"{MIRROR}/folder/model.pdparams"
+    paddleseg = "https://paddleseg.bj.bcebos.com/dygraph"
+    assert ROW.address == f"{paddleseg}/folder/model.pdparams"
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     assert ROW.cached == tmp_path / "keras_lraspp" / "mine.pdparams"
     monkeypatch.delenv("KERAS_HOME")
@@ -121,6 +125,70 @@ def test_a_file_put_there_by_hand_is_checked_and_pinned(server):
     with pytest.raises(InputError, match=r"keras_lraspp/mine.pdparams is not read"):
         fetch(ROW, no_check)
     assert cache() == ["mine.pdparams"]
+
+
+def served_with_digits(tmp_path, digits=None):
+    """A PyTorch file whose name has digits of its SHA-256, or these."""
+    write_pytorch(TENSORS, tmp_path / "made.pth")
+    content = (tmp_path / "made.pth").read_bytes()
+    name = f"net-{digits or hashlib.sha256(content).hexdigest()[:8]}.pth"
+    file = Published(name, f"models/{name}", "train without", "torchvision")
+    (tmp_path / "www" / "models").mkdir()
+    (tmp_path / "www" / file.path).write_bytes(content)
+    return file
+
+
+def test_digits_in_the_name_are_those_of_the_file(server, tmp_path):
+    file = served_with_digits(tmp_path)
+    for _ in range(2):
+        fetch(file, no_check)
+    assert server.requests == [f"/{file.path}"]
+    assert cache() == [file.file_name, f"{file.file_name}.json"]
+    file.pin.unlink()
+    file.cached.write_bytes(b"another")  # put there by hand
+    with pytest.raises(InputError, match=rf"is not the.*begins with {file.digits}"):
+        fetch(file, no_check)
+    assert cache() == [file.file_name]
+    assert len(server.requests) == 1
+
+
+def test_a_download_with_other_digits_is_not_kept(server, tmp_path):
+    wrong = served_with_digits(tmp_path, digits="0123abcd")
+    found = hashlib.sha256((tmp_path / "made.pth").read_bytes()).hexdigest()
+    with pytest.raises(InputError) as caught:
+        fetch(wrong, no_check)
+    message = str(caught.value)
+    assert message.startswith(f"{wrong.address} did not give the published weights")
+    assert f"its SHA-256 is {found}, and by its name it begins with 0123abcd" in message
+    assert cache() == []
+
+
+def test_a_release_on_github_is_at_another_host(tmp_path, monkeypatch):
+    """It answers with a redirect, over HTTPS like itself."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.delenv("KERAS_LRASPP_MIRROR", raising=False)
+    content = write_pdparams(tmp_path / "whole.pdparams", TENSORS).read_bytes()
+    digits = hashlib.sha256(content).hexdigest()[:8]
+    release = find_variant("fastseg_small_f64").published
+    release = release._replace(
+        file_name="mine.pdparams", path=release.path.replace(release.digits, digits)
+    )
+    storage, asked = "https://release-assets.example/1?signature=2", []
+
+    class Opener:
+        def open(self, request, timeout):
+            asked.append((request.full_url, request.get_header("User-agent")))
+            if request.full_url == release.address:
+                headers = {"Location": storage}
+                raise HTTPError(request.full_url, 302, "Found", headers, io.BytesIO())
+            answer = io.BytesIO(content)
+            answer.length = len(content)
+            return answer
+
+    monkeypatch.setattr("urllib.request.build_opener", lambda *handlers: Opener())
+    fetch(release, no_check)
+    assert asked == [(release.address, "keras-lraspp"), (storage, "keras-lraspp")]
+    assert asked[0][0].startswith("https://github.com/ekzhang/fastseg/releases/")
 
 
 def test_without_a_network_the_message_says_what_to_do(tmp_path, monkeypatch):

@@ -143,6 +143,7 @@ def test_a_server_that_drips_meets_the_deadline(server, monkeypatch, part):
     ("target", "says"),
     [
         ("http://localhost:{port}/model.pdparams", "redirected to http://localhost"),
+        ("https://localhost:{port}/model.pdparams", "SSL"),  # followed, to no TLS
         ("file:///etc/hostname", "redirected to file:///etc/hostname"),
         ("ftp://127.0.0.1/a", "redirected to ftp://127.0.0.1/a"),
         ("data:text/plain,a", "redirected to data:text/plain,a"),
