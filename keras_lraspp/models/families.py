@@ -6,7 +6,9 @@ from it in `mobilenet_v3` and `lraspp`.
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal, NamedTuple, TypeVar, get_args
+from typing import Literal, NamedTuple, TypeVar, cast, get_args
+
+from keras_lraspp.weights.published import BACKBONE_WEIGHTS
 
 FamilyName = Literal["paddleseg", "tensorflow", "fastseg", "mmseg", "torchvision"]
 
@@ -105,10 +107,8 @@ FAMILIES: dict[FamilyName, Family] = {
 assert tuple(FAMILIES) == get_args(FamilyName)
 
 # Families of the weights that `backbone_weights` names.
-_BACKBONE_FAMILIES: dict[str, FamilyName] = {
-    "imagenet": "tensorflow",
-    "imagenet_torchvision": "torchvision",
-    "imagenet_torchvision_v1": "torchvision",
+_BACKBONE_FAMILIES = {
+    row.name: cast("FamilyName", row.family) for row in BACKBONE_WEIGHTS
 }
 
 

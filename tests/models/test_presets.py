@@ -118,7 +118,7 @@ def test_the_published_backbone(server):
     assert same([row.variable for row in reference_tensors(backbone)], wanted)
     assert report.unused == ("last_conv.weight", "fc.weight", "fc.bias")
     assert len(server.requests) == 1
-    with pytest.raises(InputError, match="imagenet_ssld does not hold the weights of"):
+    with pytest.raises(InputError, match="no weights imagenet_ssld for the small"):
         LRASPP(backbone_weights="imagenet_ssld", **SMALLEST)
 
 
