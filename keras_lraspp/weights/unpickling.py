@@ -11,6 +11,7 @@ import numpy as np
 
 MOST_AXES = 8
 _MOST_STEPS = 200_000  # a published file with its 300 arrays takes about 15 000
+_MOST_ARGUMENTS = 100  # the parts of a path are some
 _NUMBER_TYPES = "b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8".split()
 # Without INST, OBJ, NEWOBJ, EXT, PERSID and the like, which arrays do not need.
 _OPCODES = frozenset(
@@ -102,7 +103,7 @@ def _check_opcodes(stream: io.BytesIO, more: frozenset[str]) -> None:
 
 
 # The unpickler in C sizes its memo by the largest index, which a file may claim.
-class _ArrayUnpickler(pickle._Unpickler):  # type: ignore[name-defined]
+class _ArrayUnpickler(pickle._Unpickler):
     """Python's unpickler with stand-ins for the functions that arrays name."""
 
     def __init__(self, data: bytes, allowed: Allowed):
@@ -152,18 +153,21 @@ class _ArrayUnpickler(pickle._Unpickler):  # type: ignore[name-defined]
         return result
 
     def _load_reduce(self):
-        arguments = self.stack.pop()
-        if not isinstance(arguments, tuple):
-            raise PickleError("it makes something of no tuple")
+        arguments = self._pop_arguments()
         self.stack[-1] = self.stack[-1](*arguments)
 
     def _load_newobj(self):
-        arguments, made = self.stack.pop(), self.stack.pop()
+        arguments, made = self._pop_arguments(), self.stack.pop()
         if not (isinstance(made, type) and issubclass(made, StandIn)):
             raise PickleError("it makes an object that is not needed")
-        if not isinstance(arguments, tuple):
-            raise PickleError("it makes something of no tuple")
         self.append(made(*arguments))
+
+    def _pop_arguments(self) -> tuple:
+        # Others would be unrolled, a long text or tuple perhaps again and again.
+        arguments = self.stack.pop()
+        if not isinstance(arguments, tuple) or len(arguments) > _MOST_ARGUMENTS:
+            raise PickleError("it makes something of no tuple, or of a long one")
+        return arguments
 
     def _load_build(self):
         state, target = self.stack.pop(), self.stack[-1]
@@ -189,7 +193,7 @@ class _ArrayUnpickler(pickle._Unpickler):  # type: ignore[name-defined]
             _set_item(target, key, value)
 
     dispatch = {
-        **pickle._Unpickler.dispatch,  # type: ignore[attr-defined]
+        **pickle._Unpickler.dispatch,
         pickle.REDUCE[0]: _load_reduce,
         pickle.NEWOBJ[0]: _load_newobj,
         pickle.BUILD[0]: _load_build,

@@ -48,7 +48,7 @@ def open_zip(
             compression that is not known.
     """
     size = file.seek(0, 2)
-    with zipfile.ZipFile(_ShortReads(file)) as archive:  # type: ignore[arg-type]
+    with zipfile.ZipFile(_ShortReads(file)) as archive:
         members = archive.infolist()
         total = sum(member.file_size for member in members)
         if len(members) > most_members or total > most_bytes:

@@ -202,6 +202,8 @@ def test_pickles_that_grow(write, monkeypatch):
     text = plain("x" * 100_000) + b"q\1"
     assert refused(write(text + b"ctorch\ndevice\nh\1R"), "of no tuple")
     assert refused(write(text + b"cargparse\nNamespace\nh\1\x81"), "of no tuple")
+    long = plain(tuple(range(101))) + b"R"
+    assert refused(write(made.name("torch.device") + long), "or of a long one")
     deep = b")" + b"\x85" * 100_000
     assert refused(write(deep), "holds a tuple")
     # Names that are taken off again and again.
