@@ -82,7 +82,8 @@ def _exported(variant: str, size, folder: Path) -> dict[str, Path]:
     from keras_lraspp.export.onnx import export_onnx
     from keras_lraspp.weights.published import find_variant
 
-    model = LRASPP(**find_variant(variant).arguments)
+    row = find_variant(variant)
+    model = LRASPP(row.num_classes, **row.arguments)
     names = (FIXED, DYNAMIC, LABELS, TRUNK)
     files = {name: folder / f"{index}.onnx" for index, name in enumerate(names)}
     export_onnx(model, files[FIXED], size=size, outputs=["logits"])

@@ -232,6 +232,8 @@ def _network_table(model: keras.Model) -> str:
         "width": model.backbone.width,
         "output stride": model.backbone.output_stride,
         "pooling": model.pooling,
+        "head filters": model.head_filters,
+        "family": model.family,
         "parameters": f"{model.count_params():,}".replace(",", " "),
     }
     return _table(("", ""), rows.items())

@@ -84,6 +84,7 @@ def test_the_card_has_the_measured_score(preset):
     text = (preset / "README.md").read_text()
     assert "mIoU **0.3712** on the validation set of the data set camvid" in text
     assert "| 9 | pedestrian | #404000 |" in text
+    assert "| head filters | 128 |" in text and "| family | paddleseg |" in text
 
 
 def test_a_score_goes_with_its_weights_only(preset, tmp_path):
