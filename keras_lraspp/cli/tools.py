@@ -10,10 +10,16 @@ from keras_lraspp.errors import InputError
 def _add_convert_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "weights",
-        help="a .pdparams file, a folder or .tar.gz that holds model.pdparams, a "
-        ".keras file, or a published preset, as os8_global_cityscapes",
+        help="a .pdparams file of PaddleSeg (or a folder or .tar.gz that holds "
+        "model.pdparams), a .pth, .pt or .safetensors file of torchvision, fastseg or "
+        "mmsegmentation, a .keras file, or a published preset, as "
+        "os8_global_cityscapes",
     )
-    parser.add_argument("output", help="the .keras file to write")
+    parser.add_argument(
+        "output",
+        help="the file to write: .keras, or for the code base that the network is of, "
+        ".pdparams (PaddleSeg), .pth, .pt or .safetensors (the others)",
+    )
     parser.add_argument(
         "--variant",
         metavar="NAME",
@@ -27,6 +33,12 @@ def _add_convert_flags(parser: argparse.ArgumentParser) -> None:
         help="of the images, if not those of the weights: the first layer is adapted, "
         "so that 1 takes grey images as the weights take them in RGB",
     )
+    parser.add_argument(
+        "--to",
+        choices=("paddleseg", "torchvision", "fastseg", "mmseg"),
+        help="whose file to write, if the output is no .keras file (default: that of "
+        "the network's family; of another it cannot be)",
+    )
 
 
 def _convert(flags: argparse.Namespace) -> int:
@@ -35,6 +47,7 @@ def _convert(flags: argparse.Namespace) -> int:
         output=flags.output,
         variant=flags.variant,
         channels=flags.channels,
+        to=flags.to,
     )
     print(f"wrote {path}")
     return 0
@@ -46,31 +59,49 @@ def convert(
     output: str | Path,
     variant: str | None = None,
     channels: int | None = None,
+    to: str | None = None,
 ) -> Path:
-    """Writes PaddleSeg's weights of a whole network as a `.keras` file.
+    """Writes weights of a whole network as a Keras file, or as another code base's.
 
-    The file says its classes: those of the weights if they say them, or of Cityscapes
-    if there are 19, else numbers. See the flags for the arguments; returns `output`.
+    The file says its classes: those of the weights if they say them, or of the
+    published networks of their family if there are as many, else numbers. See the flags
+    for the arguments; returns `output`.
     """
     output = Path(output)
-    if not output.name.endswith(".keras"):
-        raise InputError(f"The output is a .keras file, not {output}; rename it.")
-    from keras_lraspp.classes import CLASS_SETS, generic_class_set
+    is_keras = output.name.endswith(".keras")
+    if not is_keras and output.suffix not in (
+        ".pdparams",
+        ".pth",
+        ".pt",
+        ".safetensors",
+    ):
+        raise InputError(
+            f"The output is a .keras, .pdparams, .pth, .pt or .safetensors file, not "
+            f"{output}; rename it."
+        )
+    if is_keras and to is not None:
+        raise InputError(
+            f"{output} is a Keras file, which only this library reads; leave out "
+            f"--to={to}, or name a .pdparams or .pth file."
+        )
+    from keras_lraspp.classes import generic_class_set
     from keras_lraspp.models.keras_file import save_network
     from keras_lraspp.models.lraspp import LRASPP
+    from keras_lraspp.models.peer_files import save_peer_weights
+    from keras_lraspp.models.presets import presumed_classes
 
     shape = {} if channels is None else {"input_shape": (None, None, channels)}
     network = LRASPP.from_preset(weights, variant=variant, **shape)
-    cityscapes = CLASS_SETS["cityscapes"]
-    named = network.num_classes == len(cityscapes.names)
-    classes = cityscapes if named else generic_class_set(network.num_classes)
-    classes = network.classes or classes
+    classes = network.classes or presumed_classes(network)
+    classes = classes or generic_class_set(network.num_classes)
+    if not is_keras:
+        return save_peer_weights(network, output, to, classes=classes)
     return save_network(network, output, classes, converted_from=Path(weights).name)
 
 
 CONVERT_COMMAND = Command(
     "convert",
-    "write PaddleSeg's weights as a Keras file",
+    "turn weights of other code bases into Keras files, and back",
     _add_convert_flags,
     _convert,
     "os8_global_cityscapes os8_global.keras",

@@ -64,6 +64,17 @@ class Family(NamedTuple):
     align_corners: bool = False  # of the resize of the large-kernel gate
     dropout: float = 0.0  # of whole channels, before the last convolution
 
+    def normalization(
+        self, channels: int
+    ) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Returns mean and deviation of each channel of pixels.
+
+        Of other channels than RGB, they are the averages over RGB.
+        """
+        if channels == 3:
+            return self.mean, self.deviation
+        return (sum(self.mean) / 3,) * channels, (sum(self.deviation) / 3,) * channels
+
 
 _IMAGENET = {
     "mean": (123.675, 116.28, 103.53),

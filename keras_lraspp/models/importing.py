@@ -1,58 +1,31 @@
-"""Import of PaddleSeg's weights, with an account of every tensor."""
+"""Import of other people's weights, with an account of every tensor."""
 
-import re
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import keras
 import numpy as np
 
-from keras_lraspp.errors import InputError, abbreviate
+from keras_lraspp.devices import policy_scope
+from keras_lraspp.errors import InputError, StorageError, abbreviate
+from keras_lraspp.models.families import FAMILIES
 from keras_lraspp.models.mobilenet_v3 import MobileNetV3
-from keras_lraspp.weights import read_pdparams
+from keras_lraspp.models.tensor_names import (
+    canonical_name,
+    family_of,
+    is_backbone,
+    is_head,
+    reference_tensors,
+)
+from keras_lraspp.weights import read_tensors
 from keras_lraspp.weights.download import fetch
-from keras_lraspp.weights.published import find_backbone
+from keras_lraspp.weights.published import BACKBONE_WEIGHTS, find_backbone
 
-# Our layer (in the backbone with its block number taken out) -> the reference's.
-_BACKBONE = {
-    "stem_conv": "conv.conv",
-    "stem_bn": "conv.bn",
-    "expand_conv": "expand_conv.conv",
-    "expand_bn": "expand_conv.bn",
-    "depthwise_conv": "bottleneck_conv.conv",
-    "depthwise_bn": "bottleneck_conv.bn",
-    "se_squeeze": "mid_se.conv1",
-    "se_expand": "mid_se.conv2",
-    "project_conv": "linear_conv.conv",
-    "project_bn": "linear_conv.bn",
-}
-_HEAD = {
-    "head_value_conv": "conv_v._conv",
-    "head_value_bn": "conv_v._batch_norm",
-    "head_gate_conv": "conv_w.1",
-    "head_mix_conv": "conv_t",
-    "head_skip_8_conv": "convs.0",
-    "head_fuse_8_conv": "conv_ups.0._conv",
-    "head_fuse_8_bn": "conv_ups.0._batch_norm",
-    "head_skip_4_conv": "convs.1",
-    "head_fuse_4_conv": "conv_ups.1._conv",
-    "head_fuse_4_bn": "conv_ups.1._batch_norm",
-    "head_classes_conv": "conv_out",
-}
-_BATCH_NORM = {
-    "gamma": "weight",
-    "beta": "bias",
-    "moving_mean": "_mean",
-    "moving_variance": "_variance",
-}
-_STEM = "backbone.conv.conv.weight"
-CLASS_LAYER = "lraspp_head.conv_out.weight"
-_BACKBONE_NAME = ("backbone.conv.", "backbone.blocks.")
-_HEAD_NAME = "lraspp_head."
-_CONV_AXES = (2, 3, 1, 0)  # to (height, width, in, out)
-_DEPTHWISE_AXES = (2, 3, 0, 1)  # to (height, width, channels, 1)
+# Families whose backbones differ in the mean and deviation of pixels alone.
+_ALIKE = {"tensorflow", "fastseg", "mmseg"}
+_VARIANCES = ("._variance", ".running_var", "/moving_variance")
 
 
 class ImportReport(NamedTuple):
@@ -88,7 +61,10 @@ class ImportReport(NamedTuple):
 def import_weights(
     model: keras.Model, path: str | Path, strict: bool = True
 ) -> ImportReport:
-    """Fills a model with weights that PaddleSeg trained.
+    """Fills a model with weights that PaddleSeg or another code base trained.
+
+    Whose they are is seen by the names of the tensors: PaddleSeg's, torchvision's,
+    fastseg's or mmsegmentation's. The model must be of that family.
 
     A file of a backbone fills the backbone of an `LRASPP`, whose head then stays as it
     was; a file of a whole network fills a `MobileNetV3` too. The classifier behind a
@@ -97,8 +73,13 @@ def import_weights(
 
     Args:
         model: An `LRASPP` or a `MobileNetV3`.
-        path: A `.pdparams` file, a folder or `.tar.gz` that holds `model.pdparams`, or
-            `"imagenet_ssld"` for the published backbone, which is downloaded.
+        path: A `.pdparams` file, a folder or `.tar.gz` that holds `model.pdparams`, a
+            `.pth`, `.pt` or `.safetensors` file; or the name of a published backbone,
+            which is downloaded: `"imagenet_ssld"` (PaddleSeg's), `"imagenet"` (that of
+            `keras.applications`, for the families tensorflow, fastseg and mmseg),
+            `"imagenet_torchvision"` or `"imagenet_torchvision_v1"`. The pixels of
+            fastseg and mmseg are normalised otherwise than Keras's: the first layer is
+            converted, which is exact except at the border of the image.
         strict: Whether tensors that should be there and are not, or that nobody
             asked for, are an error. Otherwise what fits is loaded.
 
@@ -106,8 +87,8 @@ def import_weights(
         What was loaded, and what was not.
 
     Raises:
-        InputError: If the file is damaged, or with `strict` if it belongs to another
-            network; the model is then as it was.
+        InputError: If the file is damaged, or of another family, or with `strict` if it
+            belongs to another network; the model is then as it was.
         StorageError: If the file cannot be read or downloaded.
 
     Example:
@@ -118,17 +99,52 @@ def import_weights(
     """
     backbone = getattr(model, "backbone", model)
     row = find_backbone(str(path), backbone.variant, backbone.width)
-    published = row and row.published
-    if published is None:
-        tensors = read_pdparams(path)
+    if row is None:
+        return fill(model, read_tensors(path), str(path), strict=strict)
+    if not _takes(model, row.family):
+        names = [own.name for own in BACKBONE_WEIGHTS if _takes(model, own.family)]
+        raise InputError(
+            f"The weights {path} are of a network of family {row.family!r}, this one "
+            f"is of {model.family!r}; build it with family={row.family!r}, or take "
+            f"those for it, which are {abbreviate(dict.fromkeys(names))}."
+        )
+    if row.published is None:
+        tensors = _read_application(row.backbone, row.width)
     else:
         tensors = fetch(
-            published,
+            row.published,
             lambda tensors: check_compatible(
-                MobileNetV3("large"), tensors, published.address
+                MobileNetV3(row.backbone, row.width, family=row.family),
+                tensors,
+                row.published.address,
             ),
         )
-    return fill(model, tensors, str(path), strict=strict)
+    return fill(model, tensors, str(path), strict=strict, family=row.family)
+
+
+def _takes(model: keras.Model, family: str) -> bool:
+    """Whether a published backbone of a family can fill a model's."""
+    return family == model.family or (family == "tensorflow" and model.family in _ALIKE)
+
+
+def _read_application(variant: str, width: float) -> dict[str, np.ndarray]:
+    """Returns the tensors of Keras's own MobileNetV3, which Keras downloads."""
+    build = getattr(keras.applications, f"MobileNetV3{variant.capitalize()}")
+    with warnings.catch_warnings(), policy_scope(keras.DTypePolicy("float32")):
+        warnings.simplefilter("ignore")  # that weights are for 224x224
+        try:
+            network = build(alpha=float(width), include_top=False, weights="imagenet")
+        except Exception as error:  # of any kind, as get_file raises it
+            reason = " ".join(str(error).split())[:300]
+            raise StorageError(
+                f"Cannot download the weights of keras.applications ({reason}); try "
+                f"again, or train without ImageNet weights: backbone_weights=None."
+            ) from error
+    return {
+        f"{layer.name}/{variable.name}": np.asarray(value)
+        for layer in network.layers
+        for variable, value in zip(layer.weights, layer.get_weights(), strict=True)
+    }
 
 
 def fill(
@@ -138,38 +154,58 @@ def fill(
     *,
     strict: bool = True,
     skip: Collection[str] = (),
+    family: str | None = None,
 ) -> ImportReport:
-    """Puts the reference's tensors into a model; see `import_weights`.
+    """Puts somebody's tensors into a model; see `import_weights`.
 
-    Those to skip stay as they are in the model; `source` is for the message.
+    Those to skip stay as they are in the model; `source` is for the message; `family`
+    is whose tensors they are, if not those of the model's.
     """
-    tensors = _with_channels(tensors, model, source)
-    report = check_compatible(model, tensors, source, strict=strict, skip=skip)
-    tensors = {canonical_name(name): value for name, value in tensors.items()}
+    family = family or model.family
+    tensors = _with_channels(tensors, model, source, family)
+    report = check_compatible(
+        model, tensors, source, strict=strict, skip=skip, family=family
+    )
+    tensors = {canonical_name(name, family): value for name, value in tensors.items()}
     fitting = {name: tensors[name] for name in report.loaded}
-    for row in reference_tensors(model):
+    for row in reference_tensors(model, family):
         if row.name in fitting:
             row.variable.assign(row.value(fitting))
     return report
 
 
 def _with_channels(
-    tensors: Mapping[str, np.ndarray], model: keras.Model, source: str
+    tensors: Mapping[str, np.ndarray], model: keras.Model, source: str, family: str
 ) -> Mapping[str, np.ndarray]:
-    """Returns the tensors with the first layer's kernel for the model's channels."""
-    ours = _reference_shapes(model)[_STEM]
-    changed = {}
-    for name, value in tensors.items():
-        theirs = value.shape
-        if canonical_name(name) != _STEM or len(theirs) != 4 or theirs == ours:
-            continue
-        if theirs[1] and (theirs[0], *theirs[2:]) == (ours[0], *ours[2:]):
-            last = np.moveaxis(value, 1, 2)
-            changed[name] = np.moveaxis(adapt_channels(last, ours[1], source), 2, 1)
+    """Returns the tensors with a first layer for the model's channels and pixels."""
+    rows = {id(row.variable): row for row in reference_tensors(model, family)}
+    backbone = getattr(model, "backbone", model)
+    stem = rows[id(backbone.get_layer("stem_conv").kernel)]
+    mean = rows[id(backbone.get_layer("stem_bn").moving_mean)]
+    names = {canonical_name(name, family): name for name in tensors}
+    value = tensors.get(names.get(stem.name, ""))
+    if value is None or value.ndim != 4:
+        return tensors
+    kernel = stem.value({stem.name: value})
+    ours, theirs = tuple(stem.variable.shape), kernel.shape
+    same = theirs == ours and family == model.family
+    if same or not theirs[2] or (*theirs[:2], theirs[3]) != (*ours[:2], ours[3]):
+        return tensors
+    kernel, shift = adapt_channels(kernel, ours[2], source, family, model.family)
+    changed = {names[stem.name]: stem.to_reference(kernel)}
+    means = tensors.get(names.get(mean.name, ""))
+    if means is not None and means.shape == shift.shape:
+        changed[names[mean.name]] = means - shift
     return {**tensors, **changed}
 
 
-def adapt_channels(kernel: np.ndarray, channels: int, source: str) -> np.ndarray:
+def adapt_channels(
+    kernel: np.ndarray,
+    channels: int,
+    source: str,
+    theirs: str = "paddleseg",
+    ours: str | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Adapts the kernel of a first layer to images of other channels, with a warning.
 
     For one channel, kernels are summed: a grey image then scores as the same image
@@ -177,24 +213,39 @@ def adapt_channels(kernel: np.ndarray, channels: int, source: str) -> np.ndarray
     of the numbers of channels, so that the sum over channels keeps its scale: channel i
     gets the kernel of channel i mod 3 of RGB, times 3 / channels.
 
+    Where the pixels of the two are normalised with other means and deviations, kernels
+    are scaled by the quotient of the deviations, and what the means differ by goes into
+    a shift. That is exact but for the border of the image, where zeros that stand for
+    the mean are around it.
+
     Args:
         kernel: (A, B, channels, D), of at least one channel.
         channels: Number of channels of the images.
         source: Where the kernel is from, for the warning.
+        theirs: The family that the kernel is of.
+        ours: The family of the network that it is for; `None` for the same.
 
     Returns:
-        The kernel (A, B, `channels`, D).
+        The kernel (A, B, `channels`, D), and the shift (D,): what the convolution then
+        lacks, to be subtracted from the moving mean of the batch norm behind it.
     """
-    theirs = kernel.shape[2]
-    warnings.warn(
-        f"{source} is for {theirs}-channel images; its first layer was adapted to "
-        f"{channels}.",
-        stacklevel=2,
-    )
-    if channels == 1:
-        return kernel.sum(2, keepdims=True)
-    turns = np.arange(channels) % theirs
-    return kernel[:, :, turns] * np.asarray(theirs / channels, kernel.dtype)
+    given = kernel.shape[2]
+    if given != channels:
+        warnings.warn(
+            f"{source} is for {given}-channel images; its first layer was adapted to "
+            f"{channels}.",
+            stacklevel=2,
+        )
+    summed = channels == 1
+    turns = np.arange(given if summed else channels) % given
+    mean, deviation = np.array(FAMILIES[theirs].normalization(given))[:, turns]
+    middle, spread = np.array(FAMILIES[ours or theirs].normalization(channels))
+    times = 1 if summed else given / channels
+    kernels = kernel[:, :, turns] * np.asarray(times, kernel.dtype)
+    shifts = ((middle - mean) / deviation).astype(kernel.dtype)
+    kernel = kernels * (spread / deviation).astype(kernel.dtype)[:, None]
+    shift = np.einsum("abcd,c->d", kernels, shifts)
+    return (kernel.sum(2, keepdims=True) if summed else kernel), shift
 
 
 def check_compatible(
@@ -204,14 +255,25 @@ def check_compatible(
     *,
     strict: bool = True,
     skip: Collection[str] = (),
+    family: str | None = None,
 ) -> ImportReport:
     """Returns the report of `fill` or raises its errors, and changes nothing."""
-    ours = _reference_shapes(model)
-    theirs = {canonical_name(name): value.shape for name, value in tensors.items()}
+    family = family or model.family
+    kind = type(model).__name__
+    if (found := family_of(tensors)) not in (None, family):
+        raise InputError(
+            f"{source} holds tensors of a network of family {found!r}, and this "
+            f"{kind} is of {model.family!r}; build it with family={found!r}, or the "
+            f"whole network by LRASPP.from_preset."
+        )
+    ours = _reference_shapes(model, family)
+    theirs = {
+        canonical_name(name, family): value.shape for name, value in tensors.items()
+    }
     if len(theirs) < len(tensors):
         raise InputError(f"{source} has several tensors for one place in the model.")
     for name, value in tensors.items():
-        if name.endswith("._variance") and (value < 0).any():
+        if name.endswith(_VARIANCES) and (value < 0).any():
             raise InputError(
                 f"{source} has negative variances in {name[:200]}, which make scores "
                 f"that are not finite; take another file."
@@ -228,29 +290,29 @@ def check_compatible(
         missing=tuple(name for name in ours if name not in theirs),
         mismatched=mismatched,
     )
-    wrong = _unexpected(report, model, theirs, skip)
+    wrong = _unexpected(report, model, theirs, skip, family)
     if strict and any(wrong):
         raise InputError(
-            f"{source} does not hold the weights of this {type(model).__name__}: "
+            f"{source} does not hold the weights of this {kind}: "
             f"{_describe(wrong)}. Choose the variant and number of classes of the "
             f"file; strict=False would load what fits."
         )
     return report
 
 
-def _reference_shapes(model: keras.Model) -> dict[str, tuple[int, ...]]:
+def _reference_shapes(model: keras.Model, family: str) -> dict[str, tuple[int, ...]]:
     """Returns the reference's shapes, with the biases that we fold into a mean."""
     shapes = {}
-    for row in reference_tensors(model):
+    for row in reference_tensors(model, family):
         shapes[row.name] = row.shape
         if row.minus is not None:
             shapes[row.minus] = row.shape
     return shapes
 
 
-def _unexpected(report: ImportReport, model, theirs, skip) -> ImportReport:
+def _unexpected(report: ImportReport, model, theirs, skip, family) -> ImportReport:
     """Keeps of a report what should not be in it."""
-    whole_file = any(name.startswith(_HEAD_NAME) for name in theirs)
+    whole_file = any(is_head(name, family) for name in theirs)
     whole_model = hasattr(model, "backbone")
     # A backbone's file may have a classifier, a whole network's a head for a backbone.
     return report._replace(
@@ -258,13 +320,11 @@ def _unexpected(report: ImportReport, model, theirs, skip) -> ImportReport:
         unused=tuple(
             name
             for name in report.unused
-            if (whole_file and whole_model or name.startswith(_BACKBONE_NAME))
+            if (whole_file and whole_model or is_backbone(name, family))
             and name not in skip
         ),
         missing=tuple(
-            name
-            for name in report.missing
-            if whole_file or not name.startswith(_HEAD_NAME)
+            name for name in report.missing if whole_file or not is_head(name, family)
         ),
     )
 
@@ -279,79 +339,3 @@ def _describe(wrong: ImportReport) -> str:
         )
         if names
     )
-
-
-class ReferenceTensor(NamedTuple):
-    """One variable of ours and where the reference keeps its value."""
-
-    variable: keras.Variable
-    name: str
-    axes: tuple[int, ...] | None = None  # transposition from the reference's layout
-    minus: str | None = None  # a tensor to subtract: a bias folded into the mean
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The tensor's shape in the reference."""
-        ours = tuple(self.variable.shape)
-        if self.axes is None:
-            return ours
-        return tuple(ours[self.axes.index(axis)] for axis in range(len(self.axes)))
-
-    def value(self, tensors) -> np.ndarray:
-        """Returns the variable's value from the reference's tensors by name."""
-        value = np.asarray(tensors[self.name])
-        if self.axes is not None and value.ndim == len(self.axes):
-            value = value.transpose(self.axes)
-        if self.minus in tensors:
-            value = value - tensors[self.minus]
-        return value
-
-
-def reference_tensors(model: keras.Model) -> Iterator[ReferenceTensor]:
-    """Yields every variable of a model with the reference's name, in model order."""
-    backbone = getattr(model, "backbone", model)
-    for layer in backbone.layers:
-        yield from _layer_tensors(layer, _backbone_name(layer.name))
-    if backbone is model:
-        return
-    for layer in model.layers:
-        if layer.name in _HEAD:
-            yield from _layer_tensors(layer, f"lraspp_head.{_HEAD[layer.name]}")
-
-
-def canonical_name(name: str) -> str:
-    """Returns today's name of a tensor in a whole network's state dict.
-
-    A backbone's own checkpoint has no prefix, and PaddleSeg once counted a stem and
-    blocks as conv1, conv2, ..., which are now conv, blocks.0, ... So
-    `"conv2.linear_conv.bn.weight"` is `"backbone.blocks.0.linear_conv.bn.weight"`. A
-    name that is none of the network's stays as it was.
-    """
-    found = re.fullmatch(r"(?:backbone\.)?(?:conv(\d{0,2})|(blocks\.\d+))\.(.+)", name)
-    if found is None:
-        return name
-    number, block, rest = found.groups()
-    if block is None:
-        block = "conv" if number in ("", "1") else f"blocks.{int(number) - 2}"
-    return f"backbone.{block}.{rest}"
-
-
-def _backbone_name(layer_name: str) -> str:
-    block, part = re.fullmatch(r"(?:block_(\d+)_)?(.*)", layer_name).groups()
-    prefix = "backbone." if block is None else f"backbone.blocks.{block}."
-    return prefix + _BACKBONE.get(part, part)
-
-
-def _layer_tensors(layer, name: str) -> Iterator[ReferenceTensor]:
-    if isinstance(layer, keras.layers.BatchNormalization):
-        # The head's convolutions before a batch norm have a bias in the reference.
-        folded = name.replace("._batch_norm", "._conv.bias")
-        for ours, theirs in _BATCH_NORM.items():
-            minus = folded if ours == "moving_mean" and folded != name else None
-            yield ReferenceTensor(getattr(layer, ours), f"{name}.{theirs}", minus=minus)
-    elif isinstance(layer, keras.layers.DepthwiseConv2D):
-        yield ReferenceTensor(layer.kernel, f"{name}.weight", _DEPTHWISE_AXES)
-    elif isinstance(layer, keras.layers.Conv2D):
-        yield ReferenceTensor(layer.kernel, f"{name}.weight", _CONV_AXES)
-        if layer.use_bias:
-            yield ReferenceTensor(layer.bias, f"{name}.bias")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import keras
 
-from keras_lraspp.classes import CLASS_SETS, ClassSet
+from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.keras_file import (
     ARGUMENTS,
@@ -20,6 +20,7 @@ from keras_lraspp.models.keras_file import (
     settle_classes,
 )
 from keras_lraspp.models.lraspp import LRASPP
+from keras_lraspp.models.presets import presumed_classes
 from keras_lraspp.models.variants import variant_of
 from keras_lraspp.weights.hub import is_preset_folder
 from keras_lraspp.weights.keras_archive import KerasArchive
@@ -93,16 +94,16 @@ def build_network(
             f"configuration of its training with --gin_file, or a .keras file."
         )
     if model is None or not _fills_a_model(source):
-        is_paddle, variant = isinstance(source, Path), None
-        if is_paddle and model is not None:  # which the file itself may not say
+        is_foreign, variant = isinstance(source, Path), None
+        if is_foreign and model is not None:  # which the file itself may not say
             variant = variant_of(call_factory(model, PUBLISHED_CLASSES))
         network = LRASPP.from_preset(source, variant=variant and variant.name)
         if model is not None:
             shape = network.num_classes, network.input_shape[-1]
             _compare_networks(call_factory(model, *shape), network, source)
         known = network.classes
-        if is_paddle and network.num_classes == PUBLISHED_CLASSES:
-            known = CLASS_SETS["cityscapes"]
+        if is_foreign:
+            known = presumed_classes(network)
         return LoadedNetwork(network, known, _weights_path(source))
     network = call_factory(model, num_classes, _saved_channels(source) or channels)
     load_weights(network, source)

@@ -229,10 +229,10 @@ def _inverted_residual(x, block: Block, name, family: Family, *, strides, dilati
 
 
 def _rescale(pixels, family: Family):
-    """Normalises pixels; those of other channels than RGB by the averages over RGB."""
-    mean, deviation = family.mean, family.deviation
-    if pixels.shape[-1] != 3 or len({*mean, *deviation}) == 1:
-        mean, deviation = (sum(mean) / 3,), (sum(deviation) / 3,)
+    """Normalises pixels, with one number where it is that of all channels."""
+    mean, deviation = family.normalization(pixels.shape[-1])
+    if len({*mean}) == len({*deviation}) == 1:
+        mean, deviation = mean[:1], deviation[:1]
     scale = [1 / one for one in deviation]
     offset = [-middle / one for middle, one in zip(mean, deviation, strict=True)]
     if len(scale) == 1:

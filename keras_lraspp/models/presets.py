@@ -5,34 +5,31 @@ from pathlib import Path
 from typing import TypeVar
 
 import keras
-import numpy as np
 
-from keras_lraspp.classes import CLASS_SETS
+from keras_lraspp.classes import CLASS_SETS, ClassSet
 from keras_lraspp.errors import InputError
-from keras_lraspp.models.families import FAMILIES
-from keras_lraspp.models.importing import (
-    CLASS_LAYER,
-    adapt_channels,
-    canonical_name,
-    check_compatible,
-    fill,
-)
+from keras_lraspp.models.importing import adapt_channels, check_compatible, fill
 from keras_lraspp.models.keras_file import known_classes, read_arguments, read_policy
 from keras_lraspp.models.keras_file import load_weights as load_keras_weights
-from keras_lraspp.models.mobilenet_v3 import scale_blocks
-from keras_lraspp.weights import read_pdparams
+from keras_lraspp.models.mobilenet_v3 import BLOCKS
+from keras_lraspp.models.tensor_names import (
+    canonical_name,
+    class_variables,
+    family_of,
+    layer_name,
+    reference_tensors,
+)
+from keras_lraspp.models.variants import weight_shapes
+from keras_lraspp.weights import read_tensors
 from keras_lraspp.weights.download import fetch
 from keras_lraspp.weights.hub import is_preset_folder, read_preset_folder
 from keras_lraspp.weights.keras_archive import KerasArchive, read_keras_archive
-from keras_lraspp.weights.published import (
-    PUBLISHED_CLASSES,
-    VARIANTS,
-    Variant,
-    find_variant,
-)
+from keras_lraspp.weights.published import VARIANTS, Variant, find_variant
 
 _Network = TypeVar("_Network", bound=keras.Model)
-_ARCHIVES = (".pdparams", ".tar.gz", ".tgz", ".tar")
+# Files of other code bases; a folder or an archive is one with model.pdparams.
+_FOREIGN = (".pdparams", ".pth", ".pt", ".bin", ".safetensors")
+_FOREIGN += (".tar.gz", ".tgz", ".tar")
 
 
 def load_preset(
@@ -58,18 +55,19 @@ def load_preset(
         others = [row.name for row in VARIANTS]
         raise InputError(
             f"There is no preset or file {str(preset)[:200]!r}; give one of {names}, a "
-            f".keras or .pdparams file, a preset folder, hf://user/name, or, with "
+            f".keras, .pdparams, .pth, .pt or .safetensors file, a preset folder, "
+            f"hf://user/name, or, with "
             f"load_weights=False, one of {others}."
         )
     if path.name.endswith(".keras"):
         file = read_keras_archive(path)
         return _from_keras_file(cls, file, load_weights, num_classes, overrides)
-    if path.is_dir() or path.name.endswith(_ARCHIVES):
+    if path.is_dir() or path.name.endswith(_FOREIGN):
         return _from_reference_file(
             cls, path, load_weights, num_classes, strict, variant, overrides
         )
     raise InputError(
-        f"{path} is no preset: expected a .keras file, or one of {_ARCHIVES}."
+        f"{path} is no preset: expected a .keras file, or one of {_FOREIGN}."
     )
 
 
@@ -79,36 +77,35 @@ def _from_table(cls, row: Variant, load_weights, num_classes, strict, overrides)
             f"There are no published weights of {row.name}; build it with "
             f"load_weights=False."
         )
-    number = PUBLISHED_CLASSES if num_classes is None else num_classes
+    number = row.num_classes if num_classes is None else num_classes
     model = cls(**{**row.arguments, "num_classes": number, **overrides})
     if not load_weights:
         return model
 
     def check(tensors):
-        check_compatible(cls(PUBLISHED_CLASSES, **row.arguments), tensors, "The file")
+        check_compatible(cls(row.num_classes, **row.arguments), tensors, "The file")
 
     tensors = fetch(row.published, check)
-    if number == PUBLISHED_CLASSES:
-        model.classes = CLASS_SETS["cityscapes"]
+    if number == row.num_classes:
+        model.classes = CLASS_SETS[row.classes]
     return _fill_matching(model, tensors, row.published.address, strict)
 
 
 def _from_reference_file(
     cls, path: Path, load_weights, num_classes, strict, variant, overrides
 ):
-    tensors = read_pdparams(path)
-    row = find_variant(variant) if variant else _guess_variant(tensors, path)
-    if row is None:
-        names = [row.name for row in VARIANTS]
-        raise InputError(f"There is no variant {variant}; choose one of {names}.")
+    tensors = read_tensors(path)
+    family = family_of(tensors) or "paddleseg"
+    arguments = _recognize(tensors, family, path, variant)
     if num_classes is None:
-        num_classes = _count_classes(tensors)
+        num_classes = _filters_of("head_classes_conv", tensors, family)
         if num_classes is None:
+            layer = layer_name("head_classes_conv", (), family, "large")
             raise InputError(
-                f"{path} has no layer of classes ({CLASS_LAYER}); build an LRASPP and "
+                f"{path} has no layer of classes ({layer}.weight); build an LRASPP and "
                 f"fill its backbone with import_weights, or give num_classes."
             )
-    model = cls(**{**row.arguments, "num_classes": num_classes, **overrides})
+    model = cls(**{**arguments, "num_classes": num_classes, **overrides})
     return _fill_matching(model, tensors, str(path), strict) if load_weights else model
 
 
@@ -140,46 +137,101 @@ def _from_keras_file(cls, file: KerasArchive, load_weights, num_classes, overrid
 def _transfer(theirs, ours, source: str) -> None:
     """Copies weights; the first layer is adapted, a last one of other classes stays."""
     stem = ours.backbone.get_layer("stem_conv").kernel
-    last = ours.get_layer("head_classes_conv").kernel
+    mean, shift = ours.backbone.get_layer("stem_bn").moving_mean, None
+    last = {id(variable) for variable in class_variables(ours)}
     for variable, value in zip(ours.weights, theirs.get_weights(), strict=True):
         if variable is stem and variable.shape != value.shape:
-            value = adapt_channels(value, variable.shape[2], source)
-        if variable is not last or variable.shape == value.shape:
+            channels = variable.shape[2]
+            value, shift = adapt_channels(value, channels, source, ours.family)
+        if variable is mean and shift is not None:
+            value = value - shift
+        if id(variable) not in last or variable.shape == value.shape:
             variable.assign(value)
 
 
 def _fill_matching(model, tensors, source: str, strict: bool):
     """Fills a network, but not its last layer if that has other classes."""
-    other = _count_classes(tensors) not in (None, model.num_classes)
-    fill(model, tensors, source, strict=strict, skip=(CLASS_LAYER,) if other else ())
+    number = _filters_of("head_classes_conv", tensors, model.family)
+    last = {id(variable) for variable in class_variables(model)}
+    names = [row.name for row in reference_tensors(model) if id(row.variable) in last]
+    skip = names if number not in (None, model.num_classes) else ()
+    fill(model, tensors, source, strict=strict, skip=skip)
     return model
 
 
-def _count_classes(tensors) -> int | None:
-    """Returns the file's number of classes; `None` if its last layer is no such."""
-    kernel = tensors.get(CLASS_LAYER)
-    if kernel is None or kernel.ndim != 4 or not len(kernel):
-        return None
-    return len(kernel)
+def presumed_classes(model: keras.Model) -> ClassSet | None:
+    """Returns the classes that weights which do not say theirs are taken to have.
 
-
-def _guess_variant(tensors: dict[str, np.ndarray], path: Path) -> Variant:
-    """Finds the variant by the channels of the blocks; strides leave no trace."""
-    sizes = {canonical_name(name): value.size for name, value in tensors.items()}
-    scale = "backbone.blocks.{}.linear_conv.bn.weight"
-    channels = []
-    while (size := sizes.get(scale.format(len(channels)))) is not None:
-        channels.append(size)
-    rows = []
+    Those of the published networks of the model's family, if it has as many classes.
+    """
     for row in VARIANTS:
-        blocks = scale_blocks(row.backbone, row.width, FAMILIES[row.family])
-        if channels == [block.filters for block in blocks]:
-            rows.append(row)
-    if len(rows) == 1:
-        return rows[0]
-    fitting = [row.name for row in rows or VARIANTS]
-    why = "fits several variants" if rows else "fits no variant by its channels"
+        if (row.family, row.num_classes) == (model.family, model.num_classes):
+            return CLASS_SETS[row.classes]
+    return None
+
+
+def _filters_of(layer: str, tensors, family: str) -> int | None:
+    """Returns the channels out of a layer of the head, by its tensor in a file."""
+    kernel = tensors.get(f"{layer_name(layer, (), family, 'large')}.weight")
+    return (
+        len(kernel) if kernel is not None and kernel.ndim == 4 and len(kernel) else None
+    )
+
+
+def _recognize(tensors, family: str, path: Path, variant: str | None) -> dict:
+    """Finds the network's arguments by names and shapes; strides leave no trace."""
+    if variant is not None:
+        return _named_row(variant, family, path).arguments
+    sizes = {
+        canonical_name(name, family): value.size for name, value in tensors.items()
+    }
+    own = [row for row in VARIANTS if row.family == family]
+    rows = [row for row in own if _fits(row, sizes)]
+    if not rows and family != "paddleseg":  # whose other rows leave nothing to choose
+        others = [
+            row._replace(backbone=backbone, width=width)
+            for row in own[:1]
+            for backbone in BLOCKS
+            for width in sorted({row.width for row in VARIANTS})
+        ]
+        rows = [row for row in others if _fits(row, sizes)]
+    filters = _filters_of("head_value_conv", tensors, family)
+    found = []
+    for row in rows:
+        arguments = {**row.arguments, **({"head_filters": filters} if filters else {})}
+        if arguments not in found:
+            found.append(arguments)
+    if len(found) == 1:
+        return found[0]
+    why = "fits several variants" if found else "fits no variant by its channels"
     raise InputError(
         f"{path} {why}; say which with variant= (of `keras-lraspp convert` "
-        f"--variant=), one of {fitting}."
+        f"--variant=), one of {[row.name for row in rows or own]}."
+    )
+
+
+def _named_row(variant: str, family: str, path: Path) -> Variant:
+    row = find_variant(variant)
+    if row is None:
+        names = [row.name for row in VARIANTS]
+        raise InputError(f"There is no variant {variant}; choose one of {names}.")
+    if row.family != family:
+        names = [row.name for row in VARIANTS if row.family == family]
+        raise InputError(
+            f"{path} holds tensors of a network of family {family!r}, and {variant} is "
+            f"of {row.family!r}; take the variant, or the configuration, of {names}."
+        )
+    return row
+
+
+def _fits(row: Variant, sizes: dict[str, int]) -> bool:
+    """Whether the blocks of a file have the channels of a row's."""
+    arguments = {**row.arguments, "num_classes": 1, "input_shape": (None, None, 3)}
+    shapes = weight_shapes(arguments)
+    layers = [path.rpartition("/")[0] for path in shapes]
+    return all(
+        sizes.get(f"{layer_name(layer, layers, row.family, row.backbone)}.weight")
+        == shapes[f"{layer}/gamma"][0]
+        for layer in dict.fromkeys(layers)
+        if layer.endswith("_project_bn")
     )

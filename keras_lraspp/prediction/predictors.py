@@ -8,7 +8,6 @@ import keras
 import numpy as np
 
 from keras_lraspp.classes import (
-    CLASS_SETS,
     ClassSet,
     foreground_classes,
     generic_class_set,
@@ -24,6 +23,7 @@ from keras_lraspp.inference.heads import logits_head, smallest_side
 from keras_lraspp.inference.tta import SINGLE_PASS, InferenceOptions
 from keras_lraspp.models.keras_file import known_classes, open_weights
 from keras_lraspp.models.lraspp import LRASPP
+from keras_lraspp.models.presets import presumed_classes
 from keras_lraspp.weights.hub import is_preset_folder
 
 
@@ -107,16 +107,16 @@ def open_predictor(
 ) -> Opened:
     """Opens a model, a preset or a file as a `Predictor`.
 
-    A `.keras` file has its classes if training wrote it; PaddleSeg's weights of 19
-    classes are taken for those of Cityscapes.
+    A `.keras` file has its classes if training wrote it; weights of another code base,
+    of as many classes as its published ones, are taken to have theirs.
 
     Args:
         source: A model, a predictor, an exported file, or what `LRASPP.from_preset`
-            takes: the name of published weights, a `.keras` file, or PaddleSeg's
-            weights.
+            takes: the name of published weights, a `.keras` file, or a file of another
+            code base: `.pdparams`, `.pth`, `.pt` or `.safetensors`.
         options: What to do beside one pass over the image.
-        variant: Row of the table of variants that a `.pdparams` file belongs to, if
-            several have the same tensors.
+        variant: Row of the table of variants that such a file belongs to, if several
+            have the same tensors.
         from_logits: Whether a model returns logits; `None` to find out.
 
     Returns:
@@ -148,8 +148,7 @@ def open_predictor(
         classes = known_classes(archive)
     else:
         model = LRASPP.from_preset(os.fspath(source), variant=variant)
-        cityscapes = CLASS_SETS["cityscapes"]
-        classes = cityscapes if model.num_classes == len(cityscapes.names) else None
+        classes = presumed_classes(model)
     return Opened(KerasPredictor(model, options), classes)
 
 
@@ -207,8 +206,8 @@ def _check_predictor(source: Predictor, options: InferenceOptions) -> Predictor:
     if not callable(getattr(source, "labels", None)):
         raise InputError(
             f"A Segmenter takes a keras.Model, the name of a preset, or the path of a "
-            f".keras, .pdparams or exported file, not {type(source).__name__}; give "
-            f"one of these."
+            f".keras, .pdparams, .pth or exported file, not {type(source).__name__}; "
+            f"give one of these."
         )
     if source.num_classes < 2:
         raise InputError(

@@ -3,7 +3,11 @@
 from keras_lraspp.weights.paddle import read_pdparams
 from keras_lraspp.weights.pytorch import read_pytorch
 from keras_lraspp.weights.reading import read_safetensors, read_tensors
-from keras_lraspp.weights.writing import write_pdparams, write_pytorch
+from keras_lraspp.weights.writing import (
+    write_pdparams,
+    write_pytorch,
+    write_safetensors,
+)
 
 __all__ = [
     "read_pdparams",
@@ -12,4 +16,5 @@ __all__ = [
     "read_tensors",
     "write_pdparams",
     "write_pytorch",
+    "write_safetensors",
 ]

@@ -1,4 +1,4 @@
-"""Write tensors as files of PyTorch and PaddlePaddle, without those frameworks."""
+"""Write tensors as .pth, .pdparams and .safetensors files, without the frameworks."""
 
 import pickle
 import struct
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_lraspp.errors import naming_packages
 from keras_lraspp.files import replacing
 
 
@@ -20,7 +21,7 @@ def write_pytorch(
     """Writes a PyTorch checkpoint that `torch.load(path, weights_only=True)` reads.
 
     Args:
-        tensors: Arrays by name; they are written in float32.
+        tensors: Arrays by name; they are written in float32, those of int64 in int64.
         path: The file to write or replace, in one step.
         beside: What else the file holds, plain data by name; the tensors are then in
             its entry `state_dict`. Without, the file is the state dict alone.
@@ -28,7 +29,7 @@ def write_pytorch(
     Raises:
         StorageError: If it cannot be written.
     """
-    arrays = {name: np.asarray(array, "<f4") for name, array in tensors.items()}
+    arrays = {name: _plain_array(array) for name, array in tensors.items()}
     content = _pickled(arrays)
     if beside is not None:
         items = [_plain(name) + _plain(value) for name, value in beside.items()]
@@ -44,6 +45,11 @@ def write_pytorch(
         _add(archive, "version", b"3\n")
 
 
+def _plain_array(array: np.ndarray) -> np.ndarray:
+    is_whole = np.asarray(array).dtype == np.int64
+    return np.asarray(array, "<i8" if is_whole else "<f4", order="C")
+
+
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
     """Adds a member whose bytes are at a multiple of 64, for those who map the file."""
     member = zipfile.ZipInfo(f"archive/{name}")
@@ -57,8 +63,10 @@ def _pickled(arrays: Mapping[str, np.ndarray]) -> bytes:
     """Returns the opcodes of an `OrderedDict` of tensors."""
     items = []
     for index, (name, array) in enumerate(arrays.items()):
-        strides = tuple(stride // 4 for stride in np.empty(array.shape, "<f4").strides)
-        storage = b"ctorch\nFloatStorage\n" + _plain(str(index)) + _plain("cpu")
+        size = array.dtype.itemsize
+        strides = tuple(stride // size for stride in np.empty_like(array).strides)
+        kind = b"Long" if array.dtype.kind == "i" else b"Float"
+        storage = b"ctorch\n%bStorage\n" % kind + _plain(str(index)) + _plain("cpu")
         items += [
             _plain(name),
             b"ctorch._utils\n_rebuild_tensor_v2\n((",
@@ -94,5 +102,25 @@ def write_pdparams(tensors: Mapping[str, np.ndarray], path: str | Path) -> None:
     content = pickle.dumps(arrays, protocol=3)
     # NumPy 1 does not know where NumPy 2 has it; both know this one.
     content = content.replace(b"cnumpy._core.", b"cnumpy.core.", 1)
+    with replacing(Path(path)) as temporary:
+        temporary.write_bytes(content)
+
+
+@naming_packages("Writing .safetensors files")
+def write_safetensors(tensors: Mapping[str, np.ndarray], path: str | Path) -> None:
+    """Writes a `.safetensors` file.
+
+    Args:
+        tensors: Arrays by name; they are written in float32, those of int64 in int64.
+        path: The file to write or replace, in one step.
+
+    Raises:
+        InputError: If the package safetensors is not installed.
+        StorageError: If it cannot be written.
+    """
+    import safetensors.numpy
+
+    arrays = {name: _plain_array(array) for name, array in tensors.items()}
+    content = safetensors.numpy.save(arrays)
     with replacing(Path(path)) as temporary:
         temporary.write_bytes(content)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_lraspp import LRASPP
-from keras_lraspp.models.families import FAMILIES
+from keras_lraspp.models.families import FAMILIES, LAST_CONV, STEM
 from keras_lraspp.models.importing import reference_tensors
 from keras_lraspp.models.mobilenet_v3 import BLOCKS, Block
 
@@ -17,11 +17,12 @@ FEW_BLOCKS = (
 
 def with_few_blocks(monkeypatch) -> None:
     """Makes every backbone one of four narrow blocks, which compile in no time."""
-    taps = dict.fromkeys(BLOCKS, (0, 1, 2, 3))
     for name in BLOCKS:
         monkeypatch.setitem(BLOCKS, name, FEW_BLOCKS)
-    paddleseg = FAMILIES["paddleseg"]._replace(taps=taps)
-    monkeypatch.setitem(FAMILIES, "paddleseg", paddleseg)
+    for name, family in FAMILIES.items():
+        indices = (STEM, 0, 1, 2, LAST_CONV) if family.last_conv else (0, 1, 2, 3)
+        taps = dict.fromkeys(BLOCKS, indices)
+        monkeypatch.setitem(FAMILIES, name, family._replace(taps=taps))
 
 
 def published_tensors(num_classes: int = 19) -> dict[str, np.ndarray]:

@@ -2,6 +2,7 @@
 
 import warnings
 
+import keras
 import numpy as np
 import pytest
 
@@ -9,8 +10,10 @@ from harness import reference
 from harness.paddle import backbone_tensors, write_pdparams
 from keras_lraspp import LRASPP, MobileNetV3, import_weights
 from keras_lraspp.errors import InputError
-from keras_lraspp.models.importing import adapt_channels
+from keras_lraspp.models.importing import adapt_channels, fill
 from keras_lraspp.models.summary import at_size, multiply_adds
+from keras_lraspp.models.tensor_names import reference_tensors
+from keras_lraspp.weights import write_pytorch
 
 pytestmark = pytest.mark.backends
 
@@ -120,9 +123,37 @@ def test_channels_out_of_range(channels):
 def test_one_channel_as_three():
     kernel = np.ones((3, 3, 1, 2), "float16")
     with pytest.warns(UserWarning):
-        adapted = adapt_channels(kernel, 3, "The file")
+        adapted, shift = adapt_channels(kernel, 3, "The file")
+    assert not shift.any()
     assert adapted.dtype == "float16"
     np.testing.assert_allclose(adapted.sum(2), 1, rtol=1e-3)
+
+
+@pytest.mark.parametrize("channels", [1, 6])
+def test_the_mean_and_deviation_of_each_channel(tmp_path, channels):
+    """Exactly but for the border, around which are zeros that stand for the mean."""
+    arguments = {"family": "torchvision", "backbone": "small", "width": 0.35}
+    rgb = LRASPP(3, **arguments)
+    names = {row.name: row.shape for row in reference_tensors(rgb)}
+    tensors = {name: reference.tensor(name, shape) for name, shape in names.items()}
+    fill(rgb, tensors, "rule")
+    image = reference.image(33, 47)
+    if channels == 1:
+        image = image[..., :1].repeat(3, -1)
+    wanted = stem_features(rgb, image)
+    write_pytorch(tensors, tmp_path / "a.pth")
+    rgb.save(tmp_path / "a.keras")
+    for name in ("a.pth", "a.keras"):
+        with pytest.warns(UserWarning, match=f"{name} is for 3-channel"):
+            model = LRASPP.from_preset(tmp_path / name, **of_channels(channels))
+        found = stem_features(model, np.tile(image, 2)[..., :channels])
+        error = np.abs(found - wanted) / np.abs(wanted).max()
+        assert error[:, 1:-1, 1:-1].max() < 2e-5
+
+
+def stem_features(model, images):
+    activation = model.backbone.get_layer("stem_activation").output
+    return np.array(keras.Model(model.backbone.input, activation)(images))
 
 
 def test_multiply_adds_count_the_channels():
