@@ -219,7 +219,8 @@ def add_data_root_flag(
 def add_weights_flag(parser: argparse.ArgumentParser, exports: bool = False) -> None:
     """Adds `--weights`; `exports` says whether an exported file will do."""
     known = "a .keras file, or the name of published weights, as os8_global_cityscapes "
-    known += "(`keras-lraspp presets` lists them)"
+    known += "(`keras-lraspp presets` lists them); or a .pdparams, .pth, .pt or "
+    known += ".safetensors file of PaddleSeg, torchvision, fastseg or mmsegmentation"
     if exports:
         known += "; or an export: .onnx, .tflite, or a SavedModel's folder"
     known += "; a .weights.h5 file needs its --gin_file"

@@ -79,8 +79,9 @@ def evaluate(
 
     Args:
         dataset: Called as `dataset(split=..., root=data_root)`; `root` only if given.
-        weights: A `.keras` or `.weights.h5` file, PaddleSeg's weights, the name of a
-            preset, or an exported file: `.onnx`, `.tflite`, or a SavedModel's folder.
+        weights: A `.keras` or `.weights.h5` file, weights of another code base
+            (`.pdparams`, `.pth`, `.pt`, `.safetensors`), the name of a preset, or an
+            exported file: `.onnx`, `.tflite`, or a SavedModel's folder.
         model: Called as `model(num_classes=...)`; `None` for the network that the
             weights name, as all but a `.weights.h5` file do.
         data_root: Folder of the data set, if not the data set's default.

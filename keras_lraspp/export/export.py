@@ -78,8 +78,9 @@ def export(
     are written in float32.
 
     Args:
-        weights: A `.keras` or `.weights.h5` file, trained on any backend, PaddleSeg's
-            weights, or the name of a preset.
+        weights: A `.keras` or `.weights.h5` file, trained on any backend, weights of
+            another code base (`.pdparams`, `.pth`, `.pt`, `.safetensors`), or the name
+            of a preset.
         output_dir: Gets the files; of SavedModels, the folder of all versions.
         model: Called as `model(num_classes=...)`; `None` for the network that the
             weights name, as all but a `.weights.h5` file do.

@@ -77,8 +77,8 @@ def build_network(
     """Builds a network and fills it with its weights.
 
     Args:
-        source: What `open_source` returned. Preset's names and PaddleSeg's weights
-            name their own network, as `.keras` files do.
+        source: What `open_source` returned. Preset's names and weights of other code
+            bases name their own network, as `.keras` files do.
         model: As for `call_factory`; `None` for the network of `source`.
         num_classes: For `model`; `None` for those of the source.
         channels: For `model`, where the source does not say them.
@@ -145,8 +145,8 @@ def load_network(
     """Loads a network and finds the names and colours of its classes.
 
     Args:
-        weights: A `.keras` or `.weights.h5` file, PaddleSeg's weights, or the name, the
-            folder or the `hf://` address of a preset.
+        weights: A `.keras` or `.weights.h5` file, weights of another code base, or the
+            name, the folder or the `hf://` address of a preset.
         model: As for `build_network`.
         classes: As for `find_classes`; `None` for those of the weights.
         run: The run that takes the classes, for the message.

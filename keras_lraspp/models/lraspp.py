@@ -124,8 +124,9 @@ class LRASPP(GraphModel):
             1 to 64: 3 for RGB, 1 for grey, more for RGBA or bands of a satellite.
         initialization: `"reference"`, or `"scratch"` for a short training from random
             weights, see `initialize_for_scratch`. A saved model does not note it.
-        backbone_weights: Weights to start the backbone from: `"imagenet_ssld"` for
-            the published ones of `"large"`, which are downloaded once, or a file, see
+        backbone_weights: Weights to start the backbone from: published ones, which are
+            downloaded once, `"imagenet"` (of `keras.applications`),
+            `"imagenet_torchvision"` or PaddleSeg's `"imagenet_ssld"`; or a file, see
             `import_weights`, which adapts them to other channels than RGB. A model that
             is saved does not ask for them again.
         name: Name of the model.
@@ -289,21 +290,24 @@ class LRASPP(GraphModel):
         """Builds a published network, or that of a file, with its weights.
 
         Args:
-            preset: `"os8_global_cityscapes"`, `"os8_large_kernel_cityscapes"` or
-                `"os32_global_cityscapes"`, whose weights are downloaded once;
-                `"hf://user/name"` on the Hugging Face Hub, or
+            preset: A name that `keras-lraspp presets` lists, such as
+                `"os8_global_cityscapes"` or `"torchvision_large_voc"`, whose weights
+                are downloaded once; `"hf://user/name"` on the Hugging Face Hub, or
                 `"hf://user/name@revision/folder"`; a folder of `save_to_preset`; or a
-                file: a `.keras` file of an `LRASPP` (or its `KerasArchive`), or
+                file: a `.keras` file of an `LRASPP` (or its `KerasArchive`);
                 PaddleSeg's `.pdparams` (or a folder or `.tar.gz` with
-                `model.pdparams`). With `load_weights=False` also the name of any row
-                of the table of variants, such as `"small_os32_global"`.
+                `model.pdparams`); or a `.pth`, `.pt` or `.safetensors` file of
+                torchvision's, fastseg's or mmsegmentation's LR-ASPP, whose family,
+                backbone, filters and classes are seen by names and shapes. With
+                `load_weights=False` also the name of any row of the table of
+                variants, such as `"small_os32_global"`.
             load_weights: Whether to load the weights; otherwise they are random.
             num_classes: Number of classes, if not the file's. If it is another number,
                 the last layer keeps its random weights and everything else is loaded:
                 the start of a fine-tuning.
-            strict: For PaddleSeg's weights, see `import_weights`.
-            variant: Row of the table of variants that a `.pdparams` file belongs to.
-                Needed where several have the same tensors.
+            strict: For files of other code bases, see `import_weights`.
+            variant: Row of the table of variants that such a file belongs to. Needed
+                where several have the same tensors, as PaddleSeg's.
             **overrides: Other arguments of `LRASPP`. With an `input_shape` of other
                 channels than the weights', the first layer is adapted, with a warning,
                 see `adapt_channels`. Without a `dtype` it is the global policy, or that

@@ -89,8 +89,9 @@ def predict(
     with a file for each frame.
 
     Args:
-        weights: A `.keras` or `.weights.h5` file, PaddleSeg's weights, the name of a
-            preset, or an exported file.
+        weights: A `.keras` or `.weights.h5` file, weights of another code base
+            (`.pdparams`, `.pth`, `.pt`, `.safetensors`), the name of a preset, or an
+            exported file.
         input_path: An image, a folder, a pattern (`photos/**/*.jpg`), a `.txt` file
             with an image per line, or a video; or several of these.
         output_dir: Gets the results; sub-folders as in the input, or, of several, as

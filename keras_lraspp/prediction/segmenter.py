@@ -39,9 +39,9 @@ class Segmenter:
         model: A model that takes uint8 pixels (B, H, W, channels) and returns logits
             or probabilities (B, H, W, classes), of one channel those of a foreground,
             see `logits_head`; or what `LRASPP.from_preset` takes, with its weights: a
-            name such as `"os8_global_cityscapes"`, a `.keras` or `.pdparams` file; or
-            an exported file, `.onnx`, `.tflite` or a SavedModel's folder, which runs
-            in its own runtime; or a `Predictor`.
+            name such as `"os8_global_cityscapes"`, a `.keras`, `.pdparams`, `.pth` or
+            `.safetensors` file; or an exported file, `.onnx`, `.tflite` or a
+            SavedModel's folder, which runs in its own runtime; or a `Predictor`.
         classes: Names and colours of the model's classes: a `ClassSet`,
             `"cityscapes"` or another of `CLASS_SETS`, or a list of names. `None` for
             those of the file, preset or `LRASPP`; of another model, "class 0",
@@ -53,8 +53,8 @@ class Segmenter:
             into; `None` for none.
         stride: (down, across) in pixels from window to window; `None` for two thirds
             of the window.
-        variant: Row of the table of variants that a `.pdparams` file belongs to, where
-            several have the same tensors.
+        variant: Row of the table of variants that a file of another code base belongs
+            to, where several have the same tensors.
         from_logits: Whether a model of yours returns logits; `None` to find out, which
             a softmax or sigmoid inside a `Lambda` or layer of yours may prevent.
 
