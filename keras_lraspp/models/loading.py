@@ -25,7 +25,6 @@ from keras_lraspp.models.variants import variant_of
 from keras_lraspp.weights.hub import is_preset_folder
 from keras_lraspp.weights.keras_archive import KerasArchive
 from keras_lraspp.weights.published import (
-    PUBLISHED_CLASSES,
     VARIANTS,
     find_variant,
 )
@@ -96,7 +95,7 @@ def build_network(
     if model is None or not _fills_a_model(source):
         is_foreign, variant = isinstance(source, Path), None
         if is_foreign and model is not None:  # which the file itself may not say
-            variant = variant_of(call_factory(model, PUBLISHED_CLASSES))
+            variant = variant_of(call_factory(model, 19))  # of any number
         network = LRASPP.from_preset(source, variant=variant and variant.name)
         if model is not None:
             shape = network.num_classes, network.input_shape[-1]

@@ -10,8 +10,6 @@ from typing import NamedTuple
 
 from keras_lraspp.errors import InputError
 
-PUBLISHED_CLASSES = 19  # of PaddleSeg's networks
-
 
 class Publisher(NamedTuple):
     """A code base that publishes weights."""

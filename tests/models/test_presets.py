@@ -14,8 +14,10 @@ from harness.paddle import (
     write_pdparams,
 )
 from keras_lraspp import LRASPP, MobileNetV3, import_weights
+from keras_lraspp.classes import CLASS_SETS
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.models.importing import reference_tensors
+from keras_lraspp.weights import write_pytorch
 from keras_lraspp.weights.published import find_variant
 
 SMALLEST = {"backbone": "small", "width": 0.35, "output_stride": 32}
@@ -94,6 +96,37 @@ def test_a_published_preset_predicts_the_labels_of_the_reference(
     assert (labels[:, ::step, ::step] == wanted["argmax"]).mean() >= 0.9995
     LRASPP.from_preset(preset)
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("preset", "peer", "prefix", "beside"),
+    [
+        ("torchvision_large_voc", "torchvision_large", "", None),
+        ("fastseg_small_f64", "fastseg_small_f64", "module.", {"num_classes": 19}),
+        pytest.param(
+            *("mmseg_small_scratch", "mmseg_small", "", {"meta": {"iter": 320_000}}),
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_a_preset_of_another_code_base_predicts_its_labels(
+    server, www, monkeypatch, preset, peer, prefix, beside
+):
+    """From a file that is wrapped as that code base does it."""
+    row, tensors = find_variant(preset), reference.state_dict(peer)
+    path = www / row.published.path
+    path.parent.mkdir(parents=True)
+    wrapped = {f"{prefix}{name}": value for name, value in tensors.items()}
+    write_pytorch(wrapped, path, beside)
+    monkeypatch.setattr(type(row.published), "digits", "")  # those of the real file
+    model = LRASPP.from_preset(preset)
+    assert server.requests == [f"/{row.published.path}"]
+    assert model.classes == CLASS_SETS[row.classes]
+    wanted = reference.expected("reference_forward.npz", peer)
+    height, width = wanted["size"]
+    labels = model.predict_on_batch(reference.image(height, width)).argmax(-1)
+    step = -(-height // wanted["argmax"].shape[1])
+    assert (labels[:, ::step, ::step] == wanted["argmax"]).mean() >= 0.9995
 
 
 def test_a_preset_that_is_not_what_was_published_is_not_kept(server, www, tmp_path):
