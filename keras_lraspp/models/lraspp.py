@@ -377,7 +377,8 @@ def initialize_for_scratch(model: keras.Model) -> None:
             # One initializer draws the same numbers for equal shapes.
             draw = keras.initializers.GlorotUniform()
             layer.kernel.assign(draw(layer.kernel.shape))
-        elif isinstance(layer, keras.layers.Add):
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.Add):
             block = layer.name.removesuffix("_add")
             scale = backbone.get_layer(f"{block}_project_bn").gamma
             scale.assign(keras.ops.zeros(scale.shape))
