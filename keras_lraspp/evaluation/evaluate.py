@@ -153,7 +153,8 @@ def evaluate(
         print(score_table(scores))
         if protocol:
             mious = [confusion.miou(absent) for confusion in confusions]
-            scores["protocol"] = protocol_scores(mious, scored.model, images)
+            about = scored.model, images, str(weights)
+            scores["protocol"] = protocol_scores(mious, *about)
             print(f"\n{protocol_table(scores['protocol'])}")
         if compare:
             compared = comparison_scores(*confusions, images.classes, absent)

@@ -17,7 +17,7 @@ from keras_lraspp.inference.tta import SINGLE_PASS, InferenceOptions
 from keras_lraspp.metrics import ImageConfusion
 from keras_lraspp.models.lraspp import LRASPP
 from keras_lraspp.models.variants import variant_of
-from keras_lraspp.weights.published import Variant
+from keras_lraspp.weights.published import Variant, find_variant
 
 # The numbers below the table of classes: key and title.
 _SUMMARY = (
@@ -222,9 +222,19 @@ def comparison_text(scores: dict) -> str:
 
 
 def protocol_scores(
-    mious: list[float], model: keras.Model, images: SegmentationDataset
+    mious: list[float],
+    model: keras.Model,
+    images: SegmentationDataset,
+    weights: str = "",
 ) -> dict:
     """Puts the mIoU of the columns of `PROTOCOL` beside the published ones.
+
+    Args:
+        mious: Those of the columns, in 0..1.
+        model: What was scored.
+        images: What it was scored on.
+        weights: What was asked for: a preset's name says which of several rows with
+            the same network it is.
 
     Returns:
         The columns' scores by name (`None` without a pixel that counts); `variant`,
@@ -232,7 +242,7 @@ def protocol_scores(
         column that was not published.
     """
     names = [column.name for column in PROTOCOL]
-    variant = _published_variant(model, images)
+    variant = _published_variant(model, images, weights)
     published = None
     if variant is not None:
         percents = [getattr(variant, name) for name in names]
@@ -246,11 +256,13 @@ def protocol_scores(
 
 
 def _published_variant(
-    model: keras.Model, images: SegmentationDataset
+    model: keras.Model, images: SegmentationDataset, weights: str
 ) -> Variant | None:
     if (images.name, images.split) != ("cityscapes", "val"):
         return None
-    variant = variant_of(model) if isinstance(model, LRASPP) else None
+    if not isinstance(model, LRASPP):
+        return None
+    variant = find_variant(weights) or variant_of(model)
     if variant is None or variant.miou is None or variant.dataset != "Cityscapes":
         return None
     return variant

@@ -24,10 +24,7 @@ from keras_lraspp.models.presets import presumed_classes
 from keras_lraspp.models.variants import variant_of
 from keras_lraspp.weights.hub import is_preset_folder
 from keras_lraspp.weights.keras_archive import KerasArchive
-from keras_lraspp.weights.published import (
-    VARIANTS,
-    find_variant,
-)
+from keras_lraspp.weights.published import VARIANTS, find_variant
 
 ModelFactory = Callable[..., keras.Model]
 # A `.keras` file, read; the path of another file; or the name of a preset.

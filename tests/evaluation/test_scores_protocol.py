@@ -77,6 +77,9 @@ def test_columns_that_were_not_published_are_left_out():
     rows = protocol_table(scores).splitlines()
     assert rows[2].split() == ["published", "mmseg_small", "64.11", "-", "66.42"]
     assert "mmsegmentation's are 0.5 to 1.75" in rows[3]
+    # Of two rows with this network, the one whose weights were asked for.
+    scores = protocol_scores([0.6, 0.6, 0.6], model, CITYSCAPES, "mmseg_small_scratch")
+    assert scores["published"]["miou"] == pytest.approx(0.6274)
 
 
 def test_a_network_published_for_other_data_has_no_row():
