@@ -1,5 +1,6 @@
 """Batch norm folding: the convolutions of an LRASPP with their batch norms."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
@@ -7,7 +8,7 @@ import numpy as np
 
 
 class Convolution(NamedTuple):
-    """Kernel, bias, stride and dilation of a convolution as plain numbers."""
+    """Kernel, bias, stride, dilation and padding of a convolution as plain values."""
 
     kernel: (
         np.ndarray
@@ -15,6 +16,7 @@ class Convolution(NamedTuple):
     bias: np.ndarray  # float64, one per channel out
     stride: int = 1
     dilation: int = 1
+    symmetric: bool = True  # k // 2 cells on each side, or TensorFlow's "SAME"
 
     def scaled(self, factor: float, shift: float = 0.0) -> "Convolution":
         """Returns the convolution whose result is `factor` times this plus `shift`."""
@@ -22,9 +24,20 @@ class Convolution(NamedTuple):
             kernel=self.kernel * factor, bias=self.bias * factor + shift
         )
 
-    def taking(self, factor: float) -> "Convolution":
-        """Returns the convolution that takes `factor` times what this one takes."""
-        return self._replace(kernel=self.kernel / factor)
+    def taking(self, factor: float | Sequence[float]) -> "Convolution":
+        """Returns the convolution that takes `factor` times what this one takes.
+
+        It is a number, or one for each channel in.
+        """
+        return self._replace(kernel=self.kernel / np.reshape(factor, (-1, 1)))
+
+    def padded(self, channels: int, bias: float) -> "Convolution":
+        """Returns it with `channels` channels out, the new ones `bias` everywhere."""
+        more = max(0, channels - len(self.bias))
+        return self._replace(
+            kernel=np.pad(self.kernel, [(0, 0)] * 3 + [(0, more)]),
+            bias=np.pad(self.bias, (0, more), constant_values=bias),
+        )
 
     def after(self, first: "Convolution") -> "Convolution":
         """Returns `first` and this one, both 1x1, as a single 1x1 convolution."""
@@ -70,7 +83,10 @@ def _folded(layer, norm) -> Convolution:
         )
         kernel = kernel * (gain[:, None] if depthwise else gain)
         bias = (bias - _numbers(norm.moving_mean)) * gain + _numbers(norm.beta)
-    return Convolution(kernel, bias, layer.strides[0], layer.dilation_rate[0])
+    stride, dilation = layer.strides[0], layer.dilation_rate[0]
+    # At stride 1 both are the same; at 2, a layer of zeros makes it symmetric.
+    symmetric = stride == 1 or layer.padding == "valid"
+    return Convolution(kernel, bias, stride, dilation, symmetric)
 
 
 def _numbers(variable) -> np.ndarray:

@@ -16,9 +16,9 @@ from keras_lraspp.export.folding import Convolution, folded_convolutions
 from keras_lraspp.export.metadata import INPUT, OUTPUTS, Metadata
 from keras_lraspp.inference.functions import image_channels
 from keras_lraspp.inference.heads import logits_head, smallest_side
+from keras_lraspp.layers.resizing import resize_align_corners, resize_bilinear
+from keras_lraspp.models.families import FAMILIES
 from keras_lraspp.models.lraspp import LRASPP
-
-_MIDDLE = 127.5  # of the pixels' range; zero after rescaling
 
 Sides = tuple[int | None, int | None]  # height and width; `None` for any
 
@@ -127,7 +127,8 @@ def choose_contents(
 
 def _with_background(model: LRASPP) -> LRASPP:
     """Makes two channels of one: logits 0 and what they were."""
-    made = LRASPP.from_config({**model.get_config(), "num_classes": 2})
+    changed = {"num_classes": 2, "classes": None}
+    made = LRASPP.from_config({**model.get_config(), **changed})
     for ours, theirs in zip(made.weights, model.weights, strict=True):
         pairs = zip(ours.shape, theirs.shape, strict=True)
         value = keras.ops.convert_to_numpy(theirs)
@@ -209,12 +210,14 @@ def small_logits(
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     """Makes the function of an `LRASPP` up to its last resize, from its weights now.
 
-    It returns float32 logits (B, ceil(H / 4), ceil(W / 4), classes). Those beyond the
-    model's classes, up to `padded_classes`, are never the largest.
+    It returns float32 logits (B, ceil(H / s), ceil(W / s), classes), s the stride of
+    the finest skip connection. Those beyond the model's classes, up to
+    `padded_classes`, are never the largest.
     """
     convolutions = folded_convolutions(model)
-    classes = convolutions["head_classes_conv"]
-    convolutions["head_classes_conv"] = _padded(classes, padded_classes)
+    for name, bias in (("head_classes_conv", -1e30), ("head_skip_classes_conv", 0)):
+        if name in convolutions:  # of two, the logits are the sum
+            convolutions[name] = convolutions[name].padded(padded_classes, bias)
     write = Writer(CONVERTER_STYLES[target])
 
     def call(image: tf.Tensor) -> tf.Tensor:
@@ -233,14 +236,22 @@ class Writer(NamedTuple):
         """Returns a constant."""
         return tf.constant(value, tf.float32, self.style.constant_shape)
 
+    def per_channel(self, values: np.ndarray) -> tf.Tensor:
+        """Returns a constant of one number, or of one for each channel."""
+        if values.size == 1:
+            return self.number(values.item())
+        return tf.constant(
+            values, tf.float32, (*self.style.constant_shape[:-1], values.size)
+        )
+
     def conv(self, x: tf.Tensor, conv: Convolution) -> tf.Tensor:
-        """Convolves, padded by k // 2 on each side, and adds the bias if any."""
+        """Convolves, padded as it says, and adds the bias if any."""
         kernel = tf.constant(conv.kernel, tf.float32)
         x = tf.nn.conv2d(x, kernel, conv.stride, self._padding(conv))
         return self._biased(x, conv)
 
     def depthwise(self, x: tf.Tensor, conv: Convolution) -> tf.Tensor:
-        """Convolves each channel on its own, padded symmetrically, with bias."""
+        """Convolves each channel on its own, padded as it says, with bias if any."""
         kernel, padding = tf.constant(conv.kernel, tf.float32), self._padding(conv)
         strides, rate = [1, conv.stride, conv.stride, 1], conv.dilation
         if self.style.dilated_operator:
@@ -266,8 +277,10 @@ class Writer(NamedTuple):
 
     def _padding(self, conv: Convolution):
         side = conv.kernel.shape[0] // 2 * conv.dilation
-        # TensorFlow's "SAME" is symmetric at stride 1 only.
-        if side == 0 or (conv.stride == 1 and not self.style.padding_in_numbers):
+        # TensorFlow's "SAME" is symmetric at stride 1 only. At 2 its numbers depend on
+        # whether the image's sides are even.
+        same = conv.stride == 1 and not self.style.padding_in_numbers
+        if side == 0 or same or not conv.symmetric:
             return "SAME"
         return [[0, 0], [side, side], [side, side], [0, 0]]
 
@@ -279,35 +292,43 @@ class Writer(NamedTuple):
 
 
 def _backbone(write: Writer, backbone: keras.Model, convs, image) -> list[tf.Tensor]:
-    # (x / 127.5 - 1) is zero where the padding is, so it is not folded as a whole.
-    x = tf.cast(image, tf.float32) - write.number(_MIDDLE)
-    x = write.hard_swish(write.conv(x, convs["stem_conv"].taking(_MIDDLE)))
+    rescaling = backbone.get_layer("rescaling")
+    deviation = 1 / np.asarray(rescaling.scale)
+    # What is taken from pixels is zero where the padding is: it cannot be folded.
+    x = tf.cast(image, tf.float32)
+    x -= write.per_channel(-np.asarray(rescaling.offset) * deviation)
+    x = write.hard_swish(write.conv(x, convs["stem_conv"].taking(deviation)))
     names = {layer.name for layer in backbone.layers}
-    made = {}
+    made = {"stem_activation": x}
     for index in range(len(names)):
         block = f"block_{index}"
-        if f"{block}_expand_conv" not in names:
+        if f"{block}_depthwise_conv" not in names:
             break
         x = _block(write, backbone, convs, block, x)
         last = f"{block}_add" if f"{block}_add" in names else f"{block}_project_bn"
-        made[id(backbone.get_layer(last).output)] = x
-    return [made[id(output)] for output in backbone.outputs]
+        made[last] = x
+    if "last_conv" in names:
+        made["last_activation"] = write.hard_swish(write.conv(x, convs["last_conv"]))
+    outputs = {id(backbone.get_layer(name).output): x for name, x in made.items()}
+    return [outputs[id(output)] for output in backbone.outputs]
 
 
 def _block(write: Writer, backbone: keras.Model, convs, name: str, x) -> tf.Tensor:
-    relu = isinstance(
-        backbone.get_layer(f"{name}_expand_activation"), keras.layers.ReLU
-    )
+    activation = backbone.get_layer(f"{name}_depthwise_activation")
+    relu = isinstance(activation, keras.layers.ReLU)
     activate = tf.nn.relu if relu else write.hard_swish
     shortcut = x
-    x = activate(write.conv(x, convs[f"{name}_expand_conv"]))
+    if f"{name}_expand_conv" in convs:
+        x = activate(write.conv(x, convs[f"{name}_expand_conv"]))
     x = activate(write.depthwise(x, convs[f"{name}_depthwise_conv"]))
     project = convs[f"{name}_project_conv"]
     if f"{name}_se_squeeze" in convs:
         gate = tf.reduce_mean(x, axis=(1, 2), keepdims=True)
         gate = tf.nn.relu(write.conv(gate, convs[f"{name}_se_squeeze"]))
-        # clip(0.2 x + 0.5, 0, 1) is relu6(1.2 x + 3) / 6.
-        x *= tf.nn.relu6(write.conv(gate, convs[f"{name}_se_expand"].scaled(1.2, 3)))
+        # clip(slope x + 0.5, 0, 1) is relu6(6 slope x + 3) / 6.
+        slope = backbone.get_layer(f"{name}_se_gate").slope
+        expand = convs[f"{name}_se_expand"].scaled(6 * slope, 3)
+        x *= tf.nn.relu6(write.conv(gate, expand))
         project = project.taking(6)
     x = write.conv(x, project)
     residual = any(layer.name == f"{name}_add" for layer in backbone.layers)
@@ -315,40 +336,50 @@ def _block(write: Writer, backbone: keras.Model, convs, name: str, x) -> tf.Tens
 
 
 def _head(write: Writer, model: keras.Model, convs, taps) -> tf.Tensor:
-    finest, middle, _, deepest = taps
-    x = tf.nn.relu(write.conv(deepest, convs["head_value_conv"]))
-    pool = model.get_layer("head_pool")
-    if isinstance(pool, keras.layers.GlobalAveragePooling2D):
-        pooled = tf.reduce_mean(deepest, axis=(1, 2), keepdims=True)
-    else:
-        pooled = tf.nn.avg_pool2d(deepest, pool.pool_size, pool.strides, "VALID")
-    gate = tf.sigmoid(write.conv(pooled, convs["head_gate_conv"]))
-    if not isinstance(pool, keras.layers.GlobalAveragePooling2D):
-        gate = _resize_like(gate, x)
-    x *= gate
-    before = convs["head_mix_conv"]
-    strides, filters = model.backbone.tap_strides, model.head_filters
-    for skip, stride, now in ((middle, 8, strides[-1]), (finest, 4, 8)):
-        upper, lower = convs[f"head_fuse_{stride}_conv"].split(before.kernel.shape[3])
+    strides = model.backbone.tap_strides
+    x, now = _gated_value(write, model, convs, taps[-1]), strides[-1]
+    family = FAMILIES[model.family]
+    if family.adds_logits:
+        (skip,) = family.skips
+        # Classes before the resize, which commutes with a 1x1 convolution: there are
+        # fewer of them than channels.
+        x = write.conv(x, convs["head_classes_conv"])
+        tap = skip.tap(taps)
+        if now != skip.tap(strides):
+            x = _resize_like(x, tap)
+        return x + write.conv(tap, convs["head_skip_classes_conv"])
+    before, filters = convs["head_mix_conv"], model.head_filters
+    for skip in family.skips:
+        tap, stride = skip.tap(taps), skip.tap(strides)
+        fuse = convs[f"head_fuse_{skip.stride}_conv"]
+        upper, lower = fuse.split(filters)
         x = write.conv(x, upper.after(before))
         if now != stride:
-            x = _resize_like(x, skip)
-        skip = write.conv(skip, lower.after(convs[f"head_skip_{stride}_conv"]))
-        x = tf.nn.relu(x + skip)
+            x = _resize_like(x, tap)
+        fine = write.conv(tap, lower.after(convs[f"head_skip_{skip.stride}_conv"]))
+        x, now = tf.nn.relu(x + fine), stride
         before = Convolution(np.eye(filters)[None, None], np.zeros(filters))
     return write.conv(x, convs["head_classes_conv"])
 
 
-def _resize_like(x: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+def _gated_value(write: Writer, model: keras.Model, convs, deepest) -> tf.Tensor:
+    """The deepest tap's features times the sigmoid of its pooled ones."""
+    x = tf.nn.relu(write.conv(deepest, convs["head_value_conv"]))
+    pool = model.get_layer("head_pool")
+    if isinstance(pool, keras.layers.GlobalAveragePooling2D):
+        pooled = tf.reduce_mean(deepest, axis=(1, 2), keepdims=True)
+        return x * tf.sigmoid(write.conv(pooled, convs["head_gate_conv"]))
+    pooled = tf.nn.avg_pool2d(deepest, pool.pool_size, pool.strides, "VALID")
+    gate = tf.sigmoid(write.conv(pooled, convs["head_gate_conv"]))
+    align_corners = model.get_layer("head_gate_resize").align_corners
+    return x * _resize_like(gate, x, align_corners)
+
+
+def _resize_like(
+    x: tf.Tensor, like: tf.Tensor, align_corners: bool = False
+) -> tf.Tensor:
     """Resizes bilinearly to the height and width of another tensor."""
     known = None not in like.shape[1:3]
     size = like.shape[1:3] if known else tf.shape(like)[1:3]
-    return tf.image.resize(x, size, method="bilinear")
-
-
-def _padded(conv: Convolution, channels: int) -> Convolution:
-    more = max(0, channels - len(conv.bias))
-    return conv._replace(
-        kernel=np.pad(conv.kernel, [(0, 0)] * 3 + [(0, more)]),
-        bias=np.pad(conv.bias, (0, more), constant_values=-1e30),
-    )
+    resize = resize_align_corners if align_corners else resize_bilinear
+    return resize(x, size)

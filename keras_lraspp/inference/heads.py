@@ -150,9 +150,10 @@ def _kind_in_graph(tensor, classes: int) -> str | None:
     inputs = operation._inbound_nodes[node].input_tensors
     if name in _PASSING or name == "Activation":
         return _kind_in_graph(inputs[0], classes)
-    if name == "Average":
+    if name in ("Add", "Average"):
         kinds = {_kind_in_graph(one, classes) for one in inputs}
-        return kinds.pop() if len(kinds) == 1 else None
+        same = kinds == {"logits"} or (name == "Average" and len(kinds) == 1)
+        return kinds.pop() if same else None
     return None
 
 

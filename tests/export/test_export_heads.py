@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from harness.pixel_model import expected_labels, pixel_model, random_images
+from harness.stand_ins import with_few_blocks
 from keras_lraspp import LRASPP, Segmenter
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.litert import export_litert
@@ -52,11 +53,14 @@ def test_one_channel_is_exported_as_two(form, tmp_path):
     assert segmenter.classes.names == ("background", "foreground")
 
 
-def test_a_network_of_one_channel_is_folded(tmp_path):
-    model = LRASPP(1, "small", 0.35, 32)
+def test_a_network_of_one_channel_is_folded(tmp_path, monkeypatch):
+    with_few_blocks(monkeypatch)
+    # Whose logits are the sum of two layers'.
+    model = LRASPP(1, family="torchvision", classes=["road"])
     rng = np.random.default_rng(0)
-    for value in model.get_layer("head_classes_conv").weights:
-        value.assign(rng.normal(size=value.shape))
+    for name in ("head_classes_conv", "head_skip_classes_conv"):
+        for value in model.get_layer(name).weights:
+            value.assign(rng.normal(size=value.shape))
     outputs = ("labels", "logits")
     path = export_onnx(model, tmp_path / "a.onnx", outputs=outputs).path
     expected = keras.ops.convert_to_numpy(model(IMAGE[None]))

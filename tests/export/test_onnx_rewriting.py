@@ -104,6 +104,33 @@ def test_the_last_resize_has_its_channels_last():
     np.testing.assert_array_equal(run(found, x), run(model, x))
 
 
+@pytest.mark.parametrize("mode", ["half_pixel", "align_corners"])
+def test_a_turned_resize_keeps_its_coordinates(mode):
+    how = {"mode": "linear", "coordinate_transformation_mode": mode}
+    nodes = [helper.make_node("Resize", ["x", "", "scales"], ["y"], **how)]
+    model = graph_of(nodes, [1, 3, 4, 5], scales=np.array([1, 1, 3, 2], "float32"))
+    found, kinds = rewritten(model)
+    assert kinds == ["Transpose", "Resize", "Transpose"]
+    x = np.random.default_rng(0).normal(size=(1, 3, 4, 5)).astype("float32")
+    np.testing.assert_allclose(run(found, x), run(model, x), atol=1e-6)
+
+
+@pytest.mark.parametrize("means", [1, 3])
+def test_means_of_channels_are_subtracted_where_those_are_first(means):
+    nodes = [
+        helper.make_node("Sub", ["x", "means"], ["s"]),
+        helper.make_node("Transpose", ["s"], ["t"], perm=[0, 3, 1, 2]),
+        helper.make_node("Relu", ["t"], ["y"]),
+    ]
+    values = np.linspace(-1, 1, 3, dtype="float32")[None, None, None, :means]
+    found, kinds = rewritten(graph_of(nodes, [1, 4, 5, 3], means=values))
+    first, second = ("Sub", "Transpose") if means == 1 else ("Transpose", "Sub")
+    assert kinds == [first, second, "Relu"]
+    x = np.random.default_rng(0).normal(size=(1, 4, 5, 3)).astype("float32")
+    expected = np.moveaxis(np.maximum(x - values, 0), -1, 1)
+    np.testing.assert_allclose(run(found, x), expected, atol=1e-6)
+
+
 def test_transposes_of_an_output_cancel():
     nodes = [
         helper.make_node("Relu", ["x"], ["a"]),
