@@ -1,7 +1,7 @@
 """Files of PyTorch: a checkpoint with everything in it, and parts to make odd ones of.
 
-The two fixtures were written by torch 2.13.0 with
-`PYTHONPATH=tests python -m harness.pytorch`.
+The fixtures were written by the torch of their names (1.4.0, 1.7.1, 2.13.0), with
+`PYTHONPATH=tests python -m harness.pytorch FILE`; the first is of the legacy format.
 """
 
 import argparse
@@ -9,12 +9,14 @@ import collections
 import pathlib
 import pickle
 import struct
+import sys
 import zipfile
 
 import numpy as np
 
 FIXTURES = pathlib.Path(__file__).parents[1] / "fixtures"
-ZIP, LEGACY = FIXTURES / "pytorch_zip.pth", FIXTURES / "pytorch_legacy.pth"
+LEGACY, OLD_ZIP = FIXTURES / "pytorch_1_4.pth", FIXTURES / "pytorch_1_7.pth"
+ZIP = FIXTURES / "pytorch_2_13.pth"
 
 _RAMP = np.arange(24, dtype="float32") / 8
 # What is in `state_dict`, without what the reader takes off or leaves out. All numbers
@@ -146,5 +148,4 @@ def write_legacy(path, content: bytes, storages=None, size=4):
 if __name__ == "__main__":
     import torch
 
-    torch.save(checkpoint(torch), ZIP)
-    torch.save(checkpoint(torch), LEGACY, _use_new_zipfile_serialization=False)
+    torch.save(checkpoint(torch), sys.argv[1])
