@@ -52,7 +52,7 @@ def load_preset(
     path = Path(os.path.expanduser(preset))
     if not path.exists():
         names = [row.preset for row in VARIANTS if row.preset]
-        others = [row.name for row in VARIANTS]
+        others = [row.name for row in VARIANTS if not row.preset]
         raise InputError(
             f"There is no preset or file {str(preset)[:200]!r}; give one of {names}, a "
             f".keras, .pdparams, .pth, .pt or .safetensors file, a preset folder, "

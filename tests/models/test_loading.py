@@ -8,11 +8,13 @@ import pytest
 
 from harness import reference
 from harness.paddle import CITYSCAPES, serving, write_pdparams
+from harness.stand_ins import with_few_blocks
 from keras_lraspp import LRASPP
 from keras_lraspp.classes import CLASS_SETS, ClassSet, generic_class_set
 from keras_lraspp.errors import InputError
 from keras_lraspp.models.keras_file import save_network
 from keras_lraspp.models.loading import build_network, load_network, open_source
+from keras_lraspp.models.peer_files import save_peer_weights
 
 pytestmark = pytest.mark.backends
 
@@ -128,6 +130,18 @@ def test_paddles_weights_of_several_variants_need_a_model(tmp_path):
         load_network(tmp_path)
     found = load_network(tmp_path, partial(LRASPP, output_stride=32))
     assert found.model.backbone.output_stride == 32 and found.path == path
+
+
+def test_weights_of_pytorch_name_their_network_and_classes(tmp_path, monkeypatch):
+    with_few_blocks(monkeypatch)
+    network = LRASPP(21, family="torchvision", output_stride=16)
+    path = save_peer_weights(network, tmp_path / "a.pth", classes=generic_class_set(21))
+    for model in (None, partial(LRASPP, family="torchvision", output_stride=16)):
+        found = load_network(path, model)
+        assert found.classes == CLASS_SETS["voc2012"] and found.path == path
+        assert same(found.model, network)
+    with pytest.raises(InputError, match="'torchvision', and os8_global is of 'paddl"):
+        load_network(path, LRASPP)
 
 
 @pytest.mark.parametrize(

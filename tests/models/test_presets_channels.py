@@ -153,7 +153,8 @@ def test_the_mean_and_deviation_of_each_channel(tmp_path, channels):
 
 def stem_features(model, images):
     activation = model.backbone.get_layer("stem_activation").output
-    return np.array(keras.Model(model.backbone.input, activation)(images))
+    found = keras.Model(model.backbone.input, activation)(images)
+    return keras.ops.convert_to_numpy(found)
 
 
 def test_multiply_adds_count_the_channels():
