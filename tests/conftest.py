@@ -1,5 +1,7 @@
-"""What all tests share: a quiet TensorFlow, and a data set that is drawn once."""
+"""What all tests share: a quiet TensorFlow, a data set drawn once, small networks."""
 
+import functools
+import gc
 import os
 
 # Before Keras is imported.
@@ -7,7 +9,9 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import shutil
+import sys
 import tempfile
+import typing
 
 import pytest
 
@@ -18,14 +22,33 @@ if "TF_XLA_FLAGS" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = KERNELS
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+    # Nothing here runs long enough to be worth LLVM's own optimizations, which take
+    # a third of JAX's time.
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
     def pytest_unconfigure():
         shutil.rmtree(KERNELS, ignore_errors=True)
 
 
+# TensorFlow asks thousands of times a network whether something is a tensor, by
+# protocols, of which Python before 3.12 looks up the attributes each time.
+if sys.version_info < (3, 12):
+    typing._get_protocol_attrs = functools.cache(typing._get_protocol_attrs)
+
+
 def pytest_collection_modifyitems(items):
     """Puts the long files first: at the end one process would wait for the other."""
     items.sort(key=lambda item: not {"training", "models"} & {*item.path.parts})
+
+
+def pytest_collection_finish():
+    """Takes what was imported out of Python's garbage collection, and makes it rarer.
+
+    Looking through a million objects of TensorFlow took a tenth of the time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 SCENES = {"train_scenes": 8, "val_scenes": 4, "height": 64, "width": 128}
@@ -40,3 +63,13 @@ def scenes_root(tmp_path_factory):
     for split in ("train", "val"):
         Scenes(root, split, **SCENES)
     return root
+
+
+@pytest.fixture(scope="module")
+def few_blocks():
+    """Four blocks in every network: for what is done with networks, whichever."""
+    from harness.stand_ins import with_few_blocks
+
+    with pytest.MonkeyPatch.context() as patch:
+        with_few_blocks(patch)
+        yield
