@@ -17,6 +17,8 @@ from keras_lraspp.export.export import export
 from keras_lraspp.export.onnx import export_onnx
 from keras_lraspp.metrics import ConfusionMatrix
 
+pytestmark = pytest.mark.usefixtures("few_blocks")
+
 SIZE = (24, 32)
 
 

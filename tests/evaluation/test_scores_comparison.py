@@ -14,6 +14,8 @@ from keras_lraspp.evaluation.scores import comparison_scores, comparison_text
 from keras_lraspp.inference.tta import SINGLE_PASS
 from keras_lraspp.metrics import ImageConfusion
 
+pytestmark = pytest.mark.usefixtures("few_blocks")
+
 CLASSES = ClassSet(("road", "sky", "ghost"), ((1, 1, 1), (2, 2, 2), (3, 3, 3)))
 
 

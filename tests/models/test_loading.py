@@ -24,13 +24,21 @@ small = partial(LRASPP, **SMALLEST)
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    """A network's files: with a card, as Keras saves it, and its weights alone."""
-    folder, network = tmp_path_factory.mktemp("saved"), small(3)
+def files(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        with_few_blocks(patch)
+        folder, network = tmp_path_factory.mktemp("saved"), small(3)
     network.save(folder / "plain.keras")
     save_network(network, folder / "best.keras", CLASSES)
     network.save_weights(folder / "w.weights.h5")
     return folder, network
+
+
+@pytest.fixture
+def saved(files, monkeypatch):
+    """A network's files: with a card, as Keras saves it, and its weights alone."""
+    with_few_blocks(monkeypatch)
+    return files
 
 
 @pytest.fixture
@@ -76,7 +84,8 @@ def test_without_a_model_the_classes_of_a_plain_file_are_asked_for(saved):
         load_network(path, None, "camvid", "export")
 
 
-def test_a_model_gets_the_channels_of_the_file(tmp_path):
+def test_a_model_gets_the_channels_of_the_file(tmp_path, monkeypatch):
+    with_few_blocks(monkeypatch)
     network = LRASPP(3, "small", 0.35, 32, input_shape=(None, None, 4))
     save_network(network, tmp_path / "best.keras", CLASSES)
 

@@ -13,6 +13,8 @@ from keras_lraspp.classes import CLASS_SETS, ClassSet
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.models.keras_file import save_network
 
+pytestmark = pytest.mark.usefixtures("few_blocks")
+
 CAMVID = CLASS_SETS["camvid"]
 
 

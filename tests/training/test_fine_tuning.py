@@ -10,6 +10,7 @@ import pytest
 from harness import reference
 from harness.image_files import dataset_of
 from harness.paddle import backbone_tensors, write_pdparams
+from harness.stand_ins import with_few_blocks
 from harness.tiny import SMALLEST, settings
 from keras_lraspp import LRASPP, config
 from keras_lraspp.classes import ClassSet
@@ -116,7 +117,8 @@ def test_gin_gives_a_preset_to_training(checkpoint):
     assert "train.model = @from_preset" in text
 
 
-def test_classes_of_another_order_are_refused(tmp_path):
+def test_classes_of_another_order_are_refused(tmp_path, monkeypatch):
+    with_few_blocks(monkeypatch)
     names = ("road", "sky", "car")
     classes = ClassSet(names, generic_class_set(3).palette)
     save_network(SMALLEST(num_classes=3), tmp_path / "best.keras", classes)

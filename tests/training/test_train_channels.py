@@ -17,6 +17,8 @@ from keras_lraspp.errors import InputError
 from keras_lraspp.evaluation.evaluate import evaluate
 from keras_lraspp.run_dir.record import RUN_RECORD, read_run_record
 
+pytestmark = pytest.mark.usefixtures("few_blocks")
+
 KINDS = [(1, ".png"), (4, ".tif"), (6, ".npy")]
 one_kind = pytest.mark.parametrize("trained", KINDS[-1:], indirect=True, ids=str)
 

@@ -21,6 +21,8 @@ from keras_lraspp.run_dir.best_model import read_best
 from keras_lraspp.run_dir.folder import CheckpointFolder, TrainingState, read_state
 from keras_lraspp.training.schedule import WarmupPolynomial
 
+pytestmark = pytest.mark.usefixtures("few_blocks")
+
 EMA = {"ema_momentum": 0.5}
 NEWEST = "checkpoints/step_00000010.keras"
 
