@@ -233,10 +233,10 @@ def test_mutated_files_bring_only_typed_errors(bases):
     for index in range(400):
         donor = bases[rng.integers(len(bases))]
         file = EncodedImage("mutated", mutate(bases[index % 2], donor, rng))
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             assert read_image(file, channels=6).shape[2] == 6
         except InputError:
             refused += 1
-        slowest = max(slowest, time.perf_counter() - start)
+        slowest = max(slowest, time.process_time() - start)
     assert 100 < refused < 390 and slowest < 5

@@ -68,9 +68,11 @@ def test_pages_are_not_written_too_often(pictures, tmp_path, monkeypatch):
         "keras_lraspp.training.validation.write_report",
         lambda folder, examples: written.append(len(examples.best)),
     )
+    clock = "keras_lraspp.training.validation.time.monotonic"
+    monkeypatch.setattr(clock, Clock(0))
     tiny.run(pictures, tmp_path / "a", eval_interval=1)
     assert written == [1]  # at the end, with the best of two images
-    monkeypatch.setattr("keras_lraspp.training.validation.time.monotonic", Clock(31))
+    monkeypatch.setattr(clock, Clock(31))
     tiny.run(pictures, tmp_path / "b", eval_interval=5)
     assert len(written) == 4  # after both evaluations and at the end
 
