@@ -7,7 +7,7 @@ from typing import TypeVar
 import keras
 
 from keras_lraspp.classes import CLASS_SETS, ClassSet
-from keras_lraspp.errors import InputError
+from keras_lraspp.errors import InputError, abbreviate
 from keras_lraspp.models.importing import adapt_channels, check_compatible, fill
 from keras_lraspp.models.keras_file import known_classes, read_arguments, read_policy
 from keras_lraspp.models.keras_file import load_weights as load_keras_weights
@@ -95,7 +95,14 @@ def _from_reference_file(
     cls, path: Path, load_weights, num_classes, strict, variant, overrides
 ):
     tensors = read_tensors(path)
-    family = family_of(tensors) or "paddleseg"
+    family = family_of(tensors)
+    if family is None:
+        names = abbreviate(name[:100] for name in tensors)
+        families = ", ".join(dict.fromkeys(row.family for row in VARIANTS))
+        raise InputError(
+            f"{path} fits no variant: its tensors, {names}, are named as in no LR-ASPP "
+            f"of {families}; take the weights of one."
+        )
     arguments = _recognize(tensors, family, path, variant)
     if num_classes is None:
         num_classes = _filters_of("head_classes_conv", tensors, family)

@@ -1,4 +1,4 @@
-"""PaddleSeg's weights as a Keras file that says what it is."""
+"""Weights of other code bases as Keras files that say what they are, and back."""
 
 import json
 import zipfile
