@@ -12,16 +12,21 @@ import pytest
 
 from harness import tiny
 
+pytestmark = pytest.mark.usefixtures("few_blocks")
+
 BACKENDS = ("tensorflow", "jax", "torch")
 
-# Own code and Keras only, as in somebody else's program.
+# Own code and Keras only, as in somebody else's program; with a network of four blocks.
 PROGRAM = """
     import sys
     import keras
     import numpy as np
+    import pytest
     import keras_lraspp
+    from harness.stand_ins import with_few_blocks
     from keras_lraspp.models.keras_file import load_weights
 
+    with_few_blocks(pytest.MonkeyPatch())
     best, checkpoint, images, logits = sys.argv[1:]
     pixels = np.load(images)
     whole = keras.models.load_model(best, compile=False)
