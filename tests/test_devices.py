@@ -33,21 +33,28 @@ TWO_DEVICES = """
     from keras_lraspp.devices import all_devices
 
     data = np.load(sys.argv[1])
-    keras.config.set_dtype_policy(sys.argv[2])
-    with all_devices(["CPU:0", "CPU:1"]) as count:
+
+    def step():
         own, shared = BatchNorm(name="own"), BatchNorm(name="shared", synchronized=True)
         classes = keras.layers.Conv2D(3, 1, kernel_initializer="ones", dtype="float32")
         model = keras.Sequential([keras.Input((4, 4, 2)), own, shared, classes])
         model.compile(SGD(0.1), OhemCrossEntropy(min_kept=20), jit_compile=False)
         batches = tf.data.Dataset.from_tensors((data["images"], data["labels"]))
         history = model.fit(batches.repeat(), steps_per_epoch=1, verbose=0)
-    print(json.dumps({
-        "count": count,
-        "loss": history.history["loss"][0],
-        "kernel": classes.kernel.numpy().ravel().tolist(),
-        "own": own.moving_mean.numpy().tolist() + own.moving_variance.numpy().tolist(),
-        "shared": shared.moving_variance.numpy().tolist(),
-    }))
+        means, variances = own.moving_mean.numpy(), own.moving_variance.numpy()
+        return {
+            "loss": history.history["loss"][0],
+            "kernel": classes.kernel.numpy().ravel().tolist(),
+            "own": [*means.tolist(), *variances.tolist()],
+            "shared": shared.moving_variance.numpy().tolist(),
+        }
+
+    seen = {}
+    for policy in ("float32", "mixed_float16"):
+        keras.config.set_dtype_policy(policy)
+        with all_devices(["CPU:0", "CPU:1"]) as count:
+            seen[policy] = {"count": count, **step()}
+    print(json.dumps(seen))
 """
 
 
@@ -86,28 +93,28 @@ def by_hand(images, labels):
     }
 
 
-@pytest.fixture
-def data(tmp_path):
+@pytest.fixture(scope="module")
+def seen_and_wanted(tmp_path_factory):
+    """What two devices gave, by policy, and the step by hand."""
     rng = np.random.default_rng(0)
     images = rng.normal(1, 2, (4, 4, 4, 2)).astype("float32")
     images[2:] += 3  # the replicas' statistics differ
     labels = rng.integers(0, 3, (4, 4, 4)).astype("uint8")
-    np.savez(tmp_path / "data.npz", images=images, labels=labels)
-    return tmp_path / "data.npz", images, labels
+    path = tmp_path_factory.mktemp("data") / "data.npz"
+    np.savez(path, images=images, labels=labels)
+    return run_program(TWO_DEVICES, path), by_hand(images.astype("float64"), labels)
 
 
-def test_two_devices_take_the_step_of_the_recipe(data):
-    path, images, labels = data
-    seen = run_program(TWO_DEVICES, path, "float32")
+def test_two_devices_take_the_step_of_the_recipe(seen_and_wanted):
+    seen, wanted = seen_and_wanted[0]["float32"], seen_and_wanted[1]
     assert seen.pop("count") == 2
-    wanted = by_hand(images.astype("float64"), labels)
+    assert len(seen) == 4
     for name, value in seen.items():
         np.testing.assert_allclose(value, wanted[name], rtol=1e-4, err_msg=name)
 
 
-def test_two_devices_in_half_precision(data):
-    path, images, labels = data
-    seen = run_program(TWO_DEVICES, path, "mixed_float16")
-    wanted = by_hand(images.astype("float64"), labels)
+def test_two_devices_in_half_precision(seen_and_wanted):
+    seen, wanted = seen_and_wanted[0]["mixed_float16"], seen_and_wanted[1]
+    assert seen["count"] == 2
     assert seen["loss"] == pytest.approx(wanted["loss"], rel=0.01)
     np.testing.assert_allclose(seen["kernel"], wanted["kernel"], rtol=0.01)

@@ -20,6 +20,8 @@ from keras_lraspp.prediction.predict import predict
 from keras_lraspp.prediction.segmenter import Segmenter
 from keras_lraspp.visualize import overlay
 
+pytestmark = pytest.mark.usefixtures("few_blocks")
+
 PALETTE = CLASS_SETS["camvid"].palette
 KINDS = ("color", "labels", "overlay")
 

@@ -6,6 +6,7 @@ import pytest
 from harness import reference
 from harness.paddle import write_pdparams
 from harness.pixel_model import expected_labels, pixel_model, random_images
+from harness.stand_ins import with_few_blocks
 from keras_lraspp import LRASPP, Segmenter
 from keras_lraspp.classes import CLASS_SETS, ClassSet
 from keras_lraspp.errors import InputError
@@ -33,7 +34,8 @@ def test_a_model_is_used_as_it_is():
     assert predictor.options is FLIP
 
 
-def test_a_keras_file_of_a_training_and_another(tmp_path):
+def test_a_keras_file_of_a_training_and_another(tmp_path, monkeypatch):
+    with_few_blocks(monkeypatch)
     model, path = tiny(), tmp_path / "best.keras"
     save_network(model, path, CLASSES)
     predictor, classes = open_predictor(path, FLIP)

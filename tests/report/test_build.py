@@ -26,6 +26,8 @@ from keras_lraspp.run_dir.best_model import BestModel
 from keras_lraspp.run_dir.record import record_run, write_run_record
 from keras_lraspp.visualize import overlay
 
+pytestmark = pytest.mark.usefixtures("few_blocks")
+
 NAMES = ("<b>&", '"bright"', "sky")
 DATA = partial(FileList, classes=NAMES, name="<tiny>")
 ODD = "val_<i>&.png"

@@ -125,7 +125,7 @@ def test_two_small_batches_are_one_large_one():
 # Two logical devices, each with half of a batch of four. After an odd number of
 # batches, the sums of gradients wait for their update.
 REPLICAS = """
-    import json, sys
+    import json
     import keras
     import numpy as np
     import tensorflow as tf
@@ -137,34 +137,42 @@ REPLICAS = """
     from keras_lraspp.training.optimizer import SGD
     from keras_lraspp.devices import all_devices
 
-    keras.config.set_dtype_policy(sys.argv[1])
     rng = np.random.default_rng(2)
     inputs = rng.normal(size=(12, 3)).astype("float32")
     targets = rng.normal(size=(12, 1)).astype("float32")
-    found = []
-    for devices in (["CPU:0"], ["CPU:0", "CPU:1"]):
-        with all_devices(devices):
-            model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-            model.set_weights([np.array([[1.0], [-2.0], [0.5]]), np.zeros(1)])
-            optimizer = SGD(
-                0.1, use_ema=True, ema_momentum=0.5, gradient_accumulation_steps=2
-            )
-            model.compile(optimizer, "mse", jit_compile=False)
-            model.fit(inputs, targets, batch_size=4, shuffle=False, verbose=0)
-        values = [np.ravel(v.numpy()).tolist() for v in optimizer.variables]
-        found.append(sum(values, []))
-    each = [
-        [copy.numpy().ravel().tolist() for copy in v.value.values]
-        for v in optimizer._accumulated_gradients
-        + optimizer._model_variables_moving_average
-    ]
-    print(json.dumps([*found, each]))
+    results = {}
+    for policy in ("float32", "mixed_float16"):
+        keras.config.set_dtype_policy(policy)
+        found = []
+        for devices in (["CPU:0"], ["CPU:0", "CPU:1"]):
+            with all_devices(devices):
+                model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+                model.set_weights([np.array([[1.0], [-2.0], [0.5]]), np.zeros(1)])
+                optimizer = SGD(
+                    0.1, use_ema=True, ema_momentum=0.5, gradient_accumulation_steps=2
+                )
+                model.compile(optimizer, "mse", jit_compile=False)
+                model.fit(inputs, targets, batch_size=4, shuffle=False, verbose=0)
+            values = [np.ravel(v.numpy()).tolist() for v in optimizer.variables]
+            found.append(sum(values, []))
+        each = [
+            [copy.numpy().ravel().tolist() for copy in v.value.values]
+            for v in optimizer._accumulated_gradients
+            + optimizer._model_variables_moving_average
+        ]
+        results[policy] = [*found, each]
+    print(json.dumps(results))
 """
 
 
+@pytest.fixture(scope="module")
+def replicas():
+    return run_program(REPLICAS)
+
+
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
-def test_two_devices_sum_up_and_average_as_one(policy):
-    one, two, copies = run_program(REPLICAS, policy)
+def test_two_devices_sum_up_and_average_as_one(replicas, policy):
+    one, two, copies = replicas[policy]
     tolerance = 1e-6 if policy == "float32" else 1e-2
     np.testing.assert_allclose(two, one, rtol=tolerance, atol=tolerance)
     assert all(first == second for first, second in copies)
