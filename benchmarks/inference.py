@@ -111,11 +111,8 @@ def _write_paddle(python: str, path: str, variant: str, *size: int) -> None:
         sys.exit(f"PaddleSeg's export failed:\n{(done.stdout + done.stderr)[-2000:]}")
 
 
-def _opened(path: Path, size, threads: int) -> Callable[[], object]:
-    """Returns a function that runs a file once."""
-    image = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
-    if path.suffix == ".tflite":
-        return _opened_litert(path, image, threads)
+def onnx_session(path: Path, threads: int):
+    """Opens an ONNX file for timing it beside others."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -123,9 +120,17 @@ def _opened(path: Path, size, threads: int) -> Callable[[], object]:
     options.log_severity_level = 3
     # One file's threads must not still be waiting for work when the next one runs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(
+    return onnxruntime.InferenceSession(
         path, options, providers=["CPUExecutionProvider"]
     )
+
+
+def _opened(path: Path, size, threads: int) -> Callable[[], object]:
+    """Returns a function that runs a file once."""
+    image = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
+    if path.suffix == ".tflite":
+        return _opened_litert(path, image, threads)
+    session = onnx_session(path, threads)
     (given,) = session.get_inputs()
     if given.type == "tensor(float)":
         pixels = image.astype("float32") / 127.5 - 1

@@ -31,6 +31,7 @@ from typing import NamedTuple
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
+from inference import onnx_session
 
 HERE = Path(__file__).resolve().parent
 PEERS = ("torchvision", "fastseg", "mmseg")
@@ -192,16 +193,7 @@ def speed(bench: Bench, peer: str, parameters: dict[str, int], flags) -> None:
 
 def session_run(path: Path, image: np.ndarray, threads: int):
     """Opens an ONNX file; returns a function that runs it and gives its output."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    # One file's threads must not still be waiting for work when the next one runs.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(
-        path, options, providers=["CPUExecutionProvider"]
-    )
+    session = onnx_session(path, threads)
     (given,) = session.get_inputs()
     return lambda: session.run(None, {given.name: image})[0]
 
