@@ -31,6 +31,7 @@ from typing import NamedTuple
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
+
 from inference import onnx_session
 
 HERE = Path(__file__).resolve().parent
