@@ -4,6 +4,7 @@ One row a family of networks: how PaddleSeg, torchvision, fastseg, mmsegmentatio
 Keras's applications call what is called `block_3_project_conv` here.
 """
 
+import functools
 import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator
@@ -277,17 +278,30 @@ def is_head(name: str, family: str) -> bool:
 
 
 def family_of(names: Iterable[str]) -> str | None:
-    """Returns the family whose code base names tensors so; `None` if none does."""
+    """Returns the family whose code base names most tensors so; `None` if none does."""
     names = list(names)
     counts = {
         family: sum(
-            is_backbone(known, family) or is_head(known, family)
-            for known in (canonical_name(name, family) for name in names)
+            _tensor_pattern(family).fullmatch(canonical_name(name, family)) is not None
+            for name in names
         )
         for family in NAMES
     }
     family = max(counts, key=counts.__getitem__)
-    return family if counts[family] else None
+    # Other networks have some such names: of a torchvision one, its first layer.
+    return family if 2 * counts[family] >= len(names) else None
+
+
+@functools.cache
+def _tensor_pattern(family: str) -> re.Pattern:
+    """Returns the pattern of the names of all tensors that a family can have."""
+    names = NAMES[family]
+    layers = [
+        re.sub(r"\\{\w+\\}", r"\\w*", re.escape(template))
+        for template in names.layers.values()
+    ]
+    vectors = "|".join({"kernel", "weight", "bias", *names.vectors})
+    return re.compile(rf"({'|'.join(layers)})[./]({vectors})")
 
 
 class ReferenceTensor(NamedTuple):

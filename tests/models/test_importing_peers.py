@@ -169,6 +169,8 @@ def test_other_classes_keep_all_but_the_layers_of_classes(tmp_path, monkeypatch)
         ("trunk.block3.0.bn1.bias", "fastseg", "trunk.block3.0.bn1.bias"),
         ("expanded_conv_3_project/kernel", "tensorflow", "expanded_conv_3_project/"),
         ("fc.weight", None, ""),
+        ("layer1.0.conv1.weight", None, ""),  # of a ResNet
+        ("features.0.weight", None, ""),  # of a VGG
     ],
 )
 def test_a_name_tells_the_family(name, family, canonical):
