@@ -125,4 +125,6 @@ def test_each_variant_in_three_formats(row, tmp_path):
         export_saved_model(model, tmp_path / "served", size=size, **options),
     ):
         assert report.agreement > 0.999
-        assert report.max_logit_difference < 1e-4 * report.largest_logit
+        # Random networks blow up rounding: on some images the model itself is this far
+        # from its logits in float64.
+        assert report.max_logit_difference < 3e-4 * report.largest_logit
