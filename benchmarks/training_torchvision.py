@@ -9,10 +9,11 @@ flags = clock.arguments(__doc__)
 
 import torch  # noqa: E402
 
-# The compiled operations of torchvision do not load beside a torch for the CPU only.
-library = torch.library.Library("torchvision", "DEF")
-library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+if "+cpu" in torch.__version__:
+    # The compiled operations of torchvision do not load beside such a torch.
+    library = torch.library.Library("torchvision", "DEF")
+    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
 from torchvision.models.segmentation import (  # noqa: E402
     lraspp_mobilenet_v3_large,
