@@ -25,11 +25,9 @@ from keras_lraspp.weights.download import fetch
 from keras_lraspp.weights.hub import is_preset_folder, read_preset_folder
 from keras_lraspp.weights.keras_archive import KerasArchive, read_keras_archive
 from keras_lraspp.weights.published import VARIANTS, Variant, find_variant
+from keras_lraspp.weights.reading import WEIGHTS_SUFFIXES
 
 _Network = TypeVar("_Network", bound=keras.Model)
-# Files of other code bases; a folder or an archive is one with model.pdparams.
-_FOREIGN = (".pdparams", ".pth", ".pt", ".bin", ".safetensors")
-_FOREIGN += (".tar.gz", ".tgz", ".tar")
 
 
 def load_preset(
@@ -62,12 +60,12 @@ def load_preset(
     if path.name.endswith(".keras"):
         file = read_keras_archive(path)
         return _from_keras_file(cls, file, load_weights, num_classes, overrides)
-    if path.is_dir() or path.name.endswith(_FOREIGN):
+    if path.is_dir() or path.name.endswith(WEIGHTS_SUFFIXES):
         return _from_reference_file(
             cls, path, load_weights, num_classes, strict, variant, overrides
         )
     raise InputError(
-        f"{path} is no preset: expected a .keras file, or one of {_FOREIGN}."
+        f"{path} is no preset: expected a .keras file, or one of {WEIGHTS_SUFFIXES}."
     )
 
 

@@ -18,6 +18,7 @@ from keras_lraspp.weights.tensors import (
 )
 from keras_lraspp.weights.unpickling import PickleError, StoredArray, read_pickle
 
+CHECKPOINT_ARCHIVES = (".tar.gz", ".tgz", ".tar")  # that may hold a checkpoint
 _MEMBER = "model.pdparams"
 _MOST_FILES = 64  # of an archive
 _NAMES_OF_PARAMETERS = "StructuredToParameterName@@"  # a dict of strings, not needed
@@ -60,7 +61,7 @@ def read_pdparams(path: str | Path) -> dict[str, np.ndarray]:
 
 def _content(path: Path) -> bytes:
     file = path / _MEMBER if os.path.isdir(path) else path
-    is_archive = file.name.endswith((".tar", ".tar.gz", ".tgz"))
+    is_archive = file.name.endswith(CHECKPOINT_ARCHIVES)
     return read_weights_file(file, _archive_member if is_archive else read_bounded)
 
 

@@ -8,7 +8,7 @@ from typing import BinaryIO
 import numpy as np
 
 from keras_lraspp.errors import InputError, naming_packages
-from keras_lraspp.weights.paddle import read_pdparams
+from keras_lraspp.weights.paddle import CHECKPOINT_ARCHIVES, read_pdparams
 from keras_lraspp.weights.pytorch import is_pytorch, read_pytorch
 from keras_lraspp.weights.tensors import (
     BFLOAT16,
@@ -17,7 +17,8 @@ from keras_lraspp.weights.tensors import (
 )
 
 _PYTORCH = (".pth", ".pt", ".bin")
-_ARCHIVES = (".tar", ".tar.gz", ".tgz")
+# Of all files that are read.
+WEIGHTS_SUFFIXES = (".pdparams", *_PYTORCH, ".safetensors", *CHECKPOINT_ARCHIVES)
 _LARGEST_HEADER = 1 << 20  # of safetensors; 400 tensors take about 40 000 bytes
 _NUMBER_TYPES = {
     "F64": np.dtype("<f8"),
@@ -47,7 +48,7 @@ def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
         StorageError: If it cannot be read.
     """
     path = Path(path)
-    if os.path.isdir(path) or path.name.endswith(_ARCHIVES):
+    if os.path.isdir(path) or path.name.endswith(CHECKPOINT_ARCHIVES):
         return read_pdparams(path)
     begin, size = read_weights_file(path, _begin_and_size)
     suffix = path.suffix.lower()
