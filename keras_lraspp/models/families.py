@@ -45,7 +45,7 @@ class Family(NamedTuple):
     # Widened channels are counted from those that come in, both scaled, not scaled
     # themselves.
     expands_scaled: bool = False
-    squeeze_multiple: int = 1  # squeezed channels are rounded to multiples of it
+    rounds_squeezed: bool = False  # squeezed channels, to multiples of 8
     gate_slope: float = 0.2  # of squeeze-and-excite: clip(slope x + 0.5, 0, 1)
     # A block whose stride is left out is dilated like those after it.
     dilates_strided: bool = False
@@ -59,7 +59,6 @@ class Family(NamedTuple):
     # Logits are the sum of those of the deepest features and of one skip connection.
     adds_logits: bool = False
     head_epsilon: float = 1e-5
-    head_momentum: float = 0.9
     head_biases: bool = False  # of the convolutions without a batch norm
     align_corners: bool = False  # of the resize of the large-kernel gate
     dropout: float = 0.0  # of whole channels, before the last convolution
@@ -86,7 +85,7 @@ _TENSORFLOW = Family(
     epsilon=1e-3,
     always_expands=False,
     expands_scaled=True,
-    squeeze_multiple=8,
+    rounds_squeezed=True,
     gate_slope=1 / 6,
     dilates_strided=True,
     last_conv=True,

@@ -96,7 +96,6 @@ def _conv_bn_relu(x, filters, name, family: Family):
     x = conv(x, filters, f"head_{name}_conv")
     # PaddleSeg synchronises the head's batch norms over devices, and only them.
     x = BatchNorm(
-        momentum=family.head_momentum,
         epsilon=family.head_epsilon,
         synchronized=True,
         name=f"head_{name}_bn",

@@ -103,7 +103,7 @@ def last_channels(blocks: Sequence[Block]) -> int:
 def squeezed_channels(channels: int, family: Family) -> int:
     """Returns the channels of the bottleneck of squeeze-and-excite."""
     squeezed = channels // 4
-    return squeezed if family.squeeze_multiple == 1 else scale_channels(squeezed, 1.0)
+    return scale_channels(squeezed, 1.0) if family.rounds_squeezed else squeezed
 
 
 def strides_and_dilations(
