@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_lraspp import LRASPP
-from keras_lraspp.models.importing import reference_tensors
+from keras_lraspp.models.tensor_names import reference_tensors
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from keras_lraspp import LRASPP
 from keras_lraspp.models.families import FAMILIES, LAST_CONV, STEM
-from keras_lraspp.models.importing import reference_tensors
 from keras_lraspp.models.mobilenet_v3 import BLOCKS, Block
+from keras_lraspp.models.tensor_names import reference_tensors
 
 FEW_BLOCKS = (
     Block(3, 16, 8, False, False, 2),

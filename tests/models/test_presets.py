@@ -16,7 +16,7 @@ from harness.paddle import (
 from keras_lraspp import LRASPP, MobileNetV3, import_weights
 from keras_lraspp.classes import CLASS_SETS
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.models.importing import reference_tensors
+from keras_lraspp.models.tensor_names import reference_tensors
 from keras_lraspp.weights import write_pytorch
 from keras_lraspp.weights.published import find_variant
 

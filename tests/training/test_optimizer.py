@@ -7,7 +7,7 @@ import pytest
 from harness import reference
 from keras_lraspp import LRASPP
 from keras_lraspp.losses import OhemCrossEntropy
-from keras_lraspp.models.importing import reference_tensors
+from keras_lraspp.models.tensor_names import reference_tensors
 from keras_lraspp.training.optimizer import SGD, exclude_backbone_batch_norm
 from keras_lraspp.training.schedule import WarmupPolynomial
 
