@@ -1,6 +1,5 @@
 """LiteRT (TensorFlow Lite) files, for phones and small computers."""
 
-import itertools
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError
+from keras_lraspp.export.calibration import representative_images
 from keras_lraspp.export.graph import (
     FileContents,
     choose_contents,
@@ -29,7 +29,6 @@ from keras_lraspp.export.runtimes import LiteRTFile
 from keras_lraspp.files import replacing
 
 LITERT_PRECISIONS = ("float32", "float16", "dynamic", "int8")
-_CALIBRATION_IMAGES = 200  # at most; more change nothing
 
 
 def export_litert(
@@ -85,7 +84,7 @@ def export_litert(
     if precision not in LITERT_PRECISIONS:
         raise InputError(f"precision is one of {LITERT_PRECISIONS}, not {precision!r}.")
     if precision == "int8":
-        representative = _representative(representative)
+        representative = representative_images(representative)
     target = Path(path)
     if target.exists() and not overwrite:
         raise InputError(f"{target} is there already; choose another or --overwrite.")
@@ -107,7 +106,9 @@ def convert_to_litert(
     """Returns the content of a LiteRT file, which will be at `path`, and its parity."""
     calibration = None
     if precision == "int8":
-        calibration = _calibration(_representative(representative), contents.sides)
+        calibration = _calibration(
+            representative_images(representative), contents.sides
+        )
     content = _convert(contents, precision, calibration)
     content = add_metadata(content, contents.metadata)
     return content, _check(contents, content, precision, images, path)
@@ -150,17 +151,6 @@ def _of_floats(graph, shape: tuple[int, ...]):
         input_signature=[spec],
         autograph=False,
     )
-
-
-def _representative(images: Iterable[np.ndarray] | None) -> list[np.ndarray]:
-    images = () if images is None else images
-    chosen = list(itertools.islice(images, _CALIBRATION_IMAGES))
-    if not chosen:
-        raise InputError(
-            'precision="int8" needs representative images, uint8 (H, W, C), to see the '
-            "ranges of values on; give about 100 of the training set."
-        )
-    return chosen
 
 
 def _calibration(
