@@ -27,7 +27,8 @@ class ConverterStyle(NamedTuple):
     """How a converter wants operations to be written."""
 
     # Of a number: tf2onnx stumbles over scalars, LiteRT's converter needs them to find
-    # a hard-swish.
+    # a hard-swish. In 8 bits it must not: XNNPACK, LiteRT's threaded kernels, lacks
+    # that operator, but makes one table of a sum, relu6 and products.
     constant_shape: tuple[int, ...]
     # A dilated depthwise convolution as one, which TensorFlow cannot run on a CPU.
     dilated_operator: bool
@@ -38,6 +39,9 @@ class ConverterStyle(NamedTuple):
 CONVERTER_STYLES = {
     "tensorflow": ConverterStyle((), dilated_operator=False, padding_in_numbers=False),
     "litert": ConverterStyle((), dilated_operator=True, padding_in_numbers=False),
+    "litert_int8": ConverterStyle(
+        (1, 1, 1, 1), dilated_operator=True, padding_in_numbers=False
+    ),
     "onnx": ConverterStyle(
         (1, 1, 1, 1), dilated_operator=True, padding_in_numbers=True
     ),

@@ -11,6 +11,7 @@ from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.calibration import representative_images
 from keras_lraspp.export.graph import (
+    CONVERTER_STYLES,
     FileContents,
     choose_contents,
     inference_graph,
@@ -118,7 +119,9 @@ def _convert(contents: FileContents, precision: str, calibration) -> bytes:
     import tensorflow as tf
 
     model, outputs, sides, _ = contents
-    graph = inference_graph(model, "litert", outputs, sides, batch=1)
+    style = f"litert_{precision}"
+    style = style if style in CONVERTER_STYLES else "litert"
+    graph = inference_graph(model, style, outputs, sides, batch=1)
     if precision == "int8":
         graph = _of_floats(graph, (1, *sides, contents.channels))
     module = tf.Module()
