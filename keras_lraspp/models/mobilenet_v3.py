@@ -7,7 +7,13 @@ import keras
 
 from keras_lraspp.arguments import register_class
 from keras_lraspp.devices import policy_scope
-from keras_lraspp.layers import BatchNorm, HardGate, HardSwish, ScaleChannels
+from keras_lraspp.layers import (
+    BatchNorm,
+    DepthwiseConv2D,
+    HardGate,
+    HardSwish,
+    ScaleChannels,
+)
 from keras_lraspp.models.families import (
     FAMILIES,
     LAST_CONV,
@@ -151,7 +157,7 @@ def _depthwise_conv(x, name, *, kernel_size, strides, dilation, symmetric):
     not divided by the number of groups.
     """
     x, padding = _pad(x, kernel_size, strides, name, symmetric)
-    return keras.layers.DepthwiseConv2D(
+    return DepthwiseConv2D(
         kernel_size,
         strides=strides,
         padding=padding,
