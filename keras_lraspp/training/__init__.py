@@ -18,7 +18,10 @@ LOSSES = {
     "DiceLoss": "keras_lraspp.losses",
     "LovaszSoftmax": "keras_lraspp.losses",
 }
-OPTIMIZERS = {"SGD": "keras_lraspp.training.optimizer"}
+OPTIMIZERS = {
+    "Muon": "keras_lraspp.training.muon",
+    "SGD": "keras_lraspp.training.optimizer",
+}
 SCHEDULES = {"WarmupPolynomial": "keras_lraspp.training.schedule"}
 # Of Keras, by name in the `.gin` files.
 CALLBACKS = {

@@ -8,6 +8,7 @@ from keras_lraspp.losses import (
     LovaszSoftmax as LovaszSoftmax,
     OhemCrossEntropy as OhemCrossEntropy,
 )
+from keras_lraspp.training.muon import Muon as Muon
 from keras_lraspp.training.optimizer import SGD as SGD
 from keras_lraspp.training.schedule import WarmupPolynomial as WarmupPolynomial
 

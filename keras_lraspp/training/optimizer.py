@@ -140,7 +140,7 @@ class SGD(BaseOptimizer):
         if self.l2 and self._use_weight_decay(variable):
             gradient = gradient + self.l2 * variable
         momentum = self.momentums[self._get_variable_index(variable)]
-        if _is_one_resource():
+        if is_one_resource():
             return self._apply(variable, momentum, gradient, rate)
         self.assign(momentum, self.momentum * momentum + gradient)
         self.assign_sub(variable, rate * momentum)
@@ -150,8 +150,8 @@ class SGD(BaseOptimizer):
         import tensorflow as tf
 
         tf.raw_ops.ResourceApplyMomentum(
-            var=_resource(variable),
-            accum=_resource(momentum),
+            var=resource_of(variable),
+            accum=resource_of(momentum),
             lr=rate,
             grad=gradient,
             momentum=tf.cast(self.momentum, gradient.dtype),
@@ -164,7 +164,7 @@ class SGD(BaseOptimizer):
         return {**config, "momentum": self.momentum, "l2": self.l2}
 
 
-def _is_one_resource() -> bool:
+def is_one_resource() -> bool:
     """Whether a variable is one of TensorFlow's, not one for each device."""
     if keras.backend.backend() != "tensorflow":
         return False
@@ -173,8 +173,8 @@ def _is_one_resource() -> bool:
     return not tf.distribute.has_strategy()
 
 
-def _resource(variable):
-    # Keras hands over its own variables or TensorFlow's.
+def resource_of(variable):
+    """Returns the handle of a variable that is Keras's own or TensorFlow's."""
     own = isinstance(variable, keras.Variable)
     return (variable.value if own else variable).handle
 
