@@ -29,6 +29,7 @@ NEEDS = {
     "predict street.mp4 --weights=folder": "av>=",
     "predict street.png --weights=hf://user/name": "huggingface_hub",
     "export --weights=folder --output_dir=exported": "tensorflow",
+    "demo --weights=folder": "tensorflow",
     "benchmark --variants=os32_global": "tensorflow",
     "report --output_dir=.": "tensorflow",
     "data check --gin_file=quickstart.gin": "tensorflow",

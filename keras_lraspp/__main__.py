@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from keras_lraspp.cli.about import PRESETS_COMMAND, version_lines
 from keras_lraspp.cli.data import DATA_COMMAND
+from keras_lraspp.cli.demo import DEMO_COMMAND
 from keras_lraspp.cli.evaluate import EVALUATE_COMMAND
 from keras_lraspp.cli.export import EXPORT_COMMAND
 from keras_lraspp.cli.flags import CommandParser, add_commands, command_line
@@ -37,6 +38,7 @@ COMMANDS = (
     EVALUATE_COMMAND,
     PREDICT_COMMAND,
     EXPORT_COMMAND,
+    DEMO_COMMAND,
     PRESETS_COMMAND,
     CONVERT_COMMAND,
     REPORT_COMMAND,

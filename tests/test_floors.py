@@ -20,7 +20,7 @@ FLOORS = (
     {"export"},
     {"prediction", "run_dir"},
     {"evaluation"},
-    {"report"},
+    {"demo", "report"},
     {"benchmark", "training"},
     {"config"},
     {"cli"},

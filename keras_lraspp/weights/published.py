@@ -37,6 +37,12 @@ PUBLISHERS = {
 }
 
 
+def cache_folder() -> Path:
+    """Returns the folder for what is kept: in Keras's, `KERAS_HOME` or `~/.keras`."""
+    home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+    return home / "keras_lraspp"
+
+
 class Published(NamedTuple):
     """A file with weights that somebody publishes."""
 
@@ -60,9 +66,8 @@ class Published(NamedTuple):
 
     @property
     def cached(self) -> Path:
-        """Where it is kept: in Keras's folder, `KERAS_HOME` or `~/.keras`."""
-        home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
-        return home / "keras_lraspp" / self.file_name
+        """Where it is kept."""
+        return cache_folder() / self.file_name
 
     @property
     def pin(self) -> Path:
