@@ -52,8 +52,8 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         dest="precisions",
         type=split_names,
         metavar="NAME,...",
-        help="of LiteRT, a file for each: some of float32, float16, dynamic, int8 "
-        "(default: float32)",
+        help="a file for each: of LiteRT some of float32, float16, dynamic, int8; of "
+        "ONNX float32, int8 (default: float32)",
     )
     parser.add_argument(
         "--calibration_images",

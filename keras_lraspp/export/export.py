@@ -22,7 +22,7 @@ from keras_lraspp.export.graph import (
     require_tensorflow,
 )
 from keras_lraspp.export.litert import LITERT_PRECISIONS, convert_to_litert
-from keras_lraspp.export.metadata import DECODED_FILES
+from keras_lraspp.export.metadata import DECODED_FILES, ONNX_PRECISIONS
 from keras_lraspp.export.parity import (
     ParityReport,
     compare_miou,
@@ -46,7 +46,7 @@ class Artifact(NamedTuple):
     """One exported file or folder."""
 
     format: str  # one of `EXPORT_FORMATS`
-    precision: str  # one of `LITERT_PRECISIONS`; of LiteRT only
+    precision: str  # one of `LITERT_PRECISIONS`
     name: str  # in the output folder
 
 
@@ -70,8 +70,9 @@ def export(
 ) -> list[Path]:
     """Writes a model for other runtimes.
 
-    A SavedModel is the folder `<version>/` in `output_dir`, an ONNX file `model.onnx`,
-    a LiteRT file `model.tflite` or `model_<precision>.tflite`. Beside each is its
+    A SavedModel is the folder `<version>/` in `output_dir`, an ONNX file `model.onnx`
+    or `model_int8.onnx`, a LiteRT file `model.tflite` or `model_<precision>.tflite`.
+    Beside each is its
     `<name>.deploy.json`: contract, classes, checksums, versions, and how it compares
     with the Keras model. Everything is made in a hidden folder and renamed when all of
     it is compared; if anything fails, nothing of it is left. Networks in half precision
@@ -94,7 +95,8 @@ def export(
         outputs: Of ONNX and LiteRT files, some of `"labels"`, `"logits"` and
             `"probabilities"`. A SavedModel has a signature for each of the first two.
         precisions: Of LiteRT files, some of `"float32"`, `"float16"`, `"dynamic"` and
-            `"int8"`: a file for each.
+            `"int8"`: a file for each. Of ONNX files, `"float32"` and `"int8"`. A format
+            that has none of them is written in float32.
         version: Number of the SavedModel's version, the name of its folder.
         parity_images: Images of the validation set to compare on, beside drawn ones.
         calibration_images: Images of the training set that `"int8"` is calibrated on.
@@ -180,21 +182,25 @@ def _list_artifacts(
             "A LiteRT file is for images of one size; give --size=HEIGHTxWIDTH, as "
             "512x1024."
         )
-    if precisions != ("float32",) and "litert" not in formats:
-        raise InputError(
-            "--precision is for LiteRT; add litert to --format, or leave it out."
-        )
+    of_format = {"litert": LITERT_PRECISIONS, "onnx": ONNX_PRECISIONS}
+    for precision in precisions:
+        fitting = [name for name in of_format if precision in of_format[name]]
+        if precision != "float32" and not set(formats) & set(fitting):
+            raise InputError(
+                f"--precision={precision} is of {' and '.join(fitting)}; add one of "
+                f"them to --format, or leave it out."
+            )
     artifacts = []
     for name in formats:
         if name == "saved_model":
             check_version(version)
             artifacts.append(Artifact(name, "float32", str(version)))
-        elif name == "onnx":
-            artifacts.append(Artifact(name, "float32", "model.onnx"))
-        else:
-            for precision in precisions:
-                ending = "" if precision == "float32" else f"_{precision}"
-                artifacts.append(Artifact(name, precision, f"model{ending}.tflite"))
+            continue
+        suffix = {"litert": ".tflite", "onnx": ".onnx"}[name]
+        fitting = [each for each in precisions if each in of_format[name]]
+        for precision in fitting or ["float32"]:
+            ending = "" if precision == "float32" else f"_{precision}"
+            artifacts.append(Artifact(name, precision, f"model{ending}{suffix}"))
     return artifacts
 
 
@@ -238,7 +244,9 @@ def _write(
     if artifact.format == "onnx":
         from keras_lraspp.export.onnx import convert_to_onnx
 
-        content, report = convert_to_onnx(contents, path, images)
+        content, report = convert_to_onnx(
+            contents, path, images, artifact.precision, calibration
+        )
     else:
         content, report = convert_to_litert(
             contents, path, images, artifact.precision, calibration

@@ -12,7 +12,11 @@ import tensorflow as tf
 
 from keras_lraspp.classes import ClassSet, foreground_classes
 from keras_lraspp.errors import InputError
-from keras_lraspp.export.folding import Convolution, folded_convolutions
+from keras_lraspp.export.folding import (
+    Convolution,
+    folded_convolutions,
+    pad_expanded,
+)
 from keras_lraspp.export.metadata import INPUT, OUTPUTS, Metadata
 from keras_lraspp.inference.functions import image_channels
 from keras_lraspp.inference.heads import logits_head, smallest_side
@@ -34,6 +38,8 @@ class ConverterStyle(NamedTuple):
     dilated_operator: bool
     # Numbers also where "SAME" would do, with which ONNX Runtime has no dilation.
     padding_in_numbers: bool
+    # Expanded channels of blocks are padded to a multiple of this.
+    channel_multiple: int = 1
 
 
 CONVERTER_STYLES = {
@@ -46,6 +52,8 @@ CONVERTER_STYLES = {
         (1, 1, 1, 1), dilated_operator=True, padding_in_numbers=True
     ),
 }
+# What the integer kernels of ONNX Runtime calculate side by side.
+CONVERTER_STYLES["onnx_int8"] = CONVERTER_STYLES["onnx"]._replace(channel_multiple=16)
 
 
 def require_tensorflow(what: str) -> None:
@@ -218,11 +226,12 @@ def small_logits(
     the finest skip connection. Those beyond the model's classes, up to
     `padded_classes`, are never the largest.
     """
-    convolutions = folded_convolutions(model)
+    style = CONVERTER_STYLES[target]
+    convolutions = pad_expanded(folded_convolutions(model), style.channel_multiple)
     for name, bias in (("head_classes_conv", -1e30), ("head_skip_classes_conv", 0)):
         if name in convolutions:  # of two, the logits are the sum
             convolutions[name] = convolutions[name].padded(padded_classes, bias)
-    write = Writer(CONVERTER_STYLES[target])
+    write = Writer(style)
 
     def call(image: tf.Tensor) -> tf.Tensor:
         taps = _backbone(write, model.backbone, convolutions, image)

@@ -9,6 +9,7 @@ from keras_lraspp.schema import Bounds, Count, Name, check_value, parse_json
 
 INPUT = "image"  # uint8 (B, H, W, C), of RGB by default
 OUTPUTS = ("labels", "logits", "probabilities")
+ONNX_PRECISIONS = ("float32", "int8")
 # Files that a SavedModel decodes, by channels; TensorFlow has none of other numbers.
 DECODED_FILES = {1: "JPEG or PNG", 3: "JPEG or PNG", 4: "RGBA PNG"}
 KEY = "keras_lraspp"  # name of the entry in a LiteRT file

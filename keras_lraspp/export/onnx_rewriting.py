@@ -13,22 +13,27 @@ from onnxscript.rewriter.pattern import RewriteRuleClassBase, RewriteRuleSet
 from keras_lraspp.export.graph import Sides
 
 _COORDINATES = "coordinate_transformation_mode"
-_TO_LAST, _TO_FIRST = [0, 2, 3, 1], [0, 3, 1, 2]  # the channels
+TO_LAST, TO_FIRST = [0, 2, 3, 1], [0, 3, 1, 2]  # the channels
 
 
-def rewrite_graph(model: ir.Model, sides: Sides) -> None:
-    """Rewrites tf2onnx's model in place; `sides` are the images', `None` for any."""
+def rewrite_graph(model: ir.Model, sides: Sides, quantized: bool = False) -> None:
+    """Rewrites tf2onnx's model in place; `sides` are the images', `None` for any.
+
+    With `quantized`, to what `quantize_graph` takes: gates stay multiplications, of
+    which those of maps have integer kernels, and all resizes have channels last.
+    """
     graph = model.graph
     RewriteRuleSet(_HARD_SWISH, commute=True).apply_to_model(model)
     _drop_idle_reshapes(graph)
     _subtract_channels_first(graph)
     _reach_sizes(graph)
-    _resize_channels_last(graph, everywhere=False)
+    _resize_channels_last(graph, everywhere=quantized)
     _scores_channels_last(graph)
     _cancel_transposes(graph)
     strides = _note_sizes(graph, sides)
-    RewriteRuleSet([_GateIntoWeights.rule()], commute=True).apply_to_model(model)
-    if None in sides:
+    if not quantized:
+        RewriteRuleSet([_GateIntoWeights.rule()], commute=True).apply_to_model(model)
+    if None in sides and not quantized:
         _branch_on_whole_factors(graph, strides)
         _resize_channels_last(graph, everywhere=True)
     graph.sort()
@@ -57,7 +62,7 @@ class _HardSwish(RewriteRuleClassBase):
         return x * clipped * sixth
 
     def check(self, context, x, **numbers):
-        found = [_constant(numbers[n]) for n in ("three", "low", "high", "sixth")]
+        found = [constant_of(numbers[n]) for n in ("three", "low", "high", "sixth")]
         if any(value is None or value.size != 1 for value in found):
             return False
         return np.allclose([value.item() for value in found], [3, 0, 6, 1 / 6])
@@ -76,7 +81,7 @@ class _GateIntoWeights(RewriteRuleClassBase):
         return op.Conv(x * gate, kernel, _allow_other_inputs=True, _outputs=["product"])
 
     def check(self, context, x, gate, kernel, product):
-        matrix, clip = _constant(kernel), gate.producer()
+        matrix, clip = constant_of(kernel), gate.producer()
         if clip is None or clip.op_type != "Clip" or not _is_pooled(gate):
             return False
         one_by_one = matrix is not None and matrix.shape[2:] == (1, 1)
@@ -86,7 +91,7 @@ class _GateIntoWeights(RewriteRuleClassBase):
         def constant(value, what: str) -> ir.Value:
             return op.initializer(ir.tensor(value), f"{product.name}_{what}")
 
-        matrix = _constant(kernel)[:, :, 0, 0]
+        matrix = constant_of(kernel)[:, :, 0, 0]
         filters, channels = matrix.shape
         # (B, 1, channels) times (filters, channels)
         row = op.Reshape(gate, constant([0, 1, channels], "row"))
@@ -102,13 +107,15 @@ class _GateIntoWeights(RewriteRuleClassBase):
         bias = product.producer().inputs[2:]
         if not bias:
             return result
-        return op.Add(result, constant(_constant(bias[0])[None, :, None, None], "bias"))
+        return op.Add(
+            result, constant(constant_of(bias[0])[None, :, None, None], "bias")
+        )
 
 
 def _drop_idle_reshapes(graph: ir.Graph) -> None:
     """Removes Reshapes of a globally pooled map (B, C, 1, 1) to its own shape."""
     for node in _nodes(graph, "Reshape"):
-        shape, made = _constant(node.inputs[1]), node.outputs[0]
+        shape, made = constant_of(node.inputs[1]), node.outputs[0]
         idle = shape is not None and list(shape[2:]) == [1, 1]
         if idle and _is_pooled(node.inputs[0]) and not made.is_graph_output():
             made.replace_all_uses_with(node.inputs[0])
@@ -123,14 +130,14 @@ def _subtract_channels_first(graph: ir.Graph) -> None:
     """
     for node in _nodes(graph, "Transpose"):
         before = node.inputs[0].producer()
-        if before is None or before.op_type != "Sub" or _perm(node) != _TO_FIRST:
+        if before is None or before.op_type != "Sub" or _perm(node) != TO_FIRST:
             continue
-        means = _constant(before.inputs[1])
+        means = constant_of(before.inputs[1])
         if means is None or not 1 < means.size == means.shape[-1]:
             continue
         tape, name = Tape(), f"{before.outputs[0].name}_means"
         means = tape.initializer(ir.tensor(means.reshape(1, -1, 1, 1)), name)
-        first = tape.op("Transpose", [before.inputs[0]], {"perm": _TO_FIRST})
+        first = tape.op("Transpose", [before.inputs[0]], {"perm": TO_FIRST})
         tape.op("Sub", [first, means])
         _replace(graph, node, tape)
 
@@ -141,7 +148,7 @@ def _reach_sizes(graph: ir.Graph) -> None:
     ONNX rounds the size down, and 13 times float32's 50/13 is less than 50.
     """
     for node in _nodes(graph, "Resize"):
-        factors = _constant(node.inputs[2]) if len(node.inputs) == 3 else None
+        factors = constant_of(node.inputs[2]) if len(node.inputs) == 3 else None
         if factors is not None and np.any(factors != np.round(factors)):
             above = np.nextafter(factors, np.float32(np.inf))
             above = np.nextafter(above, np.float32(np.inf))
@@ -160,19 +167,19 @@ def _resize_channels_last(graph: ir.Graph, everywhere: bool) -> None:
         leave = not everywhere and _leads_to_conv(node.outputs[0])
         if leave or "channels_last" in node.meta:
             continue
-        tape, wanted, value = Tape(), node.inputs[-1], _constant(node.inputs[-1])
+        tape, wanted, value = Tape(), node.inputs[-1], constant_of(node.inputs[-1])
         name = f"{node.outputs[0].name}_turned"
         if value is not None:
-            turned = tape.initializer(ir.tensor(value[_TO_LAST]), name)
+            turned = tape.initializer(ir.tensor(value[TO_LAST]), name)
         else:
-            order = tape.initializer(ir.tensor(_TO_LAST), f"{name}_order")
+            order = tape.initializer(ir.tensor(TO_LAST), f"{name}_order")
             turned = tape.op("Gather", [wanted, order], {"axis": 0})
         size = [turned] if len(node.inputs) == 3 else [None, turned]
-        last = tape.op("Transpose", [node.inputs[0]], {"perm": _TO_LAST})
+        last = tape.op("Transpose", [node.inputs[0]], {"perm": TO_LAST})
         how = {"mode": "linear", _COORDINATES: _coordinates(node)}
         resized = tape.op("Resize", [last, None, *size], how)
         resized.producer().meta["channels_last"] = True
-        tape.op("Transpose", [resized], {"perm": _TO_FIRST})
+        tape.op("Transpose", [resized], {"perm": TO_FIRST})
         _replace(graph, node, tape)
 
 
@@ -192,13 +199,13 @@ def _scores_channels_last(graph: ir.Graph) -> None:
     """Lets ArgMax and Softmax over channels work where these are last already."""
     for node in (*_nodes(graph, "ArgMax"), *_nodes(graph, "Softmax")):
         before = node.inputs[0].producer()
-        if _perm(before) != _TO_FIRST or node.attributes.get_int("axis") != 1:
+        if _perm(before) != TO_FIRST or node.attributes.get_int("axis") != 1:
             continue
         tape = Tape()
         attributes = {**node.attributes, "axis": 3}
         made = tape.op(node.op_type, [before.inputs[0]], attributes)
         if node.op_type == "Softmax":
-            tape.op("Transpose", [made], {"perm": _TO_FIRST})
+            tape.op("Transpose", [made], {"perm": TO_FIRST})
         _replace(graph, node, tape)
 
 
@@ -363,7 +370,8 @@ def _nodes(graph: ir.Graph, op_type: str) -> list[ir.Node]:
     return [node for node in graph if node.op_type == op_type]
 
 
-def _constant(value: ir.Value | None) -> np.ndarray | None:
+def constant_of(value: ir.Value | None) -> np.ndarray | None:
+    """Returns the numbers of a constant, `None` for other values."""
     known = value is not None and value.const_value is not None
     return value.const_value.numpy() if known else None
 

@@ -95,6 +95,7 @@ def test_every_format_gives_the_models_labels(
     assert [path.name for path in paths] == [
         "1",
         "model.onnx",
+        "model_int8.onnx",
         "model.tflite",
         "model_float16.tflite",
         "model_dynamic.tflite",
@@ -275,7 +276,8 @@ def test_what_is_there_is_replaced_only_on_demand(trained, tmp_path):
         ({"formats": ("litert",)}, "give --size=HEIGHTxWIDTH"),
         ({"formats": ("onnx", "coreml")}, "--format is some of"),
         ({"formats": ()}, "--format is some of"),
-        ({"precisions": ("int8",)}, "add litert to --format"),
+        ({"precisions": ("int8",)}, "int8 is of litert and onnx; add one"),
+        ({"formats": ("onnx",), "precisions": ("float16",)}, "float16 is of litert;"),
         ({**LITERT, "precisions": ("int4",)}, "--precision"),
         ({"outputs": ("labels", "masks")}, "masks"),
         ({"parity_images": -1}, "parity_images"),
