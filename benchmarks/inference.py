@@ -28,7 +28,8 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 PADDLE, FIXED, LABELS = "PaddleSeg, fixed size", "ONNX, fixed size", "ONNX, to labels"
 DYNAMIC, LITERT = "ONNX, any size", "LiteRT float32"
-TRUNK = "the same file up to its last resize"
+INT8 = "ONNX int8, to labels"
+TRUNK = "ONNX, up to the scores of cells"
 
 
 class Target(NamedTuple):
@@ -43,6 +44,7 @@ TARGETS = {
     DYNAMIC: Target(FIXED, 1.10),
     LITERT: Target(FIXED, 1.0),
     LABELS: Target(TRUNK, 1.15),
+    INT8: Target(LABELS, 0.60),
 }
 
 
@@ -80,28 +82,30 @@ def _exported(variant: str, size, folder: Path) -> dict[str, Path]:
     from keras_lraspp import LRASPP
     from keras_lraspp.export.litert import export_litert
     from keras_lraspp.export.onnx import export_onnx
+    from keras_lraspp.export.parity import draw_image
     from keras_lraspp.weights.published import find_variant
 
     row = find_variant(variant)
     model = LRASPP(row.num_classes, **row.arguments)
-    names = (FIXED, DYNAMIC, LABELS, TRUNK)
+    names = (FIXED, DYNAMIC, LABELS, TRUNK, INT8)
     files = {name: folder / f"{index}.onnx" for index, name in enumerate(names)}
     export_onnx(model, files[FIXED], size=size, outputs=["logits"])
     export_onnx(model, files[DYNAMIC], outputs=["logits"])
     export_onnx(model, files[LABELS], size=size)
     _cut(files[LABELS], files[TRUNK])
+    given = {"precision": "int8", "representative": draw_image(*size)}
+    export_onnx(model, files[INT8], size=size, **given)
     files[LITERT] = folder / "0.tflite"
     export_litert(model, files[LITERT], size=size, outputs=["logits"])
     return files
 
 
 def _cut(path: Path, target: Path) -> None:
-    """Writes an ONNX file without its last resize and what follows."""
+    """Writes an ONNX file of labels without what follows the network's scores."""
     import onnx
 
-    model = onnx.load(path)
-    last = [node for node in model.graph.node if node.op_type == "Resize"][-1]
-    onnx.utils.extract_model(str(path), str(target), ["image"], [last.input[0]])
+    best = [node for node in onnx.load(path).graph.node if node.op_type == "ArgMax"]
+    onnx.utils.extract_model(str(path), str(target), ["image"], [best[0].input[0]])
 
 
 def _write_paddle(python: str, path: str, variant: str, *size: int) -> None:
@@ -127,7 +131,9 @@ def onnx_session(path: Path, threads: int):
 
 def _opened(path: Path, size, threads: int) -> Callable[[], object]:
     """Returns a function that runs a file once."""
-    image = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
+    from keras_lraspp.export.parity import draw_image
+
+    image = draw_image(*size)
     if path.suffix == ".tflite":
         return _opened_litert(path, image, threads)
     session = onnx_session(path, threads)

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import onnx
 import onnx_ir as ir
+from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError
@@ -23,6 +24,7 @@ from keras_lraspp.export.graph import (
     require_tensorflow,
 )
 from keras_lraspp.export.metadata import INPUT, ONNX_PRECISIONS
+from keras_lraspp.export.onnx_labels import label_from_cells
 from keras_lraspp.export.onnx_quantizing import quantize_graph, values_to_range
 from keras_lraspp.export.onnx_rewriting import rewrite_graph
 from keras_lraspp.export.parity import ParityReport, check_parity, resize_to
@@ -125,9 +127,12 @@ def convert_to_onnx(
         chosen = representative_images(representative)
         model = quantize_graph(model, _ranges(model, chosen, contents.sides))
     whole = _named(model, contents)
-    onnx.checker.check_model(whole, full_check=True)
-    report = _check(contents, whole, whole, precision, images, path)
-    return whole.SerializeToString(), report
+    label_from_cells(model.graph)
+    RemoveUnusedNodesPass()(model)
+    proto = _named(model, contents)
+    onnx.checker.check_model(proto, full_check=True)
+    report = _check(contents, proto, whole, precision, images, path)
+    return proto.SerializeToString(), report
 
 
 def _ranges(model: ir.Model, images: list[np.ndarray], sides) -> dict[str, Range]:

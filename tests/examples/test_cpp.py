@@ -12,8 +12,10 @@ from PIL import Image
 
 from harness import reference
 from harness.pixel_model import expected_labels, pixel_model, random_images
+from harness.trained_like import trained_like
 from keras_lraspp.classes import CLASS_SETS, generic_class_set
 from keras_lraspp.export.onnx import export_onnx
+from keras_lraspp.export.runtimes import open_exported
 from keras_lraspp.visualize import overlay
 
 pytestmark = pytest.mark.cpp
@@ -115,6 +117,24 @@ def fixed(tmp_path):
     export_onnx(pixel_model(5), path, size=(12, 16), classes=generic_class_set(5))
     Image.fromarray(random_images(12, 16)).save(tmp_path / "fits.png")
     return path
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_a_network_of_a_fixed_size(tmp_path, precision):
+    images, path = random_images(2, 64, 96), tmp_path / "model.onnx"
+    export_onnx(
+        trained_like(output_stride=32),
+        path,
+        size=(64, 96),
+        precision=precision,
+        representative=images,
+        classes=generic_class_set(5),
+    )
+    Image.fromarray(images[0]).save(tmp_path / "image.png")
+    labels = tmp_path / "labels.png"
+    assert run(path, tmp_path / "image.png", f"--labels={labels}")[0] == 0
+    found = open_exported(path).labels(images[:1])[0]
+    np.testing.assert_array_equal(pixels(labels), found)
 
 
 def test_a_fixed_size(fixed, files, tmp_path):

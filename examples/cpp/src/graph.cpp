@@ -11,12 +11,12 @@ namespace {
 const std::set<std::string_view> kOperations = {
     "Abs", "Add", "ArgMax", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat",
     "Constant", "Conv", "ConvInteger", "ConvTranspose", "DequantizeLinear", "Div",
-    "DynamicQuantizeLinear", "Equal", "Flatten", "Floor", "Gather", "Gemm",
+    "DynamicQuantizeLinear", "Equal", "Flatten", "Floor", "Gather", "GatherND", "Gemm",
     "GlobalAveragePool", "HardSigmoid", "HardSwish", "Identity", "If", "LeakyRelu",
-    "MatMul", "Max", "MaxPool", "Min", "Mul", "Pad", "QLinearConv", "QuantizeLinear",
-    "ReduceMax", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Resize", "Shape",
-    "Sigmoid", "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh",
-    "Transpose", "Unsqueeze", "Where"};
+    "MatMul", "Max", "MaxPool", "Min", "Mul", "NonZero", "Not", "Pad", "QLinearConv",
+    "QuantizeLinear", "ReduceMax", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Resize",
+    "ScatterND", "Shape", "Sigmoid", "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Sub",
+    "Sum", "Tanh", "Transpose", "Unsqueeze", "Where"};
 constexpr int kDeepest = 16;  // graphs inside of graphs
 
 // A message of protobuf: a number, a type and a value for each field.
