@@ -11,7 +11,6 @@ from pathlib import Path
 from PIL import Image
 
 from keras_lraspp import __version__
-from keras_lraspp.classes import ClassSet
 from keras_lraspp.demo.server import HEADERS, serve
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.files import new_folder, put_in_place, replacing, sha256, staging
@@ -39,7 +38,7 @@ _SAMPLE_SIZE = (384, 768)
 def demo(
     *,
     weights: str | Path,
-    classes: ClassSet | str | int | Sequence[str] | None = None,
+    classes: str | int | Sequence[str] | None = None,
     runtime: str | Path | None = None,
     output_dir: str | Path | None = None,
     port: int = 0,
@@ -86,7 +85,7 @@ def demo(
 
 
 def exported(
-    weights: str | Path, classes: ClassSet | str | int | Sequence[str] | None = None
+    weights: str | Path, classes: str | int | Sequence[str] | None = None
 ) -> Path:
     """Returns the ONNX file of weights, which is exported if it was not before.
 
