@@ -1,9 +1,13 @@
 """Bilinear resize to the size of another tensor, and 49x49 average pooling."""
 
+import functools
+
 import keras
 import numpy as np
+from keras import ops
 
 from keras_lraspp.arguments import register_class
+from keras_lraspp.layers.cpu_fusion import can_fuse, xla_fused
 
 
 @register_class
@@ -12,7 +16,10 @@ class ResizeLike(keras.layers.Layer):
 
     Half-pixel centres, no antialiasing: what PyTorch and Paddle call
     `align_corners=False`. Unlike `keras.layers.Resizing` and `UpSampling2D` the
-    size may be known only at run time, on TensorFlow too.
+    size may be known only at run time, on TensorFlow too. In training on TensorFlow's
+    CPU the gradient of an enlargement by a whole factor is two loops that XLA makes:
+    TensorFlow's kernel has one thread, and takes 20 instead of 2.5 ms for the logits of
+    4x256x512.
 
     Args:
         align_corners: Whether the centres of the corner pixels lie on each other
@@ -24,12 +31,13 @@ class ResizeLike(keras.layers.Layer):
         super().__init__(**kwargs)
         self.align_corners = align_corners
 
-    def call(self, inputs, reference):
+    def call(self, inputs, reference, training=None):
         """Resizes `inputs`.
 
         Args:
             inputs: Float tensor (B, h, w, C).
             reference: Tensor (B, H, W, any) of any dtype; only its size is used.
+            training: Whether a gradient may be taken.
 
         Returns:
             Tensor (B, H, W, C) of the layer's compute dtype.
@@ -41,7 +49,10 @@ class ResizeLike(keras.layers.Layer):
             return resize(inputs, reference.shape[1:3])
         import tensorflow as tf
 
-        resized = resize(inputs, tf.shape(reference)[1:3])
+        if training and not self.align_corners and can_fuse(inputs, reference):
+            resized = _enlarge(inputs, tuple(reference.shape[1:3]))
+        else:
+            resized = resize(inputs, tf.shape(reference)[1:3])
         resized = tf.cast(resized, self.compute_dtype)
         resized.set_shape(self.compute_output_shape(inputs.shape, reference.shape))
         return resized
@@ -70,6 +81,63 @@ def resize_bilinear(inputs, size):
     import tensorflow as tf
 
     return tf.image.resize(inputs, size, method="bilinear")
+
+
+def _enlarge(inputs, size):
+    """`resize_bilinear` to a known size, with a fast gradient for whole factors."""
+    import tensorflow as tf
+
+    sides = tuple(inputs.shape[1:3])
+    if any(large % small for large, small in zip(size, sides, strict=True)):
+        return resize_bilinear(inputs, size)
+    rows, columns = (large // small for large, small in zip(size, sides, strict=True))
+
+    @tf.custom_gradient
+    def of(x):
+        def gradient(upstream):
+            # Rows first: the loop over columns then has less to do.
+            upstream = _enlarging_gradient(1, rows)(upstream)
+            upstream = _enlarging_gradient(2, columns)(upstream)
+            return tf.cast(upstream, x.dtype)
+
+        return resize_bilinear(x, size), gradient
+
+    return of(inputs)
+
+
+@functools.cache
+def _enlarging_gradient(axis, factor):
+    """Returns the gradient of enlarging by a whole factor along an axis."""
+
+    def gradient(upstream):
+        shape = list(upstream.shape)
+        cells = shape[axis] // factor
+        shape[axis : axis + 1] = [cells, factor]
+        # An output lies between its own cell and one neighbour, or at the edge.
+        own, before, after = 0.0, 0.0, 0.0
+        parts = ops.unstack(ops.reshape(upstream, shape), axis=axis + 1)
+        for index, part in enumerate(parts):
+            place = (index + 0.5) / factor - 0.5
+            own = own + part * (1.0 - abs(place))
+            if place < 0:
+                before = before + part * -place
+            if place > 0:
+                after = after + part * place
+
+        def shifted(values, first, last, pad):
+            cut = [slice(None)] * 4
+            cut[axis] = slice(first, last)
+            pads = [(0, 0)] * 4
+            pads[axis] = pad
+            return ops.pad(values[tuple(cut)], pads)
+
+        if factor == 1:
+            return own
+        own = own + shifted(before, 1, cells, (0, 1)) + shifted(after, 0, -1, (1, 0))
+        own = own + shifted(before, 0, 1, (0, cells - 1))
+        return own + shifted(after, cells - 1, cells, (cells - 1, 0))
+
+    return xla_fused(gradient)
 
 
 def resize_align_corners(inputs, size):

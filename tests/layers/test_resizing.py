@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from harness.gradients import gradient_of
 from keras_lraspp.layers import LargeKernelPool, ResizeLike
 
 pytestmark = pytest.mark.backends
@@ -52,6 +53,26 @@ def test_symbolic_size_follows_the_reference():
         outputs = model.predict(inputs, verbose=0)
         assert outputs.shape == (1, *size, 5)
         np.testing.assert_allclose(outputs, 1.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("factors", [(2, 4), (3, 1), (8, 2), (1, 5)])
+def test_gradient_of_an_enlargement(factors):
+    """It is the transposed matrix of the interpolation: linear in its inputs."""
+    sides = 3, 2
+    size = [side * factor for side, factor in zip(sides, factors, strict=True)]
+    upstream = np.random.default_rng(0).normal(size=(2, *size, 5)).astype("float32")
+    matrices = [
+        interpolate(np.eye(side), large, 0)
+        for side, large in zip(sides, size, strict=True)
+    ]
+    wanted = np.einsum("yi,xj,byxc->bijc", *matrices, upstream)
+
+    def loss(x):
+        outputs = ResizeLike()(x, upstream, training=True)
+        return keras.ops.sum(keras.ops.multiply(outputs, upstream))
+
+    found = gradient_of(loss, np.ones((2, *sides, 5), "float32"))
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
 def test_float16_in_and_out():
