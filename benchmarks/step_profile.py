@@ -7,7 +7,7 @@ and the floor: multiply-adds over the rate of a matrix product, and bytes over t
 bandwidth of a copy, both measured here. A step needs three times the forward pass's
 multiply-adds. Each layer's output is written once and read twice, its gradient written
 and read once. `--plain` switches off what this package does about it: fused batch norm,
-loops that XLA makes, and what is computed again.
+loops that XLA makes, depthwise convolutions' gradients, and what is computed again.
 """
 
 import argparse
@@ -24,7 +24,12 @@ import numpy as np
 import tensorflow as tf
 
 from keras_lraspp import LRASPP
-from keras_lraspp.layers import activations, batch_norm
+from keras_lraspp.layers import (
+    activations,
+    batch_norm,
+    depthwise_tensorflow,
+    resizing,
+)
 from keras_lraspp.losses import OhemCrossEntropy, fast_ops
 from keras_lraspp.models.summary import multiply_adds, output_bytes
 from keras_lraspp.training.optimizer import SGD
@@ -73,7 +78,7 @@ def main() -> None:
 def switch_off() -> None:
     """Leaves everything to Keras and TensorFlow."""
     batch_norm.BatchNorm._can_fuse = lambda *arguments: False
-    for module in (activations, fast_ops):
+    for module in (activations, depthwise_tensorflow, fast_ops, resizing):
         module.can_fuse = lambda *tensors: False
 
 

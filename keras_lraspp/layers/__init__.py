@@ -2,7 +2,7 @@
 
 from keras_lraspp.layers.activations import HardGate, HardSwish, ScaleChannels
 from keras_lraspp.layers.batch_norm import BatchNorm
-from keras_lraspp.layers.convolutions import DepthwiseConv2D
+from keras_lraspp.layers.convolutions import DepthwiseConv2D, ZeroPadding2D
 from keras_lraspp.layers.resizing import LargeKernelPool, ResizeLike
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "LargeKernelPool",
     "ResizeLike",
     "ScaleChannels",
+    "ZeroPadding2D",
 ]

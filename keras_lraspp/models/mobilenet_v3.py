@@ -13,6 +13,7 @@ from keras_lraspp.layers import (
     HardGate,
     HardSwish,
     ScaleChannels,
+    ZeroPadding2D,
 )
 from keras_lraspp.models.families import (
     FAMILIES,
@@ -180,7 +181,7 @@ def _pad(x, kernel_size, strides, name, symmetric):
     """Pads by k // 2 on each side where "same" would not do so (stride 2)."""
     if strides == 1 or kernel_size == 1 or not symmetric:
         return x, "same"
-    layer = keras.layers.ZeroPadding2D(
+    layer = ZeroPadding2D(
         kernel_size // 2, data_format="channels_last", name=f"{name}_pad"
     )
     return layer(x), "valid"
