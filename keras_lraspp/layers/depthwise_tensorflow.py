@@ -3,8 +3,6 @@
 TensorFlow hands depthwise convolutions to oneDNN. That has no good kernel for the
 gradient of 5x5 filters; TensorFlow's own needs 0.3 to 0.5 times as long. Behind a
 padding, with stride 2, neither the padded tensor nor its gradient need to be computed.
-Dilated 3x3 windows can go to oneDNN as they are, where TensorFlow would rearrange the
-pixels.
 """
 
 from collections.abc import Callable
@@ -35,9 +33,9 @@ def find_convolution(
     square = side == width and layer.dilation_rate == (rate, rate)
     if not (plain and square and side % 2):
         return None
-    if layer.padding == "same" and layer.strides == (1, 1):
+    if layer.padding == "same" and layer.strides == (1, 1) and side > 3:
         if rate == 1:
-            return partial(_same, inputs) if side > 3 else None
+            return partial(_same, inputs)
         whole = all(length % rate == 0 for length in inputs.shape[1:3])
         return partial(_dilated, inputs, rate=rate) if whole else None
     unpadded, padding = getattr(inputs, _ATTRIBUTE, (None, None))
@@ -113,39 +111,11 @@ def _filter_gradient(x, kernel, upstream, stride):
 def _dilated(inputs, kernel, rate):
     """Convolves with dilation, stride 1 and "same" padding; `rate` divides the sides.
 
-    Every `rate`-th pixel, as a picture of its own, is convolved without dilation.
+    Every `rate`-th pixel, as a picture of its own, is convolved without dilation: that
+    is TensorFlow's way, too. Its kernels would take a dilation, but their gradients
+    ignore it silently.
     """
     import tensorflow as tf
 
-    def apart(x):
-        return tf.space_to_batch(x, [rate, rate], [[0, 0], [0, 0]])
-
-    if kernel.shape[0] > 3:  # oneDNN is slow at these when they are dilated
-        outputs = _same(apart(inputs), kernel)
-        return tf.batch_to_space(outputs, [rate, rate], [[0, 0], [0, 0]])
-
-    def convolve(x, kernel):
-        return tf.raw_ops.DepthwiseConv2dNative(
-            input=x,
-            filter=kernel,
-            strides=[1, 1, 1, 1],
-            padding="SAME",
-            dilations=[1, rate, rate, 1],
-        )
-
-    @tf.custom_gradient
-    def of(x, kernel):
-        def gradients(upstream):
-            to_filter = tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
-                input=apart(x),
-                filter_sizes=kernel.shape,
-                out_backprop=apart(upstream),
-                strides=[1, 1, 1, 1],
-                padding="SAME",
-            )
-            # TensorFlow's gradient for the inputs forgets the dilation on oneDNN.
-            return convolve(upstream, kernel[::-1, ::-1]), to_filter
-
-        return convolve(x, kernel), gradients
-
-    return of(inputs, tf.convert_to_tensor(kernel))
+    outputs = _same(tf.space_to_batch(inputs, [rate, rate], [[0, 0], [0, 0]]), kernel)
+    return tf.batch_to_space(outputs, [rate, rate], [[0, 0], [0, 0]])

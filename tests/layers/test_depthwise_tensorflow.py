@@ -96,10 +96,10 @@ def test_where_a_depthwise_convolution_takes_its_own_way():
 
     strided = DepthwiseConv2D(3, strides=2, use_bias=False)
     assert way(DepthwiseConv2D(5, **same)) is _same
-    assert way(DepthwiseConv2D(3, dilation_rate=2, **same)) is _dilated
+    assert way(DepthwiseConv2D(5, dilation_rate=2, **same)) is _dilated
     assert way(strided, after(1)) is _strided
     assert way(strided, after(2)) is None
     assert way(strided) is None
     assert way(DepthwiseConv2D(3, **same)) is None
     assert way(DepthwiseConv2D((5, 3), **same)) is None
-    assert way(DepthwiseConv2D(3, dilation_rate=3, **same)) is None  # not whole
+    assert way(DepthwiseConv2D(5, dilation_rate=3, **same)) is None  # not whole
