@@ -10,7 +10,9 @@ import numpy as np
 
 from keras_lraspp.devices import free_memory, on_cpu
 from keras_lraspp.errors import InputError
+from keras_lraspp.inference.compiling import compile_function
 from keras_lraspp.inference.heads import Head, logits_head, smallest_side
+from keras_lraspp.inference.strips import striped_labels
 from keras_lraspp.inference.tta import (
     SINGLE_PASS,
     InferenceOptions,
@@ -25,6 +27,7 @@ from keras_lraspp.inference.tta import (
 LabelFunction = Callable[[np.ndarray], np.ndarray]
 ScoreFunction = Callable[[np.ndarray], np.ndarray]
 _LARGE = 2**26  # bytes; less is not worth a look
+LARGE_IMAGE = 2**22  # pixels; a network over more takes gigabytes at once
 _Compute = Callable[[Network, Tensor], Tensor]
 # Names and messages of what backends and runtimes raise in place of MemoryError.
 _OUT_OF_MEMORY = re.compile(
@@ -43,7 +46,9 @@ def label_function(
     The arg-max is part of the compiled graph, so that one byte per pixel leaves the
     device instead of a float per class, and only one batch of logits exists at a
     time. The model's weights are read at each call: the function may be made once
-    and used while the model trains.
+    and used while the model trains. An `LRASPP` sees an image of more than 2048x2048
+    pixels tile by tile, with the same labels, see `striped_labels`, unless there are
+    options.
 
     On TensorFlow the first size is compiled for itself; as soon as others come, one
     graph of unknown size serves them all. JAX compiles once per size. PyTorch runs
@@ -77,7 +82,10 @@ def label_function(
         # The largest sum is the largest mean.
         return _arg_max(summed_logits(network, images, options), dtype)
 
-    return _checked_function(model, [options], compute)
+    striped = None
+    if options == SINGLE_PASS:
+        striped = striped_labels(model, lambda logits: _arg_max(logits, dtype))
+    return _checked_function(model, [options], compute, striped)
 
 
 def probability_function(
@@ -183,10 +191,16 @@ def _label_dtype(model: keras.Model) -> str:
 
 
 def _checked_function(
-    model: keras.Model, options: Sequence[InferenceOptions], compute: _Compute
+    model: keras.Model,
+    options: Sequence[InferenceOptions],
+    compute: _Compute,
+    striped: LabelFunction | None = None,
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Compiles a function of images, which are checked first for each of `options`."""
-    compiled = _COMPILERS[keras.backend.backend()](model, compute)
+    """Compiles a function of images, which are checked first for each of `options`.
+
+    Large images are left to `striped`.
+    """
+    compiled = _compile(model, compute)
 
     def call(images) -> np.ndarray:
         for one in options:
@@ -197,7 +211,10 @@ def _checked_function(
                 fixed=model.input_shape[1:3],
                 channels=image_channels(model),
             )
+        large = images.shape[1] * images.shape[2] > LARGE_IMAGE
         with memory_errors(images.shape):
+            if large and striped is not None:
+                return striped(images)
             _check_memory(images.shape, model)
             return compiled(images)
 
@@ -328,61 +345,21 @@ def _array_hint(shape: tuple[int, ...], channels: int) -> str:
     return "give such an array"
 
 
-def _network(model: keras.Model, forward: Callable[[Tensor], Tensor]) -> Network:
-    return Network(forward, model.output_shape[-1])
-
-
-def _on_tensorflow(model: keras.Model, compute: _Compute):
-    import tensorflow as tf
+def _compile(model: keras.Model, compute: _Compute) -> ScoreFunction:
+    classes = model.output_shape[-1]
 
     def forward(images):
-        # Windows and scaled images lose their size, which a fixed model wants known.
-        images = tf.ensure_shape(images, model.input_shape)
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            # Windows and scaled images lose their size, which a fixed model wants.
+            images = tf.ensure_shape(images, model.input_shape)
         return model(images, training=False)
 
-    @tf.function(reduce_retracing=True, autograph=False)
-    def compiled(images):
-        return compute(_network(model, forward), images)
-
-    return lambda images: compiled(tf.convert_to_tensor(images)).numpy()
-
-
-def _on_jax(model: keras.Model, compute: _Compute):
-    import jax
-
-    @jax.jit
-    def compiled(trainable, non_trainable, images):
-        def forward(images):
-            logits, _ = model.stateless_call(
-                trainable, non_trainable, images, training=False
-            )
-            return logits
-
-        return compute(_network(model, forward), images)
-
-    def call(images):
-        # Passed anew each time: compiled in, they would stay as they were.
-        trainable = [variable.value for variable in model.trainable_variables]
-        others = [variable.value for variable in model.non_trainable_variables]
-        return np.asarray(compiled(trainable, others, np.asarray(images)))
-
-    return call
-
-
-def _on_torch(model: keras.Model, compute: _Compute):
-    import torch
-
-    network = _network(model, lambda images: model(images, training=False))
-
-    @torch.inference_mode()
-    def call(images):
-        images = keras.ops.convert_to_tensor(np.array(images))
-        return compute(network, images).cpu().numpy()
-
-    return call
-
-
-_COMPILERS = {"tensorflow": _on_tensorflow, "jax": _on_jax, "torch": _on_torch}
+    compiled = compile_function(
+        model, lambda images: compute(Network(forward, classes), images)
+    )
+    return lambda images: keras.ops.convert_to_numpy(compiled(images))
 
 
 def _arg_max(logits: Tensor, dtype: str) -> Tensor:
