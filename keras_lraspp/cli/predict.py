@@ -69,6 +69,13 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="refuse images of more pixels, height times width (default: 67108864)",
     )
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "keras", "onnx"),
+        help="what runs the network: keras; onnx, ONNX Runtime, by an export that is "
+        "made once and kept; auto, which is onnx on a CPU for 30 images and more "
+        "(default: keras)",
+    )
     add_inference_flags(parser)
 
 

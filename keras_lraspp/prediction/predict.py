@@ -31,6 +31,7 @@ from keras_lraspp.inference.tta import InferenceOptions
 from keras_lraspp.models.keras_file import settle_classes
 from keras_lraspp.models.loading import load_network
 from keras_lraspp.parallel import BackgroundWriter, map_threads
+from keras_lraspp.prediction.engines import Engine, with_engine
 from keras_lraspp.prediction.inputs import find_inputs
 from keras_lraspp.prediction.outputs import (
     DrawingStyle,
@@ -73,6 +74,7 @@ def predict(
     sliding_window: tuple[int, int] | None = None,
     stride: tuple[int, int] | None = None,
     precision: str = "float32",
+    engine: Engine = "keras",
     max_pixels: Annotated[int, Bounds(1, 2**40)] = MAX_PIXELS,
     white: White = WHITE,
 ) -> list[Job]:
@@ -113,6 +115,8 @@ def predict(
         sliding_window: Height and width of the windows; `None` for none.
         stride: Pixels from window to window; `None` for two thirds of them.
         precision: `"float32"`, `"mixed_float16"` or `"mixed_bfloat16"`.
+        engine: `"keras"`; `"onnx"` for ONNX Runtime, by an export that is made once and
+            kept, see `with_engine`; or `"auto"` for that where it is likely to pay.
         max_pixels: The most pixels (height x width) of an image or frame; larger ones
             are refused before they are decoded.
         white: Value of white in images of 16 bits, see `read_image`.
@@ -138,6 +142,8 @@ def predict(
     films = video_jobs(inputs.videos, target, kinds)
     with precision_policy(precision):
         network, class_set = _open_network(weights, model, classes, dataset, options)
+    expected = len(jobs) + sum(video.length or 0 for video in videos)
+    network = with_engine(network, engine, options, expected)
     if palette is not None:
         class_set = ClassSet(class_set.names, read_palette(palette, class_set.names))
     style = DrawingStyle(

@@ -24,6 +24,7 @@ def given(handed_over):
         ("--palette=p.json", {"palette": "p.json"}),
         ("--opacity=0.3", {"opacity": 0.3}),
         ("--legend", {"legend": True}),
+        ("--engine=onnx", {"engine": "onnx"}),
         ("--flip", {"flip": True}),
         ("--scales=0.75,1.5", {"scales": (0.75, 1.5)}),
         ("--sliding_window=64,128", {"sliding_window": (64, 128)}),
