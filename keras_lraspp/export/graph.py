@@ -40,11 +40,17 @@ class ConverterStyle(NamedTuple):
     padding_in_numbers: bool
     # Expanded channels of blocks are padded to a multiple of this.
     channel_multiple: int = 1
+    # Gates times the kernel of the next convolution where that is fewer products than
+    # times the features. Such a kernel is no constant, which 8 or 16 bits would need.
+    gates_in_kernel: bool = False
 
 
 CONVERTER_STYLES = {
     "tensorflow": ConverterStyle((), dilated_operator=False, padding_in_numbers=False),
     "litert": ConverterStyle((), dilated_operator=True, padding_in_numbers=False),
+    "litert_float32": ConverterStyle(
+        (), dilated_operator=True, padding_in_numbers=False, gates_in_kernel=True
+    ),
     "litert_int8": ConverterStyle(
         (1, 1, 1, 1), dilated_operator=True, padding_in_numbers=False
     ),
@@ -263,6 +269,18 @@ class Writer(NamedTuple):
         x = tf.nn.conv2d(x, kernel, conv.stride, self._padding(conv))
         return self._biased(x, conv)
 
+    def gated_conv(self, x: tf.Tensor, gate: tf.Tensor, conv: Convolution) -> tf.Tensor:
+        """Convolves `x` times `gate`, which is (B, 1, 1, channels), by a 1x1 kernel."""
+        batch, height, width, channels = x.shape
+        count = len(conv.bias)
+        fixed = self.style.gates_in_kernel and batch == 1 and None not in x.shape
+        if not fixed or height * width < 8 * count:
+            return self.conv(x * gate, conv)
+        kernel = tf.constant(conv.kernel[0], tf.float32)
+        kernel *= tf.reshape(gate, (1, channels, 1))
+        x = tf.matmul(tf.reshape(x, (1, -1, channels)), kernel)
+        return self._biased(tf.reshape(x, (1, height, width, count)), conv)
+
     def depthwise(self, x: tf.Tensor, conv: Convolution) -> tf.Tensor:
         """Convolves each channel on its own, padded as it says, with bias if any."""
         kernel, padding = tf.constant(conv.kernel, tf.float32), self._padding(conv)
@@ -341,9 +359,10 @@ def _block(write: Writer, backbone: keras.Model, convs, name: str, x) -> tf.Tens
         # clip(slope x + 0.5, 0, 1) is relu6(6 slope x + 3) / 6.
         slope = backbone.get_layer(f"{name}_se_gate").slope
         expand = convs[f"{name}_se_expand"].scaled(6 * slope, 3)
-        x *= tf.nn.relu6(write.conv(gate, expand))
-        project = project.taking(6)
-    x = write.conv(x, project)
+        gate = tf.nn.relu6(write.conv(gate, expand))
+        x = write.gated_conv(x, gate, project.taking(6))
+    else:
+        x = write.conv(x, project)
     residual = any(layer.name == f"{name}_add" for layer in backbone.layers)
     return shortcut + x if residual else x
 
