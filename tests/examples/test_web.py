@@ -1,10 +1,9 @@
 """The page of the demo in a real browser, beside `predict.py` and NumPy."""
 
-import base64
-import io
 import re
 import shutil
 import threading
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,6 +13,7 @@ import onnx
 import pytest
 from PIL import Image
 
+from harness.chromium import SegmentingPage, chromium
 from harness.image_files import save
 from harness.pixel_model import expected_labels, pixel_model, random_images
 from harness.trained_like import trained_like
@@ -24,13 +24,8 @@ from keras_lraspp.demo.server import SiteServer
 from keras_lraspp.export.onnx import export_onnx
 
 pytestmark = pytest.mark.browser
-FLAGS = """--headless=new --no-sandbox --disable-quic --no-first-run
---disable-background-networking --disable-component-update --disable-sync
---enable-unsafe-webgpu --use-webgpu-adapter=swiftshader --enable-features=Vulkan
---use-fake-device-for-media-stream --use-fake-ui-for-media-stream"""
 NAMES = ("road", "car", "sky & cloud", "<b>tree</b>", "person")
 CLASSES = ClassSet(NAMES, generic_class_set(5).palette)
-SECONDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +58,16 @@ def page_folder(network, folder):
 
 
 @pytest.fixture(scope="module")
-def address(page_folder):
-    files = {
+def files(page_folder):
+    return {
         str(path.relative_to(page_folder)): path
         for path in page_folder.rglob("*")
         if path.is_file()
     }
+
+
+@contextmanager
+def serving(files):
     with SiteServer(files) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.address
@@ -76,100 +75,20 @@ def address(page_folder):
 
 
 @pytest.fixture(scope="module")
+def address(files):
+    with serving(files) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
 def driver(folder):
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for flag in FLAGS.split():
-        options.add_argument(flag)
-    options.add_argument(f"--user-data-dir={folder / 'profile'}")
-    options.add_argument("--window-size=1280,900")
-    options.add_experimental_option(
-        "prefs", {"download.default_directory": str(folder / "downloads")}
-    )
-    service = webdriver.ChromeService(shutil.which("chromedriver"))
-    with webdriver.Chrome(options, service) as driver:
-        driver.set_script_timeout(SECONDS)
+    with chromium(folder / "profile", folder / "downloads") as driver:
         yield driver
-
-
-class Page:
-    """The page as a visitor uses it."""
-
-    def __init__(self, driver, address, downloads):
-        self.driver = driver
-        self.downloads = downloads
-        driver.get(address)
-        self.wait_for("Ready\\.")
-
-    def __getattr__(self, name):
-        return self.driver.find_element("id", name.replace("_", "-"))
-
-    def text(self, name):
-        return self.driver.find_element("id", name).get_attribute("textContent")
-
-    def wait(self, done):
-        from selenium.webdriver.support.ui import WebDriverWait
-
-        return WebDriverWait(self.driver, SECONDS, 0.02).until(lambda _: done())
-
-    def wait_for(self, pattern):
-        """Waits until the status has this; raises the page's error."""
-
-        def done():
-            assert not self.error.is_displayed(), self.text("error")
-            return re.search(pattern, self.text("status"))
-
-        self.wait(done)
-
-    def open(self, path):
-        self.file.send_keys(str(path))
-
-    def segment(self, path):
-        """Opens a picture and saves its labels; returns what the PNG holds."""
-        self.open(path)
-        self.wait_for(f"^{re.escape(path.name)}: ")
-        return np.asarray(Image.open(self.saved("save-labels", f"{path.stem}_labels")))
-
-    def choose(self, name, value):
-        """Chooses a setting."""
-        self.driver.find_element("css selector", "summary").click()
-        part = self.driver.find_element("id", name)
-        part.find_element("css selector", f"[value='{value}']").click()
-
-    def saved(self, button, stem):
-        target = self.downloads / f"{stem}.png"
-        target.unlink(missing_ok=True)
-        self.driver.find_element("id", button).click()
-        self.wait(target.is_file)
-        return target
-
-    def fails(self, path):
-        self.open(path)
-        self.wait(self.error.is_displayed)
-        return self.text("error")
-
-    def legend_rows(self):
-        rows = self.driver.find_elements("css selector", "#legend li")
-        return {
-            row.find_element("class name", "name").text: (
-                row.find_element("class name", "share").text,
-                row.find_element("tag name", "input"),
-            )
-            for row in rows
-        }
-
-    def canvas(self, name):
-        """Pixels of a canvas, RGBA."""
-        address = self.driver.execute_script(f"return {name}.toDataURL()")
-        content = base64.b64decode(address.partition(",")[2])
-        return np.asarray(Image.open(io.BytesIO(content)).convert("RGBA"))
 
 
 @pytest.fixture
 def page(driver, address, folder):
-    return Page(driver, address, folder / "downloads")
+    return SegmentingPage(driver, address, folder / "downloads")
 
 
 @pytest.fixture
@@ -283,16 +202,22 @@ def test_a_graphics_card_gives_the_same_labels(page, tmp_path):
 
 
 def test_a_graphics_card_that_gives_other_labels_is_refused(
-    page, page_folder, tmp_path
+    driver, files, pixels_onnx, folder, tmp_path
 ):
-    path = save(tmp_path / "a.png", random_images(65, 98))
-    expected = page.segment(path)
-    page.open(page_folder / "model.onnx")  # without the file for graphics cards
-    page.wait_for("^a.png: ")
-    page.choose("engine", "webgpu")
-    page.wait(page.error.is_displayed)
-    assert "graphics card gives other labels" in page.text("error")
-    assert np.array_equal(page.segment(path), expected)
+    other = tmp_path / "other.onnx"
+    export_onnx(pixel_model(seed=1), other, classes=CLASSES)
+    changed = {**files, "model.onnx": pixels_onnx, "model_webgpu.onnx": other}
+    with serving(changed) as address:
+        page = SegmentingPage(driver, address, folder / "downloads")
+        image = random_images(64, 96)
+        path = save(tmp_path / "a.png", image)
+        expected = expected_labels(pixel_model(), image)
+        assert np.array_equal(page.segment(path), expected)
+        page.choose("engine", "webgpu")
+        page.wait(page.error.is_displayed)
+        assert "graphics card gives other labels" in page.text("error")
+        assert np.array_equal(page.segment(path), expected)
+        driver.get("about:blank")
 
 
 def test_a_large_picture_is_segmented_smaller_unless_told(pixels, tmp_path):
@@ -443,7 +368,7 @@ def test_a_static_host_without_headers_gives_the_same_on_one_thread(
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}/"
-        alone = Page(driver, address, folder / "downloads")
+        alone = SegmentingPage(driver, address, folder / "downloads")
         assert "(WebAssembly, 1 thread)" in alone.text("network")
         assert np.array_equal(alone.segment(sample), expected)
         driver.get("about:blank")
