@@ -13,9 +13,11 @@ from statistics import median, quantiles
 
 import keras
 
-from keras_lraspp.benchmark.measure import OPENERS
+from keras_lraspp.benchmark.measure import OPENERS, split_kind
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.graph import require_tensorflow
+from keras_lraspp.export.litert import LITERT_PRECISIONS
+from keras_lraspp.export.metadata import ONNX_PRECISIONS
 from keras_lraspp.files import package_versions, replacing
 from keras_lraspp.parallel import processors
 from keras_lraspp.schema import Channels, Count, check_call
@@ -32,6 +34,8 @@ _PACKAGES = (
     "onnxruntime",
     "ai-edge-litert",
 )
+# Of the formats with several.
+_PRECISIONS = {"onnx": ONNX_PRECISIONS, "litert": LITERT_PRECISIONS}
 _MARKERS = {
     "keras": ("o", "#c43c31"),
     "saved_model": ("s", "#e08a1e"),
@@ -42,10 +46,11 @@ _MARKERS = {
 
 @dataclass(kw_only=True)
 class BenchmarkRow:
-    """Measurements of a variant in a format; `None` where there is none."""
+    """Measurements of a variant in a kind of file; `None` where there is none."""
 
     variant: str
     format: str  # a key of `OPENERS`
+    precision: str = "float32"
     miou: float | None = None  # published on Cityscapes val, in percent
     parameters: int | None = None  # trainable ones
     multiply_adds: int | None = None  # of one image
@@ -54,6 +59,11 @@ class BenchmarkRow:
     first_call_ms: float | None = None  # which compiles
     peak_bytes: int | None = None  # of the process, its runtime included
     error: str | None = None  # why there are no measurements
+
+    @property
+    def kind(self) -> str:
+        """Format, and precision unless it is float32: "litert int8"."""
+        return _kind(self.format, self.precision)
 
     @property
     def median_ms(self) -> float | None:
@@ -78,6 +88,7 @@ def benchmark(
     *,
     variants: Sequence[str] = (_ALL,),
     formats: Sequence[str] = ("keras",),
+    precisions: Sequence[str] = ("float32",),
     size: tuple[Count, Count] = (512, 1024),
     channels: Channels = 3,
     batch: Count = 1,
@@ -94,6 +105,8 @@ def benchmark(
     Args:
         variants: Names from the table of variants, or `"all"`.
         formats: Keys of `OPENERS`; all but `"keras"` need TensorFlow to be written.
+        precisions: Of LiteRT and ONNX files, a row for each that the format has, as
+            `"int8"`; the other formats are measured in float32.
         size: Height and width of the images.
         channels: Number of their channels; 3 for RGB.
         batch: Images per call. LiteRT takes them one by one.
@@ -102,15 +115,15 @@ def benchmark(
         output_dir: Gets the files.
 
     Returns:
-        A row for each variant and format; `error` says why one has no numbers.
+        A row for each variant and kind of file; `error` says why one has no numbers.
 
     Raises:
         InputError: For unknown names or numbers out of range.
         StorageError: If `output_dir` cannot be written.
     """
-    chosen, formats = _find_variants(variants), list(dict.fromkeys(formats))
+    chosen = _find_variants(variants)
     check_call("benchmark", benchmark, locals())
-    _check_formats(formats)
+    kinds = _list_kinds(formats, precisions)
     if set(formats) != {"keras"}:
         require_tensorflow("An exported file")
     output_dir = Path(output_dir)
@@ -123,9 +136,11 @@ def benchmark(
     print(table_head())
     rows = []
     for variant in chosen:
-        for row in _measure_variant(variant, formats, job):
+        for row in _measure_variant(variant, kinds, job):
             print(table_line(row))
             rows.append(row)
+    for line in compared_precisions(rows):
+        print(line)
     _write_results(output_dir, rows, job)
     return rows
 
@@ -143,44 +158,63 @@ def _find_variants(names: Sequence[str]) -> list[Variant]:
     return list(dict.fromkeys(variants))  # each once
 
 
-def _check_formats(formats: Sequence[str]) -> None:
+def _list_kinds(formats: Sequence[str], precisions: Sequence[str]) -> list[str]:
+    """Lists the kinds of files to measure, each once, see `split_kind`."""
     if not formats or set(formats) - set(OPENERS):
         raise InputError(
             f"--format is some of {', '.join(OPENERS)}, not {','.join(formats)!r}."
         )
+    known = {name: _PRECISIONS.get(name, ("float32",)) for name in formats}
+    missing = set(precisions) - set().union(*known.values())
+    if not precisions or missing:
+        has = "; ".join(f"{name}: {', '.join(rows)}" for name, rows in known.items())
+        raise InputError(
+            f"--precision is some of those of the formats ({has}), not "
+            f"{','.join(precisions)!r}."
+        )
+    kinds = []
+    for name, rows in known.items():
+        some = [row for row in precisions if row in rows] or ["float32"]
+        kinds += [_kind(name, precision) for precision in some]
+    return list(dict.fromkeys(kinds))
+
+
+def _kind(name: str, precision: str) -> str:
+    return name if precision == "float32" else f"{name} {precision}"
 
 
 def _measure_variant(
-    variant: Variant, formats: Sequence[str], job: dict
+    variant: Variant, kinds: Sequence[str], job: dict
 ) -> Iterator[BenchmarkRow]:
-    """Yields a row for each format, as soon as there is one."""
+    """Yields a row for each kind of file, as soon as there is one."""
     with tempfile.TemporaryDirectory() as folder:
         job = {**job, "variant": variant.name, "folder": folder}
-        exported = _export_formats(job, formats)
-        for name in formats:
-            results = exported[name]
+        exported = _export_kinds(job, kinds)
+        for kind in kinds:
+            results = exported[kind]
             if "error" not in results:
-                file = results["files"][name]
-                timing = {**job, "format": name, "path": file["path"]}
+                file = results["files"][kind]
+                timing = {**job, "kind": kind, "path": file["path"]}
                 results = {
                     "parameters": results["parameters"],
                     "multiply_adds": results["multiply_adds"],
                     "file_bytes": file["bytes"],
                     **_run_child([*_CHILD, "time"], timing),
                 }
+            name, precision = split_kind(kind)
             miou = variant.miou if variant.dataset == "Cityscapes" else None
-            about = {"variant": variant.name, "format": name, "miou": miou}
-            yield BenchmarkRow(**about, **results)
+            about = {"format": name, "precision": precision, "miou": miou}
+            yield BenchmarkRow(variant=variant.name, **about, **results)
 
 
-def _export_formats(job: dict, formats: Sequence[str]) -> dict[str, dict]:
-    """Exports a variant; returns the results of the export by format."""
+def _export_kinds(job: dict, kinds: Sequence[str]) -> dict[str, dict]:
+    """Exports a variant; returns the results of the export by kind of file."""
     folder = tempfile.mkdtemp(dir=job["folder"])  # without what a failed try left
-    job = {**job, "formats": list(formats)}
+    job = {**job, "kinds": list(kinds)}
     results = _run_child([*_CHILD, "export"], {**job, "folder": folder})
-    if "error" in results and len(formats) > 1:  # one may have failed for all
-        return {name: _export_formats(job, [name])[name] for name in formats}
-    return dict.fromkeys(formats, results)
+    if "error" in results and len(kinds) > 1:  # one may have failed for all
+        return {kind: _export_kinds(job, [kind])[kind] for kind in kinds}
+    return dict.fromkeys(kinds, results)
 
 
 def _run_child(program: list[str], job: dict) -> dict:
@@ -202,7 +236,7 @@ def _run_child(program: list[str], job: dict) -> dict:
 # Title, width, and text of a row; a failed row has what is known of it.
 _COLUMNS = (
     ("variant", -24, lambda row: row.variant),
-    ("format", -12, lambda row: row.format),
+    ("format", -16, lambda row: row.kind),
     ("parameters", 11, lambda row: _scaled(row.parameters, 1e6, "M")),
     ("mult-adds", 10, lambda row: _scaled(row.multiply_adds, 1e9, "G")),
     ("file", 9, lambda row: _scaled(row.file_bytes, 1e6, "MB", 1)),
@@ -222,6 +256,24 @@ def table_line(row: BenchmarkRow) -> str:
     """Returns the line of a row, without what is unknown."""
     text = "".join(_cell(value(row), width) for _, width, value in _COLUMNS).rstrip()
     return text if row.error is None else f"{text}  failed: {row.error}"
+
+
+def compared_precisions(rows: Sequence[BenchmarkRow]) -> list[str]:
+    """Returns a line for each row whose variant and format has a float32's time too."""
+    plain = {
+        (row.variant, row.format): row.median_ms
+        for row in rows
+        if row.precision == "float32"
+    }
+    lines = []
+    for row in rows:
+        whole = plain.get((row.variant, row.format))
+        if row.precision != "float32" and whole and row.median_ms:
+            ratio = row.median_ms / whole
+            lines.append(
+                f"{row.variant}: {row.kind} takes {ratio:.2f} of float32's time"
+            )
+    return lines
 
 
 def _cell(text: str, width: int) -> str:
@@ -259,7 +311,8 @@ def _write_results(folder: Path, rows: list[BenchmarkRow], job: dict) -> None:
 def plot_latency(rows: list[BenchmarkRow], title: str, path: Path) -> None:
     """Plots the median latency of variants against their mIoU, as PNG.
 
-    A line joins the formats of a variant, whose name stands above it.
+    A line joins the formats of a variant, whose name stands above it; other precisions
+    than float32 are hollow.
     """
     from matplotlib.figure import Figure
 
@@ -280,16 +333,18 @@ def plot_latency(rows: list[BenchmarkRow], title: str, path: Path) -> None:
             horizontalalignment="right" if on_the_right else "left",
             fontsize=9,
         )
-    for name in dict.fromkeys(row.format for row in rows):
+    for kind in dict.fromkeys(row.kind for row in rows):
+        name, precision = split_kind(kind)
         marker, color = _MARKERS[name]
-        points = [(row.median_ms, row.miou) for row in rows if row.format == name]
+        points = [(row.median_ms, row.miou) for row in rows if row.kind == kind]
+        filled = precision == "float32"
         axes.scatter(
             *zip(*points, strict=True),
             marker=marker,
-            color=color,
-            edgecolors="white",  # where two stand on one another
+            color=color if filled else "white",
+            edgecolors="white" if filled else color,  # where two stand on one another
             s=60,
-            label=name,
+            label=kind,
             zorder=2,
         )
     figure.suptitle(f"From image to labels: {title}", fontsize=10)

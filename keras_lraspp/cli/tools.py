@@ -155,6 +155,14 @@ def _add_benchmark_flags(parser: argparse.ArgumentParser) -> None:
         help="some of keras, saved_model, onnx, litert (default: keras)",
     )
     parser.add_argument(
+        "--precision",
+        type=split_names,
+        default=("float32",),
+        metavar="NAME,...",
+        help="some of float32 (default), int8 for litert and onnx, float16 and "
+        "dynamic for litert; says what part of float32's time they take here",
+    )
+    parser.add_argument(
         "--size",
         default="512x1024",
         metavar="HEIGHTxWIDTH",
@@ -199,6 +207,7 @@ def _benchmark(flags: argparse.Namespace) -> int:
     rows = benchmark(
         variants=flags.variants,
         formats=flags.format,
+        precisions=flags.precision,
         size=size,
         channels=flags.channels,
         batch=flags.batch_size,

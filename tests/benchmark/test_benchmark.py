@@ -67,16 +67,17 @@ def children(monkeypatch):
 
     def child(program, job):
         times = "path" in job
-        asked.append(("time", job["path"]) if times else ("write", *job["formats"]))
+        asked.append(("time", job["path"]) if times else ("write", *job["kinds"]))
         if times and job["path"] == "os32_global.onnx":
             return {"error": "the process ended with -9"}
         if times:
-            return {"milliseconds": [7.0, 5.0, 6.0], "peak_bytes": 3 * 10**8}
-        if job["variant"] == "os8_global" and "litert" in job["formats"]:
+            taken = 3.0 if "int8" in job["kind"] else 6.0
+            return {"milliseconds": [7.0, 1.0, taken], "peak_bytes": 3 * 10**8}
+        if job["variant"] == "os8_global" and "litert" in job["kinds"]:
             return {"error": "no such operator"}
         files = {
             name: {"path": f"{job['variant']}.{name}", "bytes": 10**7}
-            for name in job["formats"]
+            for name in job["kinds"]
         }
         return {"parameters": 3 * 10**6, "multiply_adds": 10**10, "files": files}
 
@@ -109,6 +110,26 @@ def test_a_row_that_fails_leaves_the_others(children, tmp_path, capsys):
     assert [row["miou"] for row in written] == [72.33, 72.33, 70.13, 70.13]
 
 
+def test_precisions_are_compared(children, tmp_path, capsys):
+    rows = benchmark(
+        variants=["os32_global"],
+        formats=["litert", "saved_model"],
+        precisions=["float32", "int8"],
+        output_dir=tmp_path,
+    )
+    assert [(row.format, row.precision, row.median_ms) for row in rows] == [
+        ("litert", "float32", 6.0),
+        ("litert", "int8", 3.0),
+        ("saved_model", "float32", 6.0),
+    ]
+    assert children[0] == ("write", "litert", "litert int8", "saved_model")
+    said = capsys.readouterr().out
+    assert said.count("float32's time") == 1
+    assert "os32_global: litert int8 takes 0.50 of float32's time" in said
+    written = json.loads((tmp_path / "benchmark.json").read_text())["rows"]
+    assert [row["precision"] for row in written] == ["float32", "int8", "float32"]
+
+
 def test_all_are_all_in_the_order_of_the_table(children, tmp_path):
     rows = benchmark(variants=["all"], formats=["keras"], output_dir=tmp_path)
     assert [row.variant for row in rows] == [variant.name for variant in VARIANTS]
@@ -131,7 +152,7 @@ def test_a_child_says_its_result_or_why_there_is_none(program, result):
 
 
 def test_a_size_that_a_network_does_not_take(tmp_path):
-    job = {"variant": "os8_large_kernel", "formats": ["keras"], **IMAGES}
+    job = {"variant": "os8_large_kernel", "kinds": ["keras"], **IMAGES}
     with pytest.raises(InputError, match="its smallest side is 385 pixels"):
         export_variant({**job, "folder": str(tmp_path)})
 
@@ -149,6 +170,8 @@ def test_a_folder_that_is_a_file_is_said_before_anything_runs(children, tmp_path
         ({"variants": ["os9_global"]}, "no variant 'os9_global'; take all or some of"),
         ({"formats": ["keras", "pth"]}, "--format is some of keras, saved_model, onnx"),
         ({"formats": []}, "--format is some of"),
+        ({"precisions": ["int8"]}, r"--precision is .* \(keras: float32\), not 'int8'"),
+        ({"precisions": []}, "--precision is some of those of the formats"),
         ({"batch": 0}, "benchmark.batch is a whole number from 1 to .* not 0"),
         ({"runs": -1}, "benchmark.runs is .* not -1"),
         ({"threads": -2}, "benchmark.threads is .* not -2"),
@@ -163,16 +186,17 @@ def test_bad_arguments(arguments, said, tmp_path):
 
 @pytest.mark.slow  # `.ci/run` runs it
 def test_every_format_is_opened(tmp_path):
-    formats = ["saved_model", "litert"]
-    job = {"variant": SMALLEST, "formats": formats, **IMAGES}
+    kinds = ["saved_model", "litert", "litert int8", "onnx", "onnx int8"]
+    job = {"variant": SMALLEST, "kinds": kinds, **IMAGES}
     made = export_variant({**job, "folder": str(tmp_path)})
     images = np.zeros((2, *SIZE, 3), np.uint8)
-    for name in formats:
-        run = OPENERS[name](made["files"][name]["path"], images, 1)
+    for kind in kinds:
+        name = kind.split()[0]
+        run = OPENERS[name](made["files"][kind]["path"], images, 1)
         found = run()
-        labels = (
-            np.concatenate([one["labels"] for one in found])
-            if name == "litert"
-            else found
-        )
+        labels = found[0] if name == "onnx" else found
+        if name == "litert":
+            labels = np.concatenate([one["labels"] for one in found])
         assert labels.shape == (2, *SIZE)
+    sizes = [made["files"][kind]["bytes"] for kind in kinds[1:]]
+    assert sizes[1] < 0.5 * sizes[0] and sizes[3] < 0.6 * sizes[2]

@@ -1,5 +1,7 @@
 """The plot of latency and mIoU."""
 
+from dataclasses import replace
+
 import numpy as np
 from PIL import Image, ImageColor
 
@@ -35,6 +37,19 @@ def test_points_stand_where_they_belong(tmp_path):
     # Latencies 50, 100 and 200 are on one straight axis.
     np.testing.assert_allclose((slow - fast) / (litert - fast), 3, rtol=0.05)
     assert not colored(picture, "#c43c31")[0].size  # no Keras
+
+
+def test_int8_is_hollow(tmp_path):
+    rows = [
+        measured("os32_global", "litert", 100.0, 70.13),
+        replace(measured("os32_global", "litert", 50.0, 70.13), precision="int8"),
+    ]
+    plot_latency(rows, "64x64", tmp_path / "plot.png")
+    picture = np.asarray(Image.open(tmp_path / "plot.png").convert("RGB"))
+    columns, rows = colored(picture, "#3c8d40")
+    for side, hollow in ((columns < 800, True), (columns >= 800, False)):
+        middle = picture[round(rows[side].mean()), round(columns[side].mean())]
+        assert (middle == 255).all() == hollow
 
 
 def test_a_name_beside_the_slowest_point_is_inside(tmp_path):

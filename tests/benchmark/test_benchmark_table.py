@@ -34,5 +34,5 @@ def test_a_line():
 
 
 def test_a_failed_line():
-    row = BenchmarkRow(variant="v", format="keras", error="too large")
-    assert table_line(row).split() == ["v", "keras", "failed:", "too", "large"]
+    row = BenchmarkRow(variant="v", format="litert", precision="int8", error="too big")
+    assert table_line(row).split() == ["v", "litert", "int8", "failed:", "too", "big"]
