@@ -1,14 +1,16 @@
 """Speed of a training step: ours beside PaddleSeg's and torchvision's, in turns.
 
     python benchmarks/training.py [--paddle_python=PYTHON] [--torchvision_python=PYTHON]
-        [--rounds=N] [--steps=N] [--memory]
+        [--rounds=N] [--steps=N] [--memory] [--backends=torch,jax] [--case=NAME]
 
 Trains os32_global on 4x256x512 and os8_global on 2x256x512 random images: forward,
 backward, update. Ours has the recipe's OHEM loss and coupled L2; the others have plain
 cross entropy, which is less work. Each PYTHON is the interpreter of an environment with
 paddlepaddle and paddleseg, or torch and torchvision. Each round runs all contestants
 one after the other, every one in a process of its own; printed are the medians over the
-rounds and the median of the rounds' ratios. `--memory` also steps os8_global on
+rounds and the median of the rounds' ratios. `--backends` adds ours on other backends of
+Keras, which `--case=os32_small`, 4x128x256, is enough for; give torchvision the same
+release of PyTorch. `--memory` also steps os8_global on
 4x512x1024 for its peak of resident memory.
 """
 
@@ -37,6 +39,7 @@ class Case(NamedTuple):
 CASES = (
     Case("os32_global", 32, 4, 256, 512),
     Case("os8_global", 8, 2, 256, 512),
+    Case("os32_small", 32, 4, 128, 256),
 )
 MEMORY = Case("os8_global", 8, 4, 512, 1024)
 
@@ -44,6 +47,8 @@ MEMORY = Case("os8_global", 8, 4, 512, 1024)
 def contestants(arguments: argparse.Namespace, case: Case) -> dict[str, list[str]]:
     """Name and command of all that take part; torchvision has no output stride 8."""
     found = {OURS: [sys.executable, "training_ours.py", "--extras"]}
+    for backend in filter(None, arguments.backends.split(",")):
+        found[f"on {backend}"] = found[OURS]
     if arguments.paddle_python:
         found["PaddleSeg"] = [arguments.paddle_python, "training_paddle.py"]
     if arguments.torchvision_python and case.output_stride == 32:
@@ -51,15 +56,17 @@ def contestants(arguments: argparse.Namespace, case: Case) -> dict[str, list[str
     return found
 
 
-def run(command: list[str], case: Case, steps: int) -> dict[str, float]:
-    """Runs a contestant; returns what it measured."""
+def run(
+    command: list[str], case: Case, steps: int, backend: str | None = None
+) -> dict[str, float]:
+    """Runs a contestant, ours on a backend of Keras; returns what it measured."""
     python, script, *more = command
     sizes = [f"--{name}={value}" for name, value in case._asdict().items()][1:]
     done = subprocess.run(
         [python, str(HERE / script), *sizes, f"--steps={steps}", *more],
         capture_output=True,
         text=True,
-        env=environment(script),
+        env=environment(script) | ({"KERAS_BACKEND": backend} if backend else {}),
     )
     if done.returncode:
         sys.exit(f"{script} ended with code {done.returncode}:\n{done.stderr[-2000:]}")
@@ -82,7 +89,8 @@ def compare(case: Case, commands: dict[str, list[str]], rounds: int, steps: int)
     runs = {name: [] for name in commands}
     for turn in range(rounds):  # every other round backwards: who is first, varies
         for name in list(commands)[:: 1 if turn % 2 == 0 else -1]:
-            runs[name].append(run(commands[name], case, steps))
+            backend = name.removeprefix("on ") if name.startswith("on ") else None
+            runs[name].append(run(commands[name], case, steps, backend))
     print(f"\n{case.name} {case.batch}x{case.height}x{case.width}, {rounds} rounds")
     print(f"{'':12} images/s   ours/it  first step  peak MiB")
     for name, done in runs.items():
@@ -112,11 +120,12 @@ def main() -> None:
     parser.add_argument("--torchvision_python")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--backends", default="")
     parser.add_argument("--case", choices=[case.name for case in CASES])
     parser.add_argument("--memory", action="store_true")
     arguments = parser.parse_args()
     for case in CASES:
-        if arguments.case in (None, case.name):
+        if arguments.case == case.name or not arguments.case and case.height == 256:
             commands = contestants(arguments, case)
             compare(case, commands, arguments.rounds, arguments.steps)
     if arguments.memory:

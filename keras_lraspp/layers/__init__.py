@@ -2,11 +2,12 @@
 
 from keras_lraspp.layers.activations import HardGate, HardSwish, ScaleChannels
 from keras_lraspp.layers.batch_norm import BatchNorm
-from keras_lraspp.layers.convolutions import DepthwiseConv2D, ZeroPadding2D
+from keras_lraspp.layers.convolutions import Conv2D, DepthwiseConv2D, ZeroPadding2D
 from keras_lraspp.layers.resizing import LargeKernelPool, ResizeLike
 
 __all__ = [
     "BatchNorm",
+    "Conv2D",
     "DepthwiseConv2D",
     "HardGate",
     "HardSwish",

@@ -1,4 +1,4 @@
-"""Keras's depthwise convolution and its padding, faster in training on a CPU."""
+"""Keras's convolutions and their padding, faster in training on a CPU."""
 
 import keras
 
@@ -18,14 +18,36 @@ class ZeroPadding2D(keras.layers.ZeroPadding2D):
 
 
 @register_class
+class Conv2D(keras.layers.Conv2D):
+    """Convolution that is faster on PyTorch's CPU.
+
+    Arguments, weights, numbers and saved files are those of `keras.layers.Conv2D`,
+    which does the work everywhere else. On PyTorch's CPU a kernel of one cell is a
+    matrix product, and the others see Keras's arrays as channels last, without a copy.
+    """
+
+    def convolution_op(self, inputs, kernel):
+        """Convolves (B, H, W, C) with a kernel."""
+        padding = _torch_padding(self, inputs)
+        if padding is None:
+            return super().convolution_op(inputs, kernel)
+        kernel = keras.ops.convert_to_tensor(kernel)
+        plain = self.kernel_size == self.strides == (1, 1) and self.groups == 1
+        if plain:
+            return inputs @ kernel[0, 0]
+        return _torch_conv(self, inputs, kernel.permute(3, 2, 0, 1), padding)
+
+
+@register_class
 class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
-    """Depthwise convolution that is faster on TensorFlow's and JAX's CPU.
+    """Depthwise convolution that is faster on the CPU of each backend.
 
     Arguments, weights, numbers and saved files are those of
     `keras.layers.DepthwiseConv2D`, which does the work everywhere else. On JAX's CPU
     the convolution is a sum of shifted slices, see `depthwise_jax`: a training step of
     this network takes 0.4 of the time. In training on TensorFlow's, gradients take
-    other ways, see `depthwise_tensorflow`.
+    other ways, see `depthwise_tensorflow`. PyTorch sees the arrays as channels last,
+    without a copy.
     """
 
     def call(self, inputs, training=None):
@@ -33,6 +55,10 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
         convolve = find_convolution(self, inputs) if training else None
         if convolve is not None:
             return self._finish(convolve(self.kernel))
+        padding = _torch_padding(self, inputs)
+        if padding is not None and self.depth_multiplier == 1:
+            kernel = keras.ops.convert_to_tensor(self.kernel).permute(2, 3, 0, 1)
+            return self._finish(_torch_conv(self, inputs, kernel, padding))
         if not self._by_slices(inputs):
             return super().call(inputs)
         from keras_lraspp.layers.depthwise_jax import depthwise_conv, place_kernel
@@ -61,3 +87,38 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
 
         known = all(isinstance(side, int) for side in inputs.shape[1:])
         return known and jax.default_backend() == "cpu"
+
+
+def _torch_padding(layer, inputs) -> tuple[int, ...] | None:
+    """Rows and columns on each side; `None` where PyTorch's CPU cannot do it so."""
+    if keras.backend.backend() != "torch" or layer.data_format != "channels_last":
+        return None
+    if inputs.device.type != "cpu" or layer.padding not in ("same", "valid"):
+        return None
+    if layer.padding == "valid":
+        return (0, 0)
+    pads = []
+    for side, size, stride, rate in zip(
+        inputs.shape[1:3],
+        layer.kernel_size,
+        layer.strides,
+        layer.dilation_rate,
+        strict=True,
+    ):
+        total = max((-(-side // stride) - 1) * stride + (size - 1) * rate + 1 - side, 0)
+        if total % 2:
+            return None
+        pads.append(total // 2)
+    return tuple(pads)
+
+
+def _torch_conv(layer, inputs, kernel, padding):
+    """Convolves (B, H, W, C) with a kernel of PyTorch's axes, by views of both."""
+    from torch.nn import functional
+
+    x = inputs.permute(0, 3, 1, 2)
+    groups = x.shape[1] // kernel.shape[1]
+    outputs = functional.conv2d(
+        x, kernel, None, layer.strides, padding, layer.dilation_rate, groups
+    )
+    return outputs.permute(0, 2, 3, 1)

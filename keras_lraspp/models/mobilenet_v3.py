@@ -9,6 +9,7 @@ from keras_lraspp.arguments import register_class
 from keras_lraspp.devices import policy_scope
 from keras_lraspp.layers import (
     BatchNorm,
+    Conv2D,
     DepthwiseConv2D,
     HardGate,
     HardSwish,
@@ -139,7 +140,7 @@ def conv(x, filters, name, *, kernel_size=1, strides=1, use_bias=False, symmetri
     N(0, sqrt(2 / (k k C_in))), untruncated; biases are 0.
     """
     x, padding = _pad(x, kernel_size, strides, name, symmetric)
-    return keras.layers.Conv2D(
+    return Conv2D(
         filters,
         kernel_size,
         strides=strides,

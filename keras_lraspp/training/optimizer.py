@@ -145,6 +145,29 @@ class SGD(BaseOptimizer):
         self.assign(momentum, self.momentum * momentum + gradient)
         self.assign_sub(variable, rate * momentum)
 
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        own = type(self).update_step is SGD.update_step
+        if not (own and _can_apply_together(grads, trainable_variables)):
+            super()._backend_update_step(grads, trainable_variables, learning_rate)
+            return
+        self._apply_together(list(grads), trainable_variables, float(learning_rate))
+
+    def _apply_together(self, grads, variables, rate: float) -> None:
+        """Updates all variables on PyTorch, by an operation over all for each term."""
+        import torch
+
+        values = [variable.value for variable in variables]
+        indices = map(self._get_variable_index, variables)
+        momentums = [self.momentums[index].value for index in indices]
+        with torch.no_grad():
+            if self.l2:
+                decays = [self.l2 * self._use_weight_decay(v) for v in variables]
+                penalties = torch._foreach_mul(values, decays)
+                grads = torch._foreach_add(grads, penalties)
+            torch._foreach_mul_(momentums, self.momentum)
+            torch._foreach_add_(momentums, grads)
+            torch._foreach_add_(values, momentums, alpha=-rate)
+
     def _apply(self, variable, momentum, gradient, rate):
         """Both updates in one pass over memory."""
         import tensorflow as tf
@@ -162,6 +185,14 @@ class SGD(BaseOptimizer):
         config = super().get_config()
         config.pop("weight_decay", None)
         return {**config, "momentum": self.momentum, "l2": self.l2}
+
+
+def _can_apply_together(grads, variables) -> bool:
+    """Whether it is PyTorch, with each gradient in its variable's dtype."""
+    if keras.backend.backend() != "torch":
+        return False
+    pairs = zip(grads, variables, strict=True)
+    return all(gradient.dtype == variable.value.dtype for gradient, variable in pairs)
 
 
 def is_one_resource() -> bool:

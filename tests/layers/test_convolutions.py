@@ -1,10 +1,10 @@
-"""DepthwiseConv2D against sums in NumPy, finite differences and Keras's own layer."""
+"""Convolutions against sums in NumPy, finite differences and Keras's own layer."""
 
 import keras
 import numpy as np
 import pytest
 
-from keras_lraspp.layers import DepthwiseConv2D
+from keras_lraspp.layers import Conv2D, DepthwiseConv2D
 
 pytestmark = pytest.mark.backends
 
@@ -111,6 +111,51 @@ def test_gradients_are_those_of_the_sums(window):
         slope = (by_sums(*both, 0.0, *window[1:4]) * share).sum()
         taken = (keras.ops.convert_to_numpy(found[place]) * ways).sum()
         np.testing.assert_allclose(taken, slope, rtol=1e-4)
+
+
+@pytest.mark.parametrize("window", [(1, 1, 1, "same", (5, 6)), *WINDOWS])
+def test_a_convolution_adds_up_depthwise_ones(window):
+    """And so do its gradients, which a sum of outputs times drawn numbers shows."""
+    kernel, strides, dilation, padding, size = window
+    layer = Conv2D(
+        4,
+        kernel,
+        strides=strides,
+        dilation_rate=dilation,
+        padding=padding,
+        bias_initializer=keras.initializers.RandomNormal(seed=2),
+        data_format="channels_last",
+    )
+    draw = np.random.default_rng(0)
+    inputs = draw.normal(size=(2, *size, 3)).astype("float32")
+    layer.build(inputs.shape)
+    layer.kernel.assign(draw.normal(size=layer.kernel.shape))
+    weights, bias = layer.get_weights()
+
+    def sums(x, kernel):
+        channels = [
+            by_sums(x, kernel[..., out, None], 0.0, *window[1:4]).sum(-1)
+            for out in range(4)
+        ]
+        return np.stack(channels, -1)
+
+    found = keras.ops.convert_to_numpy(layer(inputs))
+    np.testing.assert_allclose(found, sums(inputs, weights) + bias, atol=1e-4)
+    share = draw.normal(size=found.shape).astype("float32")
+
+    def total(x, kernel):
+        state = [kernel, keras.ops.convert_to_tensor(bias)]
+        outputs, _ = layer.stateless_call(state, [], x)
+        return keras.ops.sum(outputs * keras.ops.convert_to_tensor(share))
+
+    to_x, to_kernel = gradients_of(total, inputs, weights)
+    for gradient, both in (
+        (to_x, [draw.normal(size=inputs.shape), weights]),
+        (to_kernel, [inputs, draw.normal(size=weights.shape)]),
+    ):
+        ways = both[0] if gradient is to_x else both[1]
+        taken = (keras.ops.convert_to_numpy(gradient) * ways).sum()
+        np.testing.assert_allclose(taken, (sums(*both) * share).sum(), rtol=1e-4)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "float16"])
