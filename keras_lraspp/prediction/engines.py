@@ -3,7 +3,6 @@
 import hashlib
 import importlib.util
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Literal
@@ -18,6 +17,7 @@ from keras_lraspp.files import package_versions
 from keras_lraspp.inference.functions import LARGE_IMAGE
 from keras_lraspp.inference.tta import SINGLE_PASS, InferenceOptions
 from keras_lraspp.prediction.predictors import KerasPredictor, Predictor
+from keras_lraspp.weights.published import cache_folder
 
 Engine = Literal["auto", "keras", "onnx"]
 
@@ -98,8 +98,7 @@ def engine_file(model: keras.Model) -> Path:
     for value in model.get_weights():
         digest.update(f"{value.dtype} {value.shape}".encode())
         digest.update(np.ascontiguousarray(value).tobytes())
-    home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
-    return home / "keras_lraspp" / "engines" / f"{digest.hexdigest()}.onnx"
+    return cache_folder() / "engines" / f"{digest.hexdigest()}.onnx"
 
 
 def _pays(network, options: InferenceOptions, images: int) -> bool:
