@@ -128,7 +128,12 @@ def test_the_entry_point_and_the_version_are_real(project):
 
 def test_a_wheel_carries_configs_and_type_marker(project):
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert wheel["force-include"] == {"gin_configs": "keras_lraspp/gin_configs"}
+    page = ("page", "package.json", "package-lock.json")
+    assert wheel["force-include"] == {
+        "gin_configs": "keras_lraspp/gin_configs",
+        **{f"examples/web/{name}": f"keras_lraspp/demo/web/{name}" for name in page},
+    }
+    assert all((TREE / source).exists() for source in wheel["force-include"])
     assert (TREE / "keras_lraspp/py.typed").is_file()
     assert wheel["packages"] == ["keras_lraspp"]  # with its stubs
 

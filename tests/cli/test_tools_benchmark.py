@@ -8,6 +8,7 @@ from keras_lraspp.benchmark.benchmark import BenchmarkRow
 DEFAULTS = {
     "variants": ("all",),
     "formats": ("keras",),
+    "precisions": ("float32",),
     "size": (512, 1024),
     "channels": 3,
     "batch": 1,
@@ -40,6 +41,7 @@ def given(monkeypatch):
             {"variants": ("os8_global", "os32_global")},
         ),
         ("--format=keras,onnx", {"formats": ("keras", "onnx")}),
+        ("--precision=int8,float32", {"precisions": ("int8", "float32")}),
         ("--size=64x96", {"size": (64, 96)}),
         ("--channels=1", {"channels": 1}),
         ("--batch_size=4", {"batch": 4}),

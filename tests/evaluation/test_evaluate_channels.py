@@ -73,7 +73,7 @@ def test_scores_are_those_of_whole_numbers(toy):
 
 def test_exports_are_compared_on_such_images(toy, tmp_path, capsys):
     root, channels, _, miou = toy
-    onnx, litert = export(
+    files_written = export(
         model=lambda num_classes: network(num_classes, **of_channels(channels)),
         weights=root / "best.keras",
         output_dir=tmp_path,
@@ -81,13 +81,17 @@ def test_exports_are_compared_on_such_images(toy, tmp_path, capsys):
         dataset=files(channels),
         data_root=root,
         formats=("onnx", "litert"),
-        precisions=("int8",),
+        precisions=("float32", "int8"),
         size=SIZE,
     )
     assert "of 4 of toy val" in capsys.readouterr().out
-    found = json.loads(litert.with_name(f"{litert.name}.deploy.json").read_text())
-    assert found["certificate"]["model_miou"] == pytest.approx(miou)
-    assert score(toy, onnx)["miou"] == pytest.approx(miou)
+    written = {path.name: path for path in files_written}
+    for name in ("model_int8.onnx", "model_int8.tflite"):
+        found = json.loads((tmp_path / f"{name}.deploy.json").read_text())
+        assert found["certificate"]["model_miou"] == pytest.approx(miou)
+    assert score(toy, written["model.onnx"])["miou"] == pytest.approx(miou)
+    eight_bits = score(toy, written["model_int8.onnx"])["miou"]
+    assert eight_bits == pytest.approx(miou, abs=0.01)
 
 
 def test_weights_for_other_channels_are_refused_before_anything_runs(toy, tmp_path):
