@@ -53,13 +53,7 @@ def _same(inputs, kernel):
     @tf.custom_gradient
     def of(x, kernel):
         def gradients(upstream):
-            to_inputs = tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
-                input_sizes=x.shape,
-                filter=kernel,
-                out_backprop=upstream,
-                strides=[1, 1, 1, 1],
-                padding="SAME",
-            )
+            to_inputs = _input_gradient(x, kernel, upstream, 1)
             return to_inputs, _filter_gradient(x, kernel, upstream, 1)
 
         return tf.nn.depthwise_conv2d(x, kernel, [1, 1, 1, 1], "SAME"), gradients
@@ -79,18 +73,24 @@ def _strided(inputs, kernel):
         wider = tf.pad(kernel, [[0, 1], [0, 1], [0, 0], [0, 0]])
 
         def gradients(upstream):
-            to_inputs = tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
-                input_sizes=x.shape,
-                filter=wider,
-                out_backprop=upstream,
-                strides=[1, 2, 2, 1],
-                padding="SAME",
-            )
+            to_inputs = _input_gradient(x, wider, upstream, 2)
             return to_inputs, _filter_gradient(x, kernel, upstream, 2)
 
         return tf.nn.depthwise_conv2d(x, wider, [1, 2, 2, 1], "SAME"), gradients
 
     return of(inputs, tf.convert_to_tensor(kernel))
+
+
+def _input_gradient(x, kernel, upstream, stride):
+    import tensorflow as tf
+
+    return tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
+        input_sizes=x.shape,
+        filter=kernel,
+        out_backprop=upstream,
+        strides=[1, stride, stride, 1],
+        padding="SAME",
+    )
 
 
 def _filter_gradient(x, kernel, upstream, stride):
