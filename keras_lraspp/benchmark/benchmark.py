@@ -16,8 +16,7 @@ import keras
 from keras_lraspp.benchmark.measure import OPENERS, split_kind
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.graph import require_tensorflow
-from keras_lraspp.export.litert import LITERT_PRECISIONS
-from keras_lraspp.export.metadata import ONNX_PRECISIONS
+from keras_lraspp.export.metadata import FILE_PRECISIONS, fitting_precisions
 from keras_lraspp.files import package_versions, replacing
 from keras_lraspp.parallel import processors
 from keras_lraspp.schema import Channels, Count, check_call
@@ -34,8 +33,6 @@ _PACKAGES = (
     "onnxruntime",
     "ai-edge-litert",
 )
-# Of the formats with several.
-_PRECISIONS = {"onnx": ONNX_PRECISIONS, "litert": LITERT_PRECISIONS}
 _MARKERS = {
     "keras": ("o", "#c43c31"),
     "saved_model": ("s", "#e08a1e"),
@@ -164,7 +161,7 @@ def _list_kinds(formats: Sequence[str], precisions: Sequence[str]) -> list[str]:
         raise InputError(
             f"--format is some of {', '.join(OPENERS)}, not {','.join(formats)!r}."
         )
-    known = {name: _PRECISIONS.get(name, ("float32",)) for name in formats}
+    known = {name: FILE_PRECISIONS.get(name, ("float32",)) for name in formats}
     missing = set(precisions) - set().union(*known.values())
     if not precisions or missing:
         has = "; ".join(f"{name}: {', '.join(rows)}" for name, rows in known.items())
@@ -173,9 +170,9 @@ def _list_kinds(formats: Sequence[str], precisions: Sequence[str]) -> list[str]:
             f"{','.join(precisions)!r}."
         )
     kinds = []
-    for name, rows in known.items():
-        some = [row for row in precisions if row in rows] or ["float32"]
-        kinds += [_kind(name, precision) for precision in some]
+    for name in known:
+        fitting = fitting_precisions(name, precisions)
+        kinds += [_kind(name, precision) for precision in fitting]
     return list(dict.fromkeys(kinds))
 
 

@@ -21,8 +21,12 @@ from keras_lraspp.export.graph import (
     choose_contents,
     require_tensorflow,
 )
-from keras_lraspp.export.litert import LITERT_PRECISIONS, convert_to_litert
-from keras_lraspp.export.metadata import DECODED_FILES, ONNX_PRECISIONS
+from keras_lraspp.export.litert import convert_to_litert
+from keras_lraspp.export.metadata import (
+    DECODED_FILES,
+    FILE_PRECISIONS,
+    fitting_precisions,
+)
 from keras_lraspp.export.parity import (
     ParityReport,
     compare_miou,
@@ -46,7 +50,7 @@ class Artifact(NamedTuple):
     """One exported file or folder."""
 
     format: str  # one of `EXPORT_FORMATS`
-    precision: str  # one of `LITERT_PRECISIONS`
+    precision: str  # one of those of the format
     name: str  # in the output folder
 
 
@@ -176,15 +180,16 @@ def _list_artifacts(
 ) -> list[Artifact]:
     """Lists what to write; raises InputError for arguments that do not fit."""
     formats = _known("format", formats, EXPORT_FORMATS)
-    precisions = _known("precision", precisions, LITERT_PRECISIONS)
+    precisions = _known("precision", precisions, FILE_PRECISIONS["litert"])
     if "litert" in formats and size is None:
         raise InputError(
             "A LiteRT file is for images of one size; give --size=HEIGHTxWIDTH, as "
             "512x1024."
         )
-    of_format = {"litert": LITERT_PRECISIONS, "onnx": ONNX_PRECISIONS}
     for precision in precisions:
-        fitting = [name for name in of_format if precision in of_format[name]]
+        fitting = [
+            name for name in FILE_PRECISIONS if precision in FILE_PRECISIONS[name]
+        ]
         if precision != "float32" and not set(formats) & set(fitting):
             raise InputError(
                 f"--precision={precision} is of {' and '.join(fitting)}; add one of "
@@ -197,8 +202,7 @@ def _list_artifacts(
             artifacts.append(Artifact(name, "float32", str(version)))
             continue
         suffix = {"litert": ".tflite", "onnx": ".onnx"}[name]
-        fitting = [each for each in precisions if each in of_format[name]]
-        for precision in fitting or ["float32"]:
+        for precision in fitting_precisions(name, precisions):
             ending = "" if precision == "float32" else f"_{precision}"
             artifacts.append(Artifact(name, precision, f"model{ending}{suffix}"))
     return artifacts

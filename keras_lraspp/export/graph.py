@@ -48,18 +48,16 @@ class ConverterStyle(NamedTuple):
 CONVERTER_STYLES = {
     "tensorflow": ConverterStyle((), dilated_operator=False, padding_in_numbers=False),
     "litert": ConverterStyle((), dilated_operator=True, padding_in_numbers=False),
-    "litert_float32": ConverterStyle(
-        (), dilated_operator=True, padding_in_numbers=False, gates_in_kernel=True
-    ),
-    "litert_int8": ConverterStyle(
-        (1, 1, 1, 1), dilated_operator=True, padding_in_numbers=False
-    ),
     "onnx": ConverterStyle(
         (1, 1, 1, 1), dilated_operator=True, padding_in_numbers=True
     ),
 }
-# What the integer kernels of ONNX Runtime calculate side by side.
-CONVERTER_STYLES["onnx_int8"] = CONVERTER_STYLES["onnx"]._replace(channel_multiple=16)
+CONVERTER_STYLES |= {
+    "litert_float32": CONVERTER_STYLES["litert"]._replace(gates_in_kernel=True),
+    "litert_int8": CONVERTER_STYLES["litert"]._replace(constant_shape=(1, 1, 1, 1)),
+    # What the integer kernels of ONNX Runtime calculate side by side.
+    "onnx_int8": CONVERTER_STYLES["onnx"]._replace(channel_multiple=16),
+}
 
 
 def require_tensorflow(what: str) -> None:

@@ -19,7 +19,7 @@ from keras_lraspp.export.graph import (
     require_tensorflow,
 )
 from keras_lraspp.export.litert_metadata import add_metadata
-from keras_lraspp.export.metadata import INPUT
+from keras_lraspp.export.metadata import INPUT, check_precision
 from keras_lraspp.export.parity import (
     ParityError,
     ParityReport,
@@ -28,8 +28,6 @@ from keras_lraspp.export.parity import (
 )
 from keras_lraspp.export.runtimes import LiteRTFile
 from keras_lraspp.files import replacing
-
-LITERT_PRECISIONS = ("float32", "float16", "dynamic", "int8")
 
 
 def export_litert(
@@ -82,8 +80,7 @@ def export_litert(
     contents = choose_contents(model, outputs, size, classes, variant)
     if None in contents.sides:
         raise InputError("A LiteRT file is for one size; give size=(height, width).")
-    if precision not in LITERT_PRECISIONS:
-        raise InputError(f"precision is one of {LITERT_PRECISIONS}, not {precision!r}.")
+    check_precision("litert", precision)
     if precision == "int8":
         representative = representative_images(representative)
     target = Path(path)

@@ -1,6 +1,7 @@
 """Metadata inside exported files: classes, colours, variant, smallest image."""
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
 
 from keras_lraspp.classes import MOST_CLASSES, ClassCard, ClassSet
@@ -9,13 +10,31 @@ from keras_lraspp.schema import Bounds, Count, Name, check_value, parse_json
 
 INPUT = "image"  # uint8 (B, H, W, C), of RGB by default
 OUTPUTS = ("labels", "logits", "probabilities")
-ONNX_PRECISIONS = ("float32", "int8")
+# Of files; other formats have float32 alone.
+FILE_PRECISIONS = {
+    "litert": ("float32", "float16", "dynamic", "int8"),
+    "onnx": ("float32", "int8"),
+}
 # Files that a SavedModel decodes, by channels; TensorFlow has none of other numbers.
 DECODED_FILES = {1: "JPEG or PNG", 3: "JPEG or PNG", 4: "RGBA PNG"}
 KEY = "keras_lraspp"  # name of the entry in a LiteRT file
 ASSET = f"{KEY}.json"  # in a SavedModel's assets/
 MEND = "export the model again"
 MOST_METADATA = 2**20  # bytes; a thousand classes need a tenth of it
+
+
+def check_precision(name: str, precision: str) -> None:
+    """Raises InputError for a precision that files of a format do not have."""
+    if precision not in FILE_PRECISIONS[name]:
+        raise InputError(
+            f"precision is one of {FILE_PRECISIONS[name]}, not {precision!r}."
+        )
+
+
+def fitting_precisions(name: str, precisions: Sequence[str]) -> list[str]:
+    """Returns those of `precisions` that a format has; float32 if it has none."""
+    has = FILE_PRECISIONS.get(name, ("float32",))
+    return [each for each in precisions if each in has] or ["float32"]
 
 
 class Metadata(NamedTuple):

@@ -23,7 +23,7 @@ from keras_lraspp.export.graph import (
     quiet_converter,
     require_tensorflow,
 )
-from keras_lraspp.export.metadata import INPUT, ONNX_PRECISIONS
+from keras_lraspp.export.metadata import INPUT, check_precision
 from keras_lraspp.export.onnx_labels import label_from_cells
 from keras_lraspp.export.onnx_quantizing import quantize_graph, values_to_range
 from keras_lraspp.export.onnx_rewriting import rewrite_graph
@@ -88,8 +88,7 @@ def export_onnx(
         raise InputError(
             f"opset is a whole number from {SMALLEST_OPSET}, not {opset!r}."
         )
-    if precision not in ONNX_PRECISIONS:
-        raise InputError(f"precision is one of {ONNX_PRECISIONS}, not {precision!r}.")
+    check_precision("onnx", precision)
     if precision == "int8":
         representative = representative_images(representative)
     target = Path(path)

@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.tape import Tape
 
-from keras_lraspp.export.onnx_rewriting import constant_of
+from keras_lraspp.export.onnx_rewriting import constant_of, coordinates_of
 
 _CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))  # rows and columns, of a square of cells
 _FAR = 2**31 - 1
@@ -49,9 +49,10 @@ def label_from_cells(graph: ir.Graph) -> None:
 def _even_factor(resize: ir.Node | None) -> int | None:
     if resize is None or resize.op_type != "Resize" or len(resize.inputs) != 3:
         return None
-    mode = resize.attributes.get_string("coordinate_transformation_mode", "half_pixel")
     factors = constant_of(resize.inputs[2])
-    if mode != "half_pixel" or factors is None or len(set(factors[1:3])) > 1:
+    if coordinates_of(resize) != "half_pixel" or factors is None:
+        return None
+    if factors[1] != factors[2]:
         return None
     even = factors[0] == factors[3] == 1 and factors[1] % 2 == 0
     return int(factors[1]) if even else None

@@ -176,14 +176,14 @@ def _resize_channels_last(graph: ir.Graph, everywhere: bool) -> None:
             turned = tape.op("Gather", [wanted, order], {"axis": 0})
         size = [turned] if len(node.inputs) == 3 else [None, turned]
         last = tape.op("Transpose", [node.inputs[0]], {"perm": TO_LAST})
-        how = {"mode": "linear", _COORDINATES: _coordinates(node)}
+        how = {"mode": "linear", _COORDINATES: coordinates_of(node)}
         resized = tape.op("Resize", [last, None, *size], how)
         resized.producer().meta["channels_last"] = True
         tape.op("Transpose", [resized], {"perm": TO_FIRST})
         _replace(graph, node, tape)
 
 
-def _coordinates(resize: ir.Node) -> str:
+def coordinates_of(resize: ir.Node) -> str:
     """Returns where pixels lie: `half_pixel`, or `align_corners`."""
     return resize.attributes.get_string(_COORDINATES, "half_pixel")
 

@@ -61,14 +61,10 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
             return self._finish(_torch_conv(self, inputs, kernel, padding))
         if not self._by_slices(inputs):
             return super().call(inputs)
-        from keras_lraspp.layers.depthwise_jax import depthwise_conv, place_kernel
+        from keras_lraspp.layers.depthwise_jax import Placement, depthwise_conv
 
-        placement = place_kernel(
-            inputs.shape[1:3],
-            self.kernel_size,
-            self.strides,
-            self.dilation_rate,
-            self.padding,
+        placement = Placement(
+            tuple(self.strides), tuple(self.dilation_rate), _padding(self, inputs)
         )
         kernel = keras.ops.convert_to_tensor(self.kernel)
         return self._finish(depthwise_conv(inputs, kernel[..., 0], placement))
@@ -89,14 +85,10 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
         return known and jax.default_backend() == "cpu"
 
 
-def _torch_padding(layer, inputs) -> tuple[int, ...] | None:
-    """Rows and columns on each side; `None` where PyTorch's CPU cannot do it so."""
-    if keras.backend.backend() != "torch" or layer.data_format != "channels_last":
-        return None
-    if inputs.device.type != "cpu" or layer.padding not in ("same", "valid"):
-        return None
+def _padding(layer, inputs) -> tuple[tuple[int, int], ...]:
+    """Rows and columns, before and after, of Keras's "same" or "valid" padding."""
     if layer.padding == "valid":
-        return (0, 0)
+        return (0, 0), (0, 0)
     pads = []
     for side, size, stride, rate in zip(
         inputs.shape[1:3],
@@ -106,10 +98,20 @@ def _torch_padding(layer, inputs) -> tuple[int, ...] | None:
         strict=True,
     ):
         total = max((-(-side // stride) - 1) * stride + (size - 1) * rate + 1 - side, 0)
-        if total % 2:
-            return None
-        pads.append(total // 2)
+        pads.append((total // 2, total - total // 2))
     return tuple(pads)
+
+
+def _torch_padding(layer, inputs) -> tuple[int, ...] | None:
+    """Rows and columns on each side; `None` where PyTorch's CPU cannot do it so."""
+    if keras.backend.backend() != "torch" or layer.data_format != "channels_last":
+        return None
+    if inputs.device.type != "cpu" or layer.padding not in ("same", "valid"):
+        return None
+    pads = _padding(layer, inputs)
+    if any(before != after for before, after in pads):
+        return None
+    return tuple(before for before, _ in pads)
 
 
 def _torch_conv(layer, inputs, kernel, padding):

@@ -24,26 +24,6 @@ class Placement(NamedTuple):
     padding: tuple[tuple[int, int], tuple[int, int]]  # before and after each axis
 
 
-def place_kernel(
-    sides: tuple[int, int],
-    kernel_size: tuple[int, int],
-    strides: tuple[int, int],
-    dilation: tuple[int, int],
-    padding: str,
-) -> Placement:
-    """Returns how Keras's `"same"` or `"valid"` padding places a kernel."""
-    pads = []
-    for side, kernel, stride, rate in zip(
-        sides, kernel_size, strides, dilation, strict=True
-    ):
-        total = 0
-        if padding == "same":
-            reach = (-(-side // stride) - 1) * stride + (kernel - 1) * rate + 1
-            total = max(reach - side, 0)
-        pads.append((total // 2, total - total // 2))
-    return Placement(tuple(strides), tuple(dilation), tuple(pads))
-
-
 @functools.partial(jax.jit, static_argnums=2)  # one program also where none is traced
 def depthwise_conv(x, kernel, placement: Placement):
     """Convolves each channel by itself.

@@ -69,13 +69,19 @@ def with_engine(
     Raises:
         InputError: For `"onnx"` where it cannot be.
     """
-    if engine == "keras" or (engine == "auto" and not _pays(network, options, images)):
+    if engine == "keras":
         return network
-    if not isinstance(network, keras.Model) or options != SINGLE_PASS:
+    fits = isinstance(network, keras.Model) and options == SINGLE_PASS
+    if engine == "auto" and not (fits and _can_pay(network)):
+        return network
+    if not fits:
         raise InputError(
             "The engine onnx is for a Keras network that sees each image once; leave "
             "out flip, scales and sliding_window, or --engine."
         )
+    few = images < _FEWEST
+    if engine == "auto" and few and not engine_file(network).is_file():
+        return network
     try:
         predictor = OnnxPredictor(network, _exported(network))
     except UserError:
@@ -101,16 +107,12 @@ def engine_file(model: keras.Model) -> Path:
     return cache_folder() / "engines" / f"{digest.hexdigest()}.onnx"
 
 
-def _pays(network, options: InferenceOptions, images: int) -> bool:
-    if not isinstance(network, keras.Model) or options != SINGLE_PASS:
-        return False
+def _can_pay(network: keras.Model) -> bool:
     if keras.backend.backend() != "tensorflow" or not on_cpu():
         return False
     if network.compute_dtype != "float32":
         return False
-    if not all(map(importlib.util.find_spec, _PACKAGES)):
-        return False
-    return images >= _FEWEST or engine_file(network).is_file()
+    return all(map(importlib.util.find_spec, _PACKAGES))
 
 
 def _exported(model: keras.Model) -> Path:

@@ -1,5 +1,7 @@
 """Convolutions against sums in NumPy, finite differences and Keras's own layer."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -116,20 +118,7 @@ def test_gradients_are_those_of_the_sums(window):
 @pytest.mark.parametrize("window", [(1, 1, 1, "same", (5, 6)), *WINDOWS])
 def test_a_convolution_adds_up_depthwise_ones(window):
     """And so do its gradients, which a sum of outputs times drawn numbers shows."""
-    kernel, strides, dilation, padding, size = window
-    layer = Conv2D(
-        4,
-        kernel,
-        strides=strides,
-        dilation_rate=dilation,
-        padding=padding,
-        bias_initializer=keras.initializers.RandomNormal(seed=2),
-        data_format="channels_last",
-    )
-    draw = np.random.default_rng(0)
-    inputs = draw.normal(size=(2, *size, 3)).astype("float32")
-    layer.build(inputs.shape)
-    layer.kernel.assign(draw.normal(size=layer.kernel.shape))
+    layer, inputs = layer_and_inputs(*window, kind=partial(Conv2D, 4))
     weights, bias = layer.get_weights()
 
     def sums(x, kernel):
@@ -141,6 +130,7 @@ def test_a_convolution_adds_up_depthwise_ones(window):
 
     found = keras.ops.convert_to_numpy(layer(inputs))
     np.testing.assert_allclose(found, sums(inputs, weights) + bias, atol=1e-4)
+    draw = np.random.default_rng(3)
     share = draw.normal(size=found.shape).astype("float32")
 
     def total(x, kernel):
