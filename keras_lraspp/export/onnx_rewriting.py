@@ -113,13 +113,29 @@ class _GateIntoWeights(RewriteRuleClassBase):
 
 
 def _drop_idle_reshapes(graph: ir.Graph) -> None:
-    """Removes Reshapes of a globally pooled map (B, C, 1, 1) to its own shape."""
-    for node in _nodes(graph, "Reshape"):
-        shape, made = constant_of(node.inputs[1]), node.outputs[0]
-        idle = shape is not None and list(shape[2:]) == [1, 1]
-        if idle and _is_pooled(node.inputs[0]) and not made.is_graph_output():
-            made.replace_all_uses_with(node.inputs[0])
-            graph.remove(node, safe=True)
+    """Takes a globally pooled map (B, C, 1, 1) for what is reshaped to the same.
+
+    Which Reshapes and Transposes to (B, 1, 1, C) and back tf2onnx leaves hangs on the
+    order of names, with numbers that it counts up through a process.
+    """
+    turned: dict[ir.Value, tuple[ir.Value, int]] = {}  # the map, the axis of channels
+    for node in (node for node in graph if node.op_type in ("Reshape", "Transpose")):
+        given, made = node.inputs[0], node.outputs[0]
+        pooled, axis = turned.get(given, (given, 1))
+        axis = _perm(node).index(axis) if _perm(node) else _channel_axis(node)
+        if axis and _is_pooled(pooled):
+            turned[made] = pooled, axis
+            if axis == 1 and not made.is_graph_output():
+                made.replace_all_uses_with(pooled)
+
+
+def _channel_axis(reshape: ir.Node) -> int | None:
+    """Returns which axis of (B, C, 1, 1) or a permutation of it is C, if it is one."""
+    shape = constant_of(reshape.inputs[1])
+    if shape is None or len(shape) != 4:
+        return None
+    wide = [axis for axis in (1, 2, 3) if shape[axis] != 1]
+    return [*wide, 1][0] if len(wide) < 2 else None
 
 
 def _subtract_channels_first(graph: ir.Graph) -> None:

@@ -50,12 +50,22 @@ def test_what_is_no_hard_swish_stays(changed):
     assert kinds == ["Add", "Clip", "Mul", "Mul"]
 
 
-def gated(bias: bool, pool: str = "GlobalAveragePool"):
+def gated(bias: bool, pool: str = "GlobalAveragePool", idle=()):
+    """`idle` are nodes that turn the pooled map around, kinds and axes or shapes."""
+    turned, constants = [], {}
+    for i, (kind, value) in enumerate(idle):
+        given, made = f"p{i}", "gap" if i == len(idle) - 1 else f"p{i + 1}"
+        if kind == "Transpose":
+            turned.append(helper.make_node(kind, [given], [made], perm=value))
+        else:
+            constants[f"shape{i}"] = np.array(value)
+            turned.append(helper.make_node(kind, [given, f"shape{i}"], [made]))
     nodes = [
         helper.make_node("Transpose", ["x"], ["t"], perm=[0, 3, 1, 2]),
         helper.make_node("Conv", ["t", "eye"], ["map"], strides=[2, 2]),
-        helper.make_node(pool, ["map"], ["pooled"]),
-        helper.make_node("Conv", ["pooled", "gate"], ["g"], strides=[1, 1]),
+        helper.make_node(pool, ["map"], ["p0" if idle else "gap"]),
+        *turned,
+        helper.make_node("Conv", ["gap", "gate"], ["g"], strides=[1, 1]),
         helper.make_node("Clip", ["g", "low", "high"], ["clipped"]),
         helper.make_node("Mul", ["map", "clipped"], ["m"]),
         helper.make_node(
@@ -63,9 +73,9 @@ def gated(bias: bool, pool: str = "GlobalAveragePool"):
         ),
     ]
     eye = np.eye(CHANNELS, dtype="float32")[:, :, None, None]
-    constants = {"eye": eye, "gate": GATE, "matrix": MATRIX, "bias": BIAS}
-    numbers = {"low": np.float32(0), "high": np.float32(6)}
-    return graph_of(nodes, [None, None, None, CHANNELS], **constants, **numbers)
+    constants |= {"eye": eye, "gate": GATE, "matrix": MATRIX, "bias": BIAS}
+    constants |= {"low": np.float32(0), "high": np.float32(6)}
+    return graph_of(nodes, [None, None, None, CHANNELS], **constants)
 
 
 @pytest.mark.parametrize("sides", [(None, None), (HEIGHT, WIDTH)])
@@ -82,6 +92,27 @@ def test_a_gate_scales_the_weights(bias, sides):
         expected += BIAS[:, None, None]
     np.testing.assert_allclose(run(found, X), expected, atol=1e-5)
     np.testing.assert_allclose(run(model, X), expected, atol=1e-5)
+
+
+ROW, TURNED = [-1, CHANNELS, 1, 1], [-1, 1, 1, CHANNELS]
+TO_LAST, TO_FIRST = [0, 2, 3, 1], [0, 3, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "idle",
+    [
+        [("Reshape", ROW)],
+        [("Transpose", TO_LAST), ("Reshape", ROW)],
+        [("Reshape", TURNED), ("Transpose", TO_FIRST)],
+        [("Transpose", TO_LAST), ("Transpose", TO_FIRST), ("Reshape", ROW)],
+    ],
+)
+def test_a_gate_is_found_behind_what_tf2onnx_leaves(idle):
+    model = gated(True, idle=idle)
+    found, kinds = rewritten(model, (HEIGHT, WIDTH))
+    _, plain = rewritten(gated(True), (HEIGHT, WIDTH))
+    assert kinds == plain and kinds.count("MatMul") == 1
+    np.testing.assert_allclose(run(found, X), run(model, X), atol=1e-5)
 
 
 def test_a_gate_that_is_no_gate_stays():
