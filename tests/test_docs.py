@@ -15,7 +15,7 @@ from keras_lraspp.weights.published import (
 )
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
 def table(document):
@@ -104,6 +104,16 @@ def test_files_that_a_document_names_are_there(document):
         assert (ROOT / name).is_file() or (ROOT / "gin_configs" / name).is_file(), name
     for script in re.findall(r"python (\w[\w/]*\.py)", text):
         assert (ROOT / script).is_file(), script
+
+
+def test_the_front_page_leads_to_every_page():
+    front = ROOT / "docs/index.md"
+    links = re.findall(r"^- \[.+?\]\(([\w./]+\.md)\): ?\S", front.read_text(), re.M)
+    linked = [(front.parent / link).resolve() for link in links]
+    pages = {*ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")} - {front}
+    pages |= {*ROOT.glob("examples/*/*.md")}
+    pages |= {ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"}
+    assert sorted(linked) == sorted(pages)
 
 
 def test_every_fault_has_a_test():
