@@ -1,14 +1,16 @@
-"""Parallel maps over processes and threads, and a background writer."""
+"""Parallel maps over processes and threads, a background writer, a child process."""
 
 import contextlib
 import itertools
+import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
@@ -28,6 +30,27 @@ def processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def run_child(program: Sequence[str], job: Mapping[str, object]) -> dict:
+    """Runs Python with arguments, the last of them a job as JSON, to its end.
+
+    Returns:
+        The JSON object that it printed last. If it failed, or was killed, its last
+        words as `error`.
+    """
+    modules = os.pathsep.join(path for path in sys.path if path)
+    child = subprocess.run(
+        [sys.executable, *program, json.dumps(job)],
+        env={**os.environ, "PYTHONPATH": modules},
+        capture_output=True,
+        text=True,
+    )
+    if child.returncode == 0:
+        return json.loads(child.stdout.splitlines()[-1])
+    lines = [text for text in child.stderr.splitlines() if text.strip()]
+    message = lines[-1].removeprefix("error: ") if lines else ""
+    return {"error": message or f"the process ended with {child.returncode}"}
 
 
 def map_processes(

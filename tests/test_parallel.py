@@ -16,7 +16,12 @@ import pytest
 
 from keras_lraspp.data.datasets.scenes import SceneKey, SceneSettings, write_scene
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.parallel import BackgroundWriter, map_processes, map_threads
+from keras_lraspp.parallel import (
+    BackgroundWriter,
+    map_processes,
+    map_threads,
+    run_child,
+)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -260,3 +265,19 @@ def test_workers_end_with_the_program_that_started_them(tmp_path, number):
     while running(working) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not running(working)
+
+
+@pytest.mark.parametrize(
+    "program, result",
+    [
+        ("print('words'); print('{\"bytes\": 3}')", {"bytes": 3}),
+        (
+            "import sys; sys.exit('warning\\nerror: it is too small')",
+            {"error": "it is too small"},
+        ),
+        ("import os; os.kill(os.getpid(), 9)", {"error": "the process ended with -9"}),
+        ("raise SystemExit(3)", {"error": "the process ended with 3"}),
+    ],
+)
+def test_a_child_says_its_result_or_why_there_is_none(program, result):
+    assert run_child(["-c", program], {}) == result

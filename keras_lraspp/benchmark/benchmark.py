@@ -3,8 +3,6 @@
 import json
 import os
 import platform
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -18,7 +16,7 @@ from keras_lraspp.errors import InputError
 from keras_lraspp.export.graph import require_tensorflow
 from keras_lraspp.export.metadata import FILE_PRECISIONS, fitting_precisions
 from keras_lraspp.files import package_versions, replacing
-from keras_lraspp.parallel import processors
+from keras_lraspp.parallel import processors, run_child
 from keras_lraspp.schema import Channels, Count, check_call
 from keras_lraspp.weights.published import VARIANTS, Variant, find_variant
 
@@ -196,7 +194,7 @@ def _measure_variant(
                     "parameters": results["parameters"],
                     "multiply_adds": results["multiply_adds"],
                     "file_bytes": file["bytes"],
-                    **_run_child([*_CHILD, "time"], timing),
+                    **run_child((*_CHILD, "time"), timing),
                 }
             name, precision = split_kind(kind)
             miou = variant.miou if variant.dataset == "Cityscapes" else None
@@ -208,26 +206,10 @@ def _export_kinds(job: dict, kinds: Sequence[str]) -> dict[str, dict]:
     """Exports a variant; returns the results of the export by kind of file."""
     folder = tempfile.mkdtemp(dir=job["folder"])  # without what a failed try left
     job = {**job, "kinds": list(kinds)}
-    results = _run_child([*_CHILD, "export"], {**job, "folder": folder})
+    results = run_child((*_CHILD, "export"), {**job, "folder": folder})
     if "error" in results and len(kinds) > 1:  # one may have failed for all
         return {kind: _export_kinds(job, [kind])[kind] for kind in kinds}
     return dict.fromkeys(kinds, results)
-
-
-def _run_child(program: list[str], job: dict) -> dict:
-    """Returns the JSON that a program printed, or its last words as `error`."""
-    modules = os.pathsep.join(path for path in sys.path if path)
-    child = subprocess.run(
-        [sys.executable, *program, json.dumps(job)],
-        env={**os.environ, "PYTHONPATH": modules},
-        capture_output=True,
-        text=True,
-    )
-    if child.returncode == 0:
-        return json.loads(child.stdout.splitlines()[-1])
-    lines = [text for text in child.stderr.splitlines() if text.strip()]
-    message = lines[-1].removeprefix("error: ") if lines else ""
-    return {"error": message or f"the process ended with {child.returncode}"}
 
 
 # Title, width, and text of a row; a failed row has what is known of it.

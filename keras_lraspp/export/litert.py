@@ -19,6 +19,7 @@ from keras_lraspp.export.graph import (
     require_tensorflow,
 )
 from keras_lraspp.export.litert_metadata import add_metadata
+from keras_lraspp.export.litert_quantizing import try_in_child, within_limits
 from keras_lraspp.export.metadata import INPUT, check_precision
 from keras_lraspp.export.parity import (
     ParityError,
@@ -108,6 +109,8 @@ def convert_to_litert(
             representative_images(representative), contents.sides
         )
     content = _convert(contents, precision, calibration)
+    if precision == "int8":
+        content = within_limits(content)
     content = add_metadata(content, contents.metadata)
     return content, _check(contents, content, precision, images, path)
 
@@ -169,6 +172,8 @@ def _calibration(
 def _check(contents: FileContents, content, precision, images, path) -> ParityReport:
     outputs = contents.outputs
     same = precision in ("float32", "float16")  # the others lose some labels
+    if precision == "int8" and (reason := try_in_child(content)):
+        raise _cannot_run(path, precision, reason)
     run = run_scores = LiteRTFile(content)
     if "logits" not in outputs and same:
         scores = _convert(contents._replace(outputs=("logits",)), precision, None)
@@ -179,11 +184,7 @@ def _check(contents: FileContents, content, precision, images, path) -> ParityRe
             found = run(image)
         except (RuntimeError, ValueError) as error:
             # E.g. an activation that was the same on all representative images.
-            raise ParityError(
-                f"LiteRT cannot run the {precision} file for {path} "
-                f"({str(error).splitlines()[0]}); give other representative images or "
-                f"another precision."
-            ) from error
+            raise _cannot_run(path, precision, str(error).splitlines()[0]) from error
         return found["labels"] if "labels" in found else found[outputs[0]].argmax(-1)
 
     return check_parity(
@@ -199,4 +200,11 @@ def _check(contents: FileContents, content, precision, images, path) -> ParityRe
         runtime=f"ai-edge-litert {version('ai-edge-litert')}",
         precision=precision,
         must_agree=same,
+    )
+
+
+def _cannot_run(path: Path, precision: str, reason: str) -> ParityError:
+    return ParityError(
+        f"LiteRT cannot run the {precision} file for {path} ({reason}); give other "
+        f"representative images or another precision."
     )
