@@ -51,11 +51,11 @@ def elsewhere(block):
     return [start for start in ELSEWHERE if block.code.startswith(start)]
 
 
-# Fine-tuning is in a file of its own.
+# These are in files of their own.
 PAGES = [
     pytest.param(page, id=page.stem)
     for page in with_python()
-    if page.stem != "fine_tuning"
+    if page.stem not in ("fine_tuning", "tutorial")
 ]
 
 
