@@ -1,5 +1,8 @@
 """MobileNetV3: its taps, its layout, its size."""
 
+import re
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ import pytest
 from harness.reference import names
 from keras_lraspp import MobileNetV3
 from keras_lraspp.errors import InputError
+from keras_lraspp.models.families import FAMILIES
 from keras_lraspp.models.mobilenet_v3 import (
     LARGE,
     SMALL,
@@ -92,3 +96,27 @@ def test_arguments_out_of_range_are_refused():
         MobileNetV3(width="1")
     with pytest.raises(TypeError, match="'strides'; did you mean output_stride?"):
         MobileNetV3(strides=8)
+
+
+def test_the_drawing_of_the_manual_has_these_numbers():
+    drawing = (Path(__file__).parents[2] / "docs/network.svg").read_text()
+    boxes = dict(re.findall(r">([^<>]+)</text><text[^>]*>([^<>]+)</text></g>", drawing))
+    layout = strides_and_dilations(LARGE, 8)
+    parts = {"block 0": (0, 0), "blocks 1, 2": (1, 2), "blocks 3 to 5": (3, 5)}
+    parts |= {"blocks 6 to 11": (6, 11), "blocks 12 to 14": (12, 14)}
+    stride = 2
+    for title, (first, last) in parts.items():
+        blocks, steps = LARGE[first : last + 1], layout[first : last + 1]
+        for strides, _ in steps:
+            stride *= strides
+        filters = "–".join(map(str, dict.fromkeys(block.filters for block in blocks)))
+        dilations = [dilation for _, dilation in steps]
+        if filters == "80–112":
+            dilations = [*dict.fromkeys(dilations)]
+        words = f"H/{stride}, {filters}"
+        words += f", dilated {', '.join(map(str, dilations))}" * (max(dilations) > 1)
+        assert boxes[title].removesuffix(" channels") == words
+    skips = dict(zip((8, 4), re.findall(r">1×1, (\d+)<", drawing)[::-1], strict=True))
+    assert skips == {
+        skip.stride: str(skip.filters) for skip in FAMILIES["paddleseg"].skips
+    }
