@@ -7,11 +7,13 @@ A page of reference says by a comment what comes in its place: `<!-- commands --
 import argparse
 import importlib
 import inspect
+import math
 import re
 import typing
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
+from docutils import nodes
 from pygments.lexers import PythonLexer
 
 _LINK = re.compile(r"^- \[.+?\]\(([\w./]+)\.md\)", re.M)
@@ -22,6 +24,7 @@ def setup(app) -> dict[str, bool]:
     """Adds all of it to Sphinx."""
     app.add_lexer("gin", PythonLexer)
     app.connect("source-read", _read)
+    app.connect("doctree-read", _mark_long_words)
     app.connect("autodoc-process-docstring", _to_rst)
     app.connect("autodoc-process-signature", _shorten)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
@@ -46,6 +49,13 @@ def _navigation(text: str) -> Iterator[str]:
         yield "\n".join(
             ["", "```{toctree}", ":hidden:", f":caption: {title}", "", *links, "```"]
         )
+
+
+def _mark_long_words(app, doctree) -> None:
+    """Lets the style sheet break names of tests, but not flags."""
+    for code in doctree.findall(nodes.literal):
+        if max(map(len, code.astext().split()), default=0) > 42:
+            code["classes"].append("long")
 
 
 # --- Modules, classes and functions, by autodoc.
@@ -182,6 +192,10 @@ def _configurable(name: str, target) -> Iterator[str]:
     doc = inspect.getdoc(target) or ""
     yield from ("", f"### {name}", "", _text(doc.split("\n\n")[0]), "")
     said = _arguments(doc)
+    if name == "train":  # it takes the fields of a class
+        from keras_lraspp.training.train import Training
+
+        said = _arguments(inspect.getdoc(Training))
     parameters = [
         parameter
         for parameter in inspect.signature(target, eval_str=True).parameters.values()
@@ -219,8 +233,8 @@ def _type(annotation) -> str:
     if annotation is type(None):
         return "None"
     if origin is Annotated:
-        bounds = f" {arguments[1]}" if arguments[0] in (int, float) else ""
-        return _type(arguments[0]) + bounds
+        is_number = arguments[0] in (int, float)
+        return _type(arguments[0]) + _bounds(arguments[1]) * is_number
     if origin is Literal:
         return ", ".join(map(repr, arguments))
     if origin in (typing.Union, type(int | str)):
@@ -229,6 +243,12 @@ def _type(annotation) -> str:
         inner = ", ".join("..." if one is ... else _type(one) for one in arguments)
         return f"{origin.__name__} of {inner}"
     return getattr(origin or annotation, "__name__", str(annotation))
+
+
+def _bounds(bounds) -> str:
+    """The range of a number, without what only keeps it in its bits."""
+    most = math.inf if bounds.most >= 2**31 - 1 else bounds.most
+    return f" {bounds._replace(most=most)}"
 
 
 def _default(value) -> str:

@@ -3,6 +3,7 @@
 import html.parser
 import importlib
 import os
+import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -106,3 +107,8 @@ def test_commands_and_names_for_gin_are_all_there(site, pages):
     names = pages[site / "docs/reference/gin.html"].ids
     wanted = {row.name.lower().replace("_", "-") for row in CONFIGURABLES}
     assert wanted <= names
+    # Each argument has its line in a docstring.
+    text = (site / "docs/reference/gin.html").read_text()
+    assert "train.batch_size" in text and not re.search(
+        r"<td>\s*(<p></p>)?</td>\s*</tr>", text
+    )
