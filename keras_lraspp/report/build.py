@@ -2,8 +2,9 @@
 
 import math
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,6 +39,7 @@ from keras_lraspp.report.page import (
 )
 from keras_lraspp.run_dir.best_model import BEST, BestScores, read_best
 from keras_lraspp.run_dir.log import (
+    CONFIG,
     EMPTY_SERIES,
     Series,
     read_log,
@@ -98,56 +100,88 @@ def report(
         StorageError: If the page cannot be written.
     """
     folder = Path(run)
+    check_run_folder(folder)
+    load_predictor = partial(load_best, folder, model)
+    return write_report(folder, find_examples(folder, load_predictor, data_root))
+
+
+def check_run_folder(folder: Path) -> None:
+    """Raises `InputError` if a folder holds no training."""
     if not any((folder / name).is_file() for name in (BEST, "log.csv")):
         raise InputError(
             f"{folder} holds no training: there is neither {BEST} nor log.csv; give "
             f"the --output_dir of one."
         )
 
-    def load_predictor() -> LabelFunction:
-        path = folder / BEST
-        if model is None:
-            return label_function(LRASPP.from_preset(path))
-        network = model(num_classes=len(read_best(path).classes.names))
-        load_weights(network, path)
-        return label_function(network)
 
-    return write_report(folder, find_examples(folder, load_predictor, data_root))
+def load_best(folder: Path, model: Callable[..., keras.Model] | None) -> LabelFunction:
+    """Loads the best model of a run; see `report` for `model`."""
+    path = folder / BEST
+    if model is None:
+        return label_function(LRASPP.from_preset(path))
+    network = model(num_classes=len(read_best(path).classes.names))
+    load_weights(network, path)
+    return label_function(network)
+
+
+class RunFiles(NamedTuple):
+    """What the folder of a run says of it."""
+
+    folder: Path
+    record: RunRecord | None
+    best: BestScores | None
+    log: Log
+    scores: dict | None  # of the best model, see `score_dictionary`
+
+
+def read_run(folder: Path) -> RunFiles:
+    """Reads the files of a run, as far as there are any."""
+    record, best = read_run_record(folder / RUN_RECORD), read_best(folder / BEST)
+    scores = None
+    if best is not None and best.confusion is not None:
+        scores = score_dictionary(best.confusion, best.classes, "omit")
+    return RunFiles(folder, record, best, read_log(folder / "log.csv"), scores)
 
 
 def write_report(folder: Path, examples: Examples) -> Path:
     """Writes `report.html` into a run's folder, crash-safely."""
-    record, best = read_run_record(folder / RUN_RECORD), read_best(folder / BEST)
-    log = read_log(folder / "log.csv")
-    scores, classes, confusion = None, [], None
-    if best is not None and best.confusion is not None:
-        scores = score_dictionary(best.confusion, best.classes, "omit")
-        classes = _class_rows(best.classes, best.confusion.counts, scores)
+    run = read_run(folder)
+    best, classes, confusion = run.best, [], None
+    if best is not None and run.scores is not None:
+        classes = _class_rows(best.classes, best.confusion.counts, run.scores)
         confusion = _confusion_table(best.classes, best.confusion.counts)
     page = Page(
         title=folder.absolute().name,
-        subtitle=_subtitle(folder, record, best),
-        status=_status(record, log),
-        key_figures=_key_figures(record, best, scores, log),
-        curves=_curves(log, best),
+        subtitle=describe_run(run),
+        status=_status(run.record, run.log),
+        key_figures=key_figures(run),
+        curves=_curves(run.log, best),
         classes=classes,
         confusion=confusion,
         best=examples.best,
         worst=examples.worst,
-        legend=_legend(best, examples),
+        legend_rows=legend_rows(best, examples.present),
         missing=examples.missing,
-        commands=_commands(folder, record),
-        config=_read_text(folder / "config.gin"),
-        versions=_versions(folder / "versions.json"),
-        footer=f"Made on {datetime.now():%d %B %Y, %H:%M} by keras-lraspp "
-        f"{keras_lraspp.__version__}.",
+        commands=_commands(folder, run.record),
+        config=read_config(folder),
+        versions=[*read_versions(folder).items()],
+        footer=page_footer(),
     )
     write_text(folder / _REPORT, render_page(page))
     return folder / _REPORT
 
 
-def _subtitle(folder: Path, record: RunRecord | None, best: BestScores | None) -> str:
+def page_footer() -> str:
+    """Says when and by what a page was made."""
+    return (
+        f"Made on {datetime.now():%d %B %Y, %H:%M} by keras-lraspp "
+        f"{keras_lraspp.__version__}."
+    )
+
+
+def describe_run(run: RunFiles) -> str:
     """Names the network, the data set and the number of classes."""
+    folder, record, best = run.folder, run.record, run.best
     parts = []
     try:
         arguments = read_arguments(read_keras_archive(folder / BEST))
@@ -184,12 +218,11 @@ def _last_step(log: Log) -> int:
     return int(max((series.steps[-1] for series in log.values()), default=0))
 
 
-def _key_figures(
-    record: RunRecord | None, best: BestScores | None, scores: dict | None, log: Log
-) -> list[KeyFigure]:
+def key_figures(run: RunFiles) -> list[KeyFigure]:
     """Returns the numbers at the head of the page, as far as they are known."""
-    figures = [] if best is None else _score_figures(best, scores)
-    speeds = log.get("images_per_second", EMPTY_SERIES)
+    figures = [] if run.best is None else _score_figures(run.best, run.scores)
+    record = run.record
+    speeds = run.log.get("images_per_second", EMPTY_SERIES)
     if record is not None and len(speeds.values):
         time = _duration(training_seconds(speeds, record.batch_size))
         figures.append(KeyFigure("training time", *time, "without evaluation"))
@@ -302,17 +335,18 @@ def _confusion_table(classes: ClassSet, counts: np.ndarray) -> ConfusionTable:
     return ConfusionTable(rows)
 
 
-def _legend(best: BestScores | None, examples: Examples) -> list[LegendEntry]:
+def legend_rows(best: BestScores | None, present: Iterable[int]) -> list[LegendEntry]:
+    """Names the classes that are in the pictures."""
     if best is None:
         return []
     names, palette = best.classes
-    labels = sorted(examples.present)
+    labels = sorted(present)
     return [LegendEntry(names[i], css_color(palette[i])) for i in labels]
 
 
 def _commands(folder: Path, record: RunRecord | None) -> list[tuple[str, str]]:
     """Returns what to type to go on from the run; nothing if it has no `config.gin`."""
-    config = folder / "config.gin"
+    config = folder / CONFIG
     if not config.is_file():
         return []
     best, pictures = folder / BEST, folder / "predictions"
@@ -341,16 +375,20 @@ class _Versions(NamedTuple):
     packages: dict[str, str]
 
 
-def _versions(path: Path) -> list[tuple[str, str]]:
+def read_versions(folder: Path) -> dict[str, str]:
+    """Returns what the run was made with; nothing if that is not known."""
+    path = folder / "versions.json"
     try:
         versions = read_json(path, _Versions, mend="delete the file")
     except InputError:
-        return []
-    return [*versions._asdict().items()][:-1] + [*versions.packages.items()]
+        return {}
+    named = {key: text for key, text in versions._asdict().items() if key != "packages"}
+    return named | versions.packages
 
 
-def _read_text(path: Path) -> str:
+def read_config(folder: Path) -> str:
+    """Returns the text of `config.gin`, empty if there is none."""
     try:
-        return read_regular(path, LARGEST_TEXT).decode(errors="replace")
+        return read_regular(folder / CONFIG, LARGEST_TEXT).decode(errors="replace")
     except (OSError, InputError):
         return ""

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,12 +14,29 @@ from keras_lraspp.data.shards.reader import Shards
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference.functions import LabelFunction
 from keras_lraspp.metrics import mean_of_classes
-from keras_lraspp.report.page import Example, data_uri, thumbnail_size
+from keras_lraspp.report.page import (
+    Example,
+    ExamplePicture,
+    data_uri,
+    percent,
+    thumbnail_size,
+)
+from keras_lraspp.report.wrong_pixels import (
+    UNLABELLED,
+    WRONG,
+    WRONG_IN_BOTH,
+    is_labelled,
+    mark_pixels,
+    resize_picture,
+    wrong_pixels,
+)
 from keras_lraspp.run_dir.best_model import BEST, read_best
 from keras_lraspp.run_dir.record import RUN_RECORD, RunRecord, read_run_record
 from keras_lraspp.visualize import Palette, overlay, rgb_picture
 
 _MOST_SHOWN = 4  # of the best, and of the worst
+_MOST_NAMED = 3  # classes that lower an image's mIoU
+_LOW = 0.5  # IoU of a class that does
 
 
 class Examples(NamedTuple):
@@ -59,18 +76,21 @@ def find_examples(
     mious = image_mious(scored.confusion.areas)
     best, worst = best_and_worst(mious)
     examples = {
-        index: Example(_image_name(record.validation, index), float(mious[index]))
+        index: Example(
+            image_name(record.validation, index),
+            f"mIoU {percent(float(mious[index]))} %",
+            describe_image(scored.confusion.areas[index], scored.classes.names),
+        )
         for index in (*best, *worst)
     }
     present, missing = set(), ""
     try:
         if samples is None:
-            samples = _open_validation_set(record, data_root)
-            if isinstance(samples, Dataset):
-                _check_inside(samples, examples)
+            samples = open_validation_set(record, data_root, examples)
         predict, palette = load_predictor(), scored.classes.palette
         drawn = {
-            index: _draw_example(samples, index, predict, palette) for index in examples
+            index: draw_example(samples, index, {"": predict}, palette)
+            for index in examples
         }
     except InputError as error:
         missing = f"The images cannot be shown. {error}"
@@ -91,10 +111,35 @@ def image_mious(areas: Sequence[np.ndarray]) -> np.ndarray:
 
     `areas` are those of `ImageConfusion`, int64 (2, C): intersections and unions.
     """
+    return mean_of_classes(image_ious(areas))
+
+
+def wrong_shares(areas: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns the share of wrong pixels of each image, float64 (n,); nan of none."""
+    hits, unions = np.moveaxis(np.asarray(areas, np.int64), 1, 0).sum(2)
+    pixels = (hits + unions) / 2  # a wrong one is in two classes' unions
+    wrong = np.full(pixels.shape, np.nan)
+    return np.divide(pixels - hits, pixels, out=wrong, where=pixels > 0)
+
+
+def describe_image(areas: np.ndarray, names: Sequence[str]) -> str:
+    """Says what the mIoU of one image is the mean of, and which classes lower it."""
+    iou = image_ious([areas])[0]
+    present = [int(label) for label in np.argsort(iou) if not np.isnan(iou[label])]
+    low = [label for label in present[:_MOST_NAMED] if iou[label] < _LOW]
+    lowest = ", ".join(f"{names[label]} {percent(float(iou[label]))}" for label in low)
+    return (
+        f"{percent(float(wrong_shares([areas])[0]))} % of its pixels are wrong · "
+        f"{len(present)} class{'es' * (len(present) != 1)} in it"
+        f"{f', lowest IoU: {lowest}' if low else ''}"
+    )
+
+
+def image_ious(areas: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns float64 (n, C) of areas (n, 2, C); nan where a class does not occur."""
     hits, unions = np.moveaxis(np.asarray(areas, np.float64), 1, 0)
     iou = np.full(hits.shape, np.nan)
-    np.divide(hits, unions, out=iou, where=unions > 0)
-    return mean_of_classes(iou)
+    return np.divide(hits, unions, out=iou, where=unions > 0)
 
 
 def best_and_worst(mious: np.ndarray) -> tuple[list[int], list[int]]:
@@ -108,13 +153,28 @@ def best_and_worst(mious: np.ndarray) -> tuple[list[int], list[int]]:
     return best, order[len(best) :][-_MOST_SHOWN:][::-1]
 
 
-def _image_name(dataset: Dataset, index: int) -> str:
-    path = dataset.images[index]
+def image_name(dataset: SegmentationDataset, index: int) -> str:
+    """Names an image by its path in the data set's folder, or its record."""
+    path = Path(dataset.source(index))
     inside = path.is_relative_to(dataset.root)
     return (path.relative_to(dataset.root) if inside else path).as_posix()
 
 
-def _open_validation_set(
+def open_validation_set(
+    record: RunRecord, data_root: str | Path | None, indices: Iterable[int]
+) -> SegmentationDataset:
+    """Opens the validation set of a run, of which these images are to be shown.
+
+    Raises:
+        InputError: If it is gone, or one of the images is outside of its folder.
+    """
+    samples = _open_recorded(record, data_root)
+    if isinstance(samples, Dataset):
+        _check_inside(samples, indices)
+    return samples
+
+
+def _open_recorded(
     record: RunRecord, data_root: str | Path | None
 ) -> SegmentationDataset:
     dataset = record.validation
@@ -156,20 +216,50 @@ def _check_inside(dataset: Dataset, indices: Iterable[int]) -> None:
                 )
 
 
-def _draw_example(
-    samples: SegmentationDataset, index: int, predict: LabelFunction, palette: Palette
-) -> tuple[tuple[str, str, str], set[int]]:
-    """Draws image, truth and prediction as data URIs; also returns their classes."""
+def draw_example(
+    samples: SegmentationDataset,
+    index: int,
+    predictors: Mapping[str, LabelFunction],
+    palette: Palette,
+) -> tuple[tuple[ExamplePicture, ...], set[int]]:
+    """Draws an image, its truth, and what each model finds and has wrong in it.
+
+    Args:
+        samples: The validation set.
+        index: Which of its images.
+        predictors: The models by what they are called on the page: one, or two.
+        palette: RGB, 0..255, of each class.
+
+    Returns:
+        Pictures, column by column: image and truth, then prediction and wrong pixels of
+        each model; and the classes in them.
+    """
     image, truth = (np.asarray(part) for part in samples.load(index))
-    thumbnail = _resize(rgb_picture(image), Image.Resampling.LANCZOS)
-    pictures, present = [thumbnail], set()
-    for labels in (truth, predict(image[None])[0]):
-        present |= {int(label) for label in np.unique(labels) if label < len(palette)}
-        small = _resize(labels.astype(np.int32), Image.Resampling.NEAREST)
-        pictures.append(overlay(thumbnail, small, palette))
-    return tuple(data_uri(picture, "jpeg") for picture in pictures), present
+    size = thumbnail_size(*truth.shape)
+    thumbnail = resize_picture(rgb_picture(image), size, Image.Resampling.LANCZOS)
+    found = {name: predict(image[None])[0] for name, predict in predictors.items()}
+    wrong = {
+        name: wrong_pixels(truth, labels, len(palette))
+        for name, labels in found.items()
+    }
+    in_all = np.logical_and.reduce([*wrong.values()])
+    unlabelled = (~is_labelled(truth, len(palette)), UNLABELLED)
+    present: set[int] = set()
 
+    def draw(labels: np.ndarray) -> np.ndarray:
+        present.update(int(one) for one in np.unique(labels) if one < len(palette))
+        small = labels.astype(np.int32)
+        small = resize_picture(small, size, Image.Resampling.NEAREST)
+        return overlay(thumbnail, small, palette)
 
-def _resize(pixels: np.ndarray, resampling: Image.Resampling) -> np.ndarray:
-    size = thumbnail_size(*pixels.shape[:2])
-    return np.array(Image.fromarray(pixels).resize(size, resampling))
+    drawn = [("image", thumbnail), ("truth", draw(truth))]
+    for name, labels in found.items():
+        marks = [unlabelled, (wrong[name], WRONG)]
+        if len(found) > 1:
+            marks.append((in_all, WRONG_IN_BOTH))
+        drawn.append((f"prediction {name}".strip(), draw(labels)))
+        drawn.append((f"wrong pixels {name}".strip(), mark_pixels(thumbnail, marks)))
+    pictures = (
+        ExamplePicture(what, data_uri(pixels, "jpeg")) for what, pixels in drawn
+    )
+    return tuple(pictures), present

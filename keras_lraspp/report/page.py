@@ -2,12 +2,14 @@
 
 import base64
 import io
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-_TEMPLATE = "report.html.j2"
+from keras_lraspp.report.wrong_pixels import UNLABELLED, WRONG, WRONG_IN_BOTH
+
 _PICTURE_WIDTH = 480  # pixels, at most
 # Options of Pillow by format; at 82 no artefacts are seen, at a third of 95's size.
 _ENCODING = {"jpeg": {"quality": 82}, "png": {"optimize": True}}
@@ -55,12 +57,20 @@ class ConfusionTable(NamedTuple):
     picture: str = ""  # data URI
 
 
+class ExamplePicture(NamedTuple):
+    """A picture of an example."""
+
+    caption: str
+    uri: str  # data URI
+
+
 class Example(NamedTuple):
-    """An image of the validation set with its own mIoU."""
+    """An image of the validation set with its own score."""
 
     name: str
-    miou: float  # 0..1
-    pictures: tuple[str, ...] = ()  # data URIs: image, truth, prediction
+    score: str  # with its unit
+    note: str = ""  # what the score comes from
+    pictures: tuple[ExamplePicture, ...] = ()
 
 
 class LegendEntry(NamedTuple):
@@ -82,7 +92,7 @@ class Page(NamedTuple):
     confusion: ConfusionTable | None
     best: list[Example]
     worst: list[Example]
-    legend: list[LegendEntry]
+    legend_rows: list[LegendEntry]
     missing: str  # why pictures or scores are not there; empty if they are
     commands: list[tuple[str, str]]  # title, command line
     config: str
@@ -90,8 +100,8 @@ class Page(NamedTuple):
     footer: str
 
 
-def render_page(page: Page) -> str:
-    """Renders the page as one HTML file that needs nothing else.
+def render_page(page: NamedTuple, template: str = "report.html.j2") -> str:
+    """Renders the fields of a page as one HTML file that needs nothing else.
 
     Every text is escaped; the page itself forbids scripts and any address but `data:`.
     """
@@ -104,13 +114,33 @@ def render_page(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = percent
-    return environment.get_template(_TEMPLATE).render(page._asdict()).lstrip()
+    environment.filters |= {"percent": percent, "points": points, "ranks": ranks}
+    colors = {"wrong": WRONG, "wrong_in_both": WRONG_IN_BOTH, "unlabelled": UNLABELLED}
+    environment.globals |= {name: css_color(rgb) for name, rgb in colors.items()}
+    return environment.get_template(template).render(page._asdict()).lstrip()
+
+
+def ranks(values: Iterable[float | None], largest_first: bool = False) -> list[int]:
+    """Returns the place of each value in order, from 1; `None` comes last."""
+    given = [*values]
+    sign = -1 if largest_first else 1
+
+    def key(index: int) -> tuple[bool, float]:
+        value = given[index]
+        return value is None, 0.0 if value is None else sign * value
+
+    order = sorted(range(len(given)), key=key)
+    return [place + 1 for place in np.argsort(order).tolist()]
 
 
 def percent(value: float | None, missing: str = "–") -> str:
     """Writes a share of 0..1 in percent, with one decimal and without the sign."""
     return missing if value is None else f"{100 * value:.1f}"
+
+
+def points(value: float | None) -> str:
+    """Writes a difference of shares in percentage points, with its sign."""
+    return "–" if value is None else f"{100 * value:+.1f}".replace("-", "−")
 
 
 def css_color(color: tuple[int, int, int]) -> str:

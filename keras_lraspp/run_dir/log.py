@@ -9,6 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_lraspp.files import read_regular, replacing
+from keras_lraspp.run_dir.settings import read_settings, scalar_settings
+
+CONFIG = "config.gin"  # in the folder of a run
 
 _LARGEST_LOG = 256 << 20  # bytes
 _SCREEN_POINTS = 600  # of a curve: as many as a screen shows
@@ -26,8 +29,12 @@ _COLUMNS = (
 class MetricLogger:
     """Logs scalars by step, as CSV and for TensorBoard, and images for TensorBoard.
 
+    TensorBoard also gets the hyper-parameters that `config.gin` in the folder has. A
+    context manager: its end tells TensorBoard whether the run failed.
+
     Args:
-        folder: Gets `log.csv` and `tensorboard/`.
+        folder: Gets `log.csv` and, beside it, so that TensorBoard calls the run like
+            the folder, the events.
         start_step: Step of a resume; rows of the CSV beyond it are dropped, so that
             the file reads as if the run had never been stopped.
     """
@@ -37,7 +44,8 @@ class MetricLogger:
         import tensorflow as tf
 
         self._summary = tf.summary
-        self._events = tf.summary.create_file_writer(str(folder / "tensorboard"))
+        self._events = tf.summary.create_file_writer(str(folder))
+        self._log_settings(folder)
         self._path = folder / "log.csv"
         rows = [
             {name: row.get(name) for name in _COLUMNS}
@@ -49,6 +57,34 @@ class MetricLogger:
             writer.writeheader()
             writer.writerows(rows)
 
+    def __enter__(self):
+        """Returns itself."""
+        return self
+
+    def __exit__(self, kind, *_):
+        """Closes the events."""
+        from tensorboard.plugins.hparams import api_pb2, summary
+
+        status = api_pb2.STATUS_FAILURE if kind else api_pb2.STATUS_SUCCESS
+        self._write_summary(summary.session_end_pb(status))
+        self._events.close()
+
+    def _log_settings(self, folder: Path) -> None:
+        """Writes the hyper-parameters, for TensorBoard's table of runs."""
+        from tensorboard.plugins.hparams import api
+
+        path = folder / CONFIG
+        text = path.read_text(errors="replace") if path.is_file() else ""
+        values = scalar_settings(read_settings(text))
+        # Without a name of its own a run is one with others of the same values.
+        trial = "/".join(folder.absolute().parts[-2:])
+        self._write_summary(api.hparams_pb(values, trial_id=_valid(trial)))
+
+    def _write_summary(self, summary) -> None:
+        with self._events.as_default(0):
+            content = summary.SerializeToString()
+            self._summary.experimental.write_raw_pb(content, step=0)
+
     def log_scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Writes one row; `values` has keys among the columns of the CSV."""
         with open(self._path, "a", newline="") as file:
@@ -58,11 +94,18 @@ class MetricLogger:
                 self._summary.scalar(name, value)
         self._events.flush()
 
-    def log_image(self, step: int, name: str, image: np.ndarray) -> None:
+    def log_image(
+        self, step: int, name: str, image: np.ndarray, description: str = ""
+    ) -> None:
         """Writes an image, uint8 RGB (H, W, 3), under `name`."""
         with self._events.as_default(step):
-            self._summary.image(name, image[None])
+            self._summary.image(_valid(name), image[None], description=description)
         self._events.flush()
+
+
+def _valid(name: str) -> str:
+    """Makes UTF-8 of a file's name that is none."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 class Series(NamedTuple):

@@ -173,8 +173,8 @@ class Training:
         """Trains a model and keeps the one with the best validation mIoU.
 
         Into `output_dir` go `best.keras` (no optimizer), `report.html`,
-        `checkpoints/`, `log.csv`, `tensorboard/`, `config.gin`, `run.json` and
-        `versions.json`.
+        `checkpoints/`, `log.csv`, `config.gin`, `run.json`, `versions.json` and events
+        for TensorBoard.
 
         Returns:
             What the training came to; `None` of a dry run.
@@ -237,7 +237,9 @@ class Training:
                     self._write_record(folder, record)
 
             # --- Callbacks, in the order that they are called in.
-            logger = MetricLogger(folder, state.step) if hosts.is_main else None
+            logger = None
+            if hosts.is_main:
+                logger = stack.enter_context(MetricLogger(folder, state.step))
             shutdown = GracefulShutdown(state.step, hosts)
             stack.enter_context(shutdown)
             divergence = StopOnDivergence(

@@ -19,7 +19,8 @@ from keras_lraspp.inference.functions import label_function
 from keras_lraspp.metrics import ImageConfusion
 from keras_lraspp.progress import ProgressBar
 from keras_lraspp.report.build import write_report
-from keras_lraspp.report.examples import Examples, find_examples
+from keras_lraspp.report.examples import Examples, find_examples, image_name
+from keras_lraspp.report.wrong_pixels import prediction_sheet
 from keras_lraspp.run_dir.best_model import BEST, BestModel, read_best
 from keras_lraspp.run_dir.folder import CheckpointFolder, TrainingState
 from keras_lraspp.run_dir.log import MetricLogger
@@ -31,7 +32,8 @@ from keras_lraspp.training.callbacks import (
 )
 from keras_lraspp.training.ema import WeightAverages
 from keras_lraspp.training.multihost import SINGLE_HOST, Hosts
-from keras_lraspp.visualize import overlay, rgb_picture
+
+_PICTURES = "Image, truth, prediction, and in red what is wrong in it."
 
 
 class Intervals(NamedTuple):
@@ -159,21 +161,22 @@ class Validation:
             values["miou_ema"] = scores.miou_ema
             averages = f"miou_ema {scores.miou_ema:.4f}  "
         self.logger.log_scalars(step, values)
-        for index, picture in enumerate(self._pictures()):
-            self.logger.log_image(step, f"validation_{index}", picture)
+        for name, picture in self._pictures():
+            self.logger.log_image(step, f"validation/{name}", picture, _PICTURES)
         print(
             f"iteration {step}  validation mIoU {scores.miou:.4f}  pixel accuracy "
             f"{accuracy:.4f}  {averages}({seconds:.1f} s)"
         )
 
-    def _pictures(self) -> Iterator[np.ndarray]:
-        """Yields image, truth and prediction side by side, uint8 RGB."""
+    def _pictures(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yields names and pictures of the first images of this process."""
         palette = self.dataset.classes.palette
-        for images, labels in self.batches.unbatch().batch(1).take(self.pictures):
-            image, truth = images.numpy()[0], labels.numpy()[0]
-            prediction = self.predict(images.numpy())[0]
-            painted = [overlay(image, mask, palette) for mask in (truth, prediction)]
-            yield np.concatenate([rgb_picture(image), *painted], axis=1)
+        batches = self.batches.unbatch().batch(1).take(self.pictures)
+        for number, (images, labels) in enumerate(batches.as_numpy_iterator()):
+            index = self.hosts.index + number * self.hosts.count
+            prediction = self.predict(images)[0]
+            sheet = prediction_sheet(images[0], labels[0], prediction, palette)
+            yield image_name(self.dataset, index), sheet
 
     def _empty_confusion(self) -> ImageConfusion:
         return ImageConfusion(self.dataset.num_classes, self.dataset.ignore_label)

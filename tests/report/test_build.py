@@ -8,6 +8,7 @@ import re
 import shutil
 from functools import partial
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +22,14 @@ from keras_lraspp.evaluation.loop import evaluate_model
 from keras_lraspp.inference.functions import label_function
 from keras_lraspp.metrics import ImageConfusion
 from keras_lraspp.models.keras_file import load_weights
-from keras_lraspp.report.build import _confusion_table, _curves, _key_figures, report
+from keras_lraspp.report.build import (
+    RunFiles,
+    _confusion_table,
+    _curves,
+    key_figures,
+    report,
+)
+from keras_lraspp.report.wrong_pixels import UNLABELLED, WRONG
 from keras_lraspp.run_dir.best_model import BestModel
 from keras_lraspp.run_dir.record import record_run, write_run_record
 from keras_lraspp.visualize import overlay
@@ -176,15 +184,23 @@ def test_the_best_and_worst_images(finished, again):
     shown = [*order[:3], *order[:2:-1]]  # of five images three are the best
     assert heads == [f"{names[i]} mIoU {alone[i]:.1f} %" for i in shown]
     assert any(ODD in head for head in heads)
-    triples = [decode(uri) for uri in page.addresses]
-    assert len(triples) == 15
+    pictures = [decode(uri) for uri in page.addresses]
+    assert len(pictures) == 20
     palette = generic_class_set(3).palette
     for place, index in enumerate(shown):
-        masks = truths[index], guesses[index]
-        expected = [images[index], *(overlay(images[index], m, palette) for m in masks)]
-        for found, pixels in zip(triples[3 * place :], expected, strict=False):
+        truth, guess = truths[index], guesses[index]
+        masks = [overlay(images[index], mask, palette) for mask in (truth, guess)]
+        wrong = (truth != guess) & (truth != 255)
+        errors = np.where(wrong[..., None], WRONG, 255 - 0.3 * (255 - images[index]))
+        errors[truth == 255] = UNLABELLED
+        expected = [images[index], *masks, errors]
+        for found, pixels in zip(pictures[4 * place :], expected, strict=False):
             assert found.shape == pixels.shape
-            assert np.abs(blocks(found) - blocks(pixels)).mean() < 3
+            assert np.abs(blocks(found) - blocks(pixels)).mean() < 5
+        share = 100 * wrong.sum() / (truth != 255).sum()
+        present = {*truth[truth != 255], *guess[truth != 255]}
+        note = f"{share:.1f} % of its pixels are wrong · {len(present)} classes in it"
+        assert note in page.text
 
 
 def blocks(pixels):
@@ -240,7 +256,7 @@ def test_data_that_are_gone_or_moved(copy, pictures, tmp_path):
         assert f"The data set's folder {pictures} is gone" in page.text
         assert sum("mIoU" in head for head in page.heads) == 5
         report(run=copy, model=tiny.network, data_root=moved)
-        assert read(copy).tags.count("img") == 15
+        assert read(copy).tags.count("img") == 20
         (moved / "image" / ODD).write_bytes(b"no image")
         report(run=copy, model=tiny.network, data_root=moved)
         assert "is not an image" in read(copy).text
@@ -275,7 +291,7 @@ def test_names_that_are_not_utf8(copy, pictures, tmp_path):
     rename_last(copy, name)
     report(run=copy, model=tiny.network, data_root=moved)
     page = read(copy)
-    assert page.tags.count("img") == 15 and r"image/latin-\udce9" in page.text
+    assert page.tags.count("img") == 20 and r"image/latin-\udce9" in page.text
 
 
 def test_folders_with_less_in_them(copy, tmp_path, capsys):
@@ -311,7 +327,7 @@ def test_the_command_builds_our_network_itself(pictures, tmp_path):
     write_run_record(notes, tmp_path / "run.json", resumed=False)
     assert main(["report", f"--output_dir={tmp_path}"]) == 0
     page = read(tmp_path)
-    assert page.tags.count("img") == 15
+    assert page.tags.count("img") == 20
     assert "MobileNetV3 small, width 0.35, output stride 32, global" in page.text
     assert page.values[0] == f"{100 * confusion.miou():.1f} %"
 
@@ -324,4 +340,5 @@ def test_many_classes_are_a_picture():
 
 
 def test_a_run_that_logged_nothing():
-    assert _key_figures(None, None, None, {}) == [] and _curves({}, None) == []
+    nothing = RunFiles(Path("run"), None, None, {}, None)
+    assert key_figures(nothing) == [] and _curves({}, None) == []

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from keras_lraspp.metrics import ImageConfusion
-from keras_lraspp.report.examples import best_and_worst, image_mious
+from keras_lraspp.report.examples import (
+    best_and_worst,
+    describe_image,
+    image_mious,
+    wrong_shares,
+)
 
 
 def test_the_miou_of_each_image_alone():
@@ -17,6 +22,9 @@ def test_the_miou_of_each_image_alone():
         alone = ImageConfusion(4)
         alone.update(labels[index], guess[index])
         assert found == pytest.approx(alone.miou(), nan_ok=True)
+    shares = [np.mean(guess[i] != labels[i]) for i in range(5)]
+    shares[3] = np.nan
+    np.testing.assert_allclose(wrong_shares(confusion.areas), shares)
     assert np.isnan(image_mious(confusion.areas)).tolist() == [False] * 3 + [
         True,
         False,
@@ -35,3 +43,14 @@ def test_the_miou_of_each_image_alone():
 )
 def test_best_first_and_worst_first_and_none_in_both(mious, best, worst):
     assert best_and_worst(np.array(mious, float)) == (best, worst)
+
+
+def test_what_an_image_is_scored_by():
+    labels = np.array([[[0] * 6 + [1] * 4], [[2] * 10]])
+    confusion = ImageConfusion(4)
+    confusion.update(labels, np.array([[[0] * 6 + [3] + [1] * 3], [[2] * 10]]))
+    notes = [describe_image(areas, "abcd") for areas in confusion.areas]
+    assert notes == [
+        "10.0 % of its pixels are wrong · 3 classes in it, lowest IoU: d 0.0",
+        "0.0 % of its pixels are wrong · 1 class in it",
+    ]

@@ -7,11 +7,13 @@ from keras_lraspp.report.page import (
     ConfusionCell,
     ConfusionTable,
     Example,
+    ExamplePicture,
     KeyFigure,
     LegendEntry,
     Page,
     css_color,
     percent,
+    ranks,
     render_page,
 )
 
@@ -46,9 +48,9 @@ def test_every_text_is_escaped():
             key_figures=[KeyFigure(EVIL, EVIL, EVIL, EVIL)],
             classes=[row],
             confusion=ConfusionTable([[ConfusionCell(0.5, EVIL)]]),
-            best=[Example(EVIL, 0.5, ("data:,",) * 3)],
-            worst=[Example(EVIL, 0.5)],
-            legend=[LegendEntry(EVIL, "#000000")],
+            best=[Example(EVIL, EVIL, EVIL, (ExamplePicture(EVIL, "data:,"),) * 2)],
+            worst=[Example(EVIL, "")],
+            legend_rows=[LegendEntry(EVIL, "#000000")],
             missing=EVIL,
             commands=[(EVIL, EVIL)],
             versions=[(EVIL, EVIL)],
@@ -57,10 +59,11 @@ def test_every_text_is_escaped():
     seen = Seen(page)
     assert "script" not in seen.tags
     # Title (twice), four more fields, a key figure's four, class in table, matrix
-    # (twice) and legend, two examples, a note, a command's two, a version's two.
-    assert "".join(seen.text).count(EVIL) == 21
+    # (twice) and legend, two examples with a score, a note and two captions, a note, a
+    # command's two, a version's two.
+    assert "".join(seen.text).count(EVIL) == 25
     quoted = [value for name, value in seen.attributes if value and EVIL in value]
-    assert len(quoted) == 4  # the cell's title and three pictures' descriptions
+    assert len(quoted) == 3  # the cell's title and two pictures' descriptions
 
 
 def test_a_page_of_nothing_has_no_empty_sections():
@@ -78,3 +81,51 @@ def test_numbers_of_zero_by_zero():
     assert "absent" in Seen(page).text
     assert ("class", "none") in Seen(page).attributes
     assert percent(0.12345) == "12.3" and percent(None) == "–"
+
+
+def test_rows_are_ordered_by_any_column_without_a_script():
+    ious = [0.5, None, 0.25, 0.5]
+    assert ranks(ious) == [2, 4, 1, 3]  # what is 0/0 comes last
+    assert ranks(ious, largest_first=True) == [1, 4, 3, 2]
+    rows = [
+        ClassRow(str(i), "#000000", 0.1 * i, iou, 1, 1) for i, iou in enumerate(ious)
+    ]
+    attributes = Seen(render_page(EMPTY._replace(classes=rows))).attributes
+    styles = [
+        value for name, value in attributes if name == "style" and "--iou" in value
+    ]
+    assert [style.split(";")[0] for style in styles] == [
+        "--iou:2",
+        "--iou:4",
+        "--iou:1",
+        "--iou:3",
+    ]
+    assert [style.split(";")[3] for style in styles] == [
+        "--pixels:4",
+        "--pixels:3",
+        "--pixels:2",
+        "--pixels:1",
+    ]
+    css = render_page(EMPTY)
+    for name in ("iou", "precision", "recall", "pixels"):
+        assert ("for", f"by-{name}") in attributes and (
+            "id",
+            f"by-{name}",
+        ) in attributes
+        assert (
+            f"#by-{name}:checked ~ .scroll tbody tr > * {{ order: var(--{name}); }}"
+            in css
+        )
+
+
+def test_the_confusion_matrix_leaves_out_what_is_below_one_percent():
+    shares = 0.0099, 0.01, 0.614
+    cells = [ConfusionCell(share, f"text {share}") for share in shares]
+    row = ClassRow("a", "#000000", 1.0, 1.0, 1.0, 1.0)
+    seen = Seen(
+        render_page(EMPTY._replace(classes=[row], confusion=ConfusionTable([cells])))
+    )
+    depths = [value for name, value in seen.attributes if value and "--depth" in value]
+    assert depths == ["--depth:0.100", "--depth:0.784"]
+    assert [text for text in seen.text if text in ("<1", "1", "61")] == ["1", "61"]
+    assert ("title", "text 0.0099") in seen.attributes

@@ -3,7 +3,9 @@
 import csv
 
 import numpy as np
+import pytest
 import tensorflow as tf
+from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
 from harness.mutations import mutate
 from keras_lraspp.run_dir.log import (
@@ -67,30 +69,78 @@ def rows(folder):
 
 
 def events(folder):
-    """(step, tag) of everything TensorBoard would show."""
+    """(step, value) of everything TensorBoard would show."""
     found = []
-    for path in sorted((folder / "tensorboard").iterdir()):
+    for path in sorted(folder.glob("events.out.tfevents.*")):
         for record in tf.data.TFRecordDataset(str(path)):
             event = tf.compat.v1.Event.FromString(record.numpy())
-            found += [(event.step, value.tag) for value in event.summary.value]
+            found += [(event.step, value) for value in event.summary.value]
     return found
 
 
+def hyper_parameters(folder):
+    """What the HParams plugin reads: (trial, values, status) of a folder's run."""
+    starts, ends = {}, {}
+    for _, value in events(folder):
+        metadata = value.metadata.plugin_data
+        if metadata.plugin_name == "hparams":
+            content = plugin_data_pb2.HParamsPluginData.FromString(metadata.content)
+            if value.tag.endswith("session_start_info"):
+                starts = content.session_start_info
+            else:
+                ends = content.session_end_info
+    values = {
+        name: getattr(v, v.WhichOneof("kind")) for name, v in starts.hparams.items()
+    }
+    return starts.group_name, values, ends and ends.status
+
+
 def test_scalars_and_pictures_are_in_both_places(tmp_path):
-    journal = MetricLogger(tmp_path)
-    journal.log_scalars(10, {"loss": 1.5, "learning_rate": 0.1})
-    journal.log_scalars(10, {"miou": 0.25})
-    journal.log_image(10, "validation_0", np.zeros((2, 6, 3), "uint8"))
+    picture = np.arange(36, dtype=np.uint8).reshape(2, 6, 3)
+    with MetricLogger(tmp_path) as journal:
+        journal.log_scalars(10, {"loss": 1.5, "learning_rate": 0.1})
+        journal.log_scalars(10, {"miou": 0.25})
+        journal.log_image(10, "validation/a b/\udce9.png", picture, "what")
     assert [(row["step"], row["loss"], row["miou"]) for row in rows(tmp_path)] == [
         ("10", "1.5", ""),
         ("10", "", "0.25"),
     ]
-    assert events(tmp_path) == [
+    found = [(step, value) for step, value in events(tmp_path) if step]
+    assert [(step, value.tag) for step, value in found] == [
         (10, "loss"),
         (10, "learning_rate"),
         (10, "miou"),
-        (10, "validation_0"),
+        (10, r"validation/a b/\udce9.png"),
     ]
+    width, height, content = found[-1][1].tensor.string_val
+    assert (width, height) == (b"6", b"2")
+    assert np.array_equal(tf.io.decode_png(content), picture)
+    assert found[-1][1].metadata.summary_description == "what"
+
+
+def test_tensorboard_gets_the_hyper_parameters(tmp_path):
+    folder = tmp_path / "first"
+    folder.mkdir()
+    (folder / "config.gin").write_text(
+        "train.iterations = 500\ntrain.learning_rate = 0.05\ntrain.resume = False\n"
+        "train.loss = @CrossEntropy\ntrain.patience = None\nevaluate.flip = True\n"
+    )
+    with MetricLogger(folder):
+        assert hyper_parameters(folder)[2] == {}  # it runs
+    trial, values, status = hyper_parameters(folder)
+    assert trial == f"{tmp_path.name}/first" and status == api_pb2.STATUS_SUCCESS
+    assert values == {
+        "train.iterations": 500,
+        "train.learning_rate": 0.05,
+        "train.resume": False,
+        "train.loss": "@CrossEntropy",
+    }
+
+
+def test_tensorboard_knows_that_a_run_failed(tmp_path):
+    with pytest.raises(ValueError), MetricLogger(tmp_path):
+        raise ValueError
+    assert hyper_parameters(tmp_path)[1:] == ({}, api_pb2.STATUS_FAILURE)
 
 
 def test_a_resume_drops_the_rows_beyond_it(tmp_path):

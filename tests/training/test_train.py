@@ -14,6 +14,7 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from harness import tiny
 from harness.stopping import stop_at_step
@@ -54,11 +55,28 @@ def weights_of(path, factory=tiny.network):
     return model.get_weights()
 
 
+def picture_tags(output):
+    """What TensorBoard calls the pictures of a run."""
+    (path,) = output.glob("events.out.tfevents.*")
+    tags = set()
+    for record in tf.data.TFRecordDataset(str(path)):
+        for value in tf.compat.v1.Event.FromString(record.numpy()).summary.value:
+            if value.metadata.plugin_data.plugin_name == "images":
+                tags.add(value.tag)
+    return tags
+
+
 @pytest.mark.backends
 def test_a_training_leaves_all_that_it_promises(finished):
     output, result = finished
     assert result.step == 10 and result.signal is None
-    assert {path.name for path in output.iterdir()} == {
+    names = {path.name for path in output.iterdir()}
+    assert sum(name.startswith("events.out.tfevents.") for name in names) == 1
+    assert picture_tags(output) == {
+        "validation/image/val_0.png",
+        "validation/image/val_1.png",
+    }
+    assert {name for name in names if "tfevents" not in name} == {
         ".lock",
         "best.keras",
         "checkpoints",
@@ -66,7 +84,6 @@ def test_a_training_leaves_all_that_it_promises(finished):
         "log.csv",
         "report.html",
         "run.json",
-        "tensorboard",
         "versions.json",
     }
     assert (output / "config.gin").read_text() == "# the config\n"

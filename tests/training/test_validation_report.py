@@ -52,7 +52,7 @@ def test_a_killed_run_has_a_page_and_its_resume_a_whole_one(
     best = read_best(tmp_path / "best.keras")
     assert "at step 6 of 10: still running, or stopped" in page
     assert f">{100 * best.miou:.1f} " in page and best.step in (3, 6)
-    assert page.count("<img") == 6  # two images
+    assert page.count("<img") == 8  # two images
 
     changes = {"eval_interval": 3, "save_interval": 2, "resume": True}
     result = tiny.run(pictures, tmp_path, **changes)
