@@ -262,15 +262,29 @@ def bootstrap_miou(
 ) -> np.ndarray:
     """Bootstrap of the mIoU: resamples the images with replacement and scores them.
 
-    The same seed draws the same images, so that two models' results can be compared
-    draw by draw. `areas` is int64 (images, 2, C), as `ImageConfusion` has it.
+    See `bootstrap_class_iou`.
 
     Returns:
         float64 (resamples,), the mIoU of each drawn set; nan where no pixel counts.
     """
-    images = len(areas)
-    if not images:
+    if not len(areas):
         return np.full(resamples, np.nan)
+    return mean_of_classes(bootstrap_class_iou(areas, resamples, seed), absent)
+
+
+def bootstrap_class_iou(
+    areas: np.ndarray, resamples: int = 1000, seed: int = 0
+) -> np.ndarray:
+    """Bootstrap of the classes' IoU: resamples the images with replacement.
+
+    The same seed draws the same images, so that two models' results can be compared
+    draw by draw. `areas` is int64 (images, 2, C), as `ImageConfusion` has it, of one
+    image or more.
+
+    Returns:
+        float64 (resamples, C), the IoU in each drawn set; nan where a class is absent.
+    """
+    images = len(areas)
     rng = np.random.default_rng(seed)
     # Sums of whole numbers below 2**53 are exact in float64, whose products are fast.
     flat = areas.reshape(images, -1).astype(np.float64)
@@ -281,7 +295,7 @@ def bootstrap_miou(
         sums = (times @ flat).reshape(rows, 2, -1)
         iou = np.full((rows, sums.shape[-1]), np.nan)
         np.divide(sums[:, 0], sums[:, 1], out=iou, where=sums[:, 1] > 0)
-        drawn.append(mean_of_classes(iou, absent))
+        drawn.append(iou)
     return np.concatenate(drawn)
 
 

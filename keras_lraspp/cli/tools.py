@@ -111,9 +111,16 @@ CONVERT_COMMAND = Command(
 def _add_report_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output_dir",
+        "--run",
         required=True,
         metavar="DIR",
         help="that of the training",
+    )
+    parser.add_argument(
+        "--compare",
+        metavar="DIR",
+        help="that of another training on the same data set: make the page that "
+        "compares the two, comparison_<name of DIR>.html, in its place",
     )
     parser.add_argument(
         "--data_root",
@@ -124,14 +131,19 @@ def _add_report_flags(parser: argparse.ArgumentParser) -> None:
 
 def _report(flags: argparse.Namespace) -> int:
     from keras_lraspp.report.build import report
+    from keras_lraspp.report.comparison import compare_runs
 
-    print(report(run=flags.output_dir, data_root=flags.data_root))
+    settings = {"run": flags.output_dir, "data_root": flags.data_root}
+    if flags.compare is not None:
+        print(compare_runs(other=flags.compare, **settings))
+    else:
+        print(report(**settings))
     return 0
 
 
 REPORT_COMMAND = Command(
     "report",
-    "make the page of a training, report.html",
+    "make the page of a training, report.html, or of two compared",
     _add_report_flags,
     _report,
     "--output_dir=output/quickstart",

@@ -180,24 +180,45 @@ def comparison_scores(
 
     Returns:
         `miou` of the other model; `difference`, ours less theirs; `interval`, the two
-        ends of its 95 % interval; and `class_iou_difference` by class, `None` where a
-        class is absent. The first three are `None` if no pixel counts.
+        ends of its 95 % interval; and by class `class_iou_difference` and
+        `class_iou_interval`, `None` where a class is absent. The first three are
+        `None` if no pixel counts.
     """
     scores = {"miou": None, "difference": None, "interval": None}
+    intervals = np.full((len(classes.names), 2), np.nan)
     if ours.counts.any():
         our_draws, their_draws = (
-            metrics.bootstrap_miou(np.array(confusion.areas), absent)
+            metrics.bootstrap_class_iou(np.array(confusion.areas))
             for confusion in (ours, theirs)
         )
-        differences = our_draws - their_draws
-        differences = differences[~np.isnan(differences)]
+        intervals = _intervals(our_draws - their_draws)
+        mious = (metrics.mean_of_classes(d, absent) for d in (our_draws, their_draws))
         scores = {
             "miou": theirs.miou(absent),
             "difference": ours.miou(absent) - theirs.miou(absent),
-            "interval": np.quantile(differences, _QUANTILES).tolist(),
+            "interval": _intervals(np.subtract(*mious)[:, None])[0].tolist(),
         }
     by_class = ours.class_iou() - theirs.class_iou()
-    return {**scores, "class_iou_difference": _by_name(classes.names, by_class)}
+    pairs = zip(classes.names, intervals.tolist(), strict=True)
+    return {
+        **scores,
+        "class_iou_difference": _by_name(classes.names, by_class),
+        "class_iou_interval": {
+            name: None if math.isnan(ends[0]) else ends for name, ends in pairs
+        },
+    }
+
+
+def _intervals(drawn: np.ndarray) -> np.ndarray:
+    """Returns both ends for each column of (draws, n), (n, 2); nan draws are left out.
+
+    A class that few images have is absent from some draws.
+    """
+    ends = np.full((drawn.shape[1], 2), np.nan)
+    for column, values in enumerate(drawn.T):
+        if (known := values[~np.isnan(values)]).size:
+            ends[column] = np.quantile(known, _QUANTILES)
+    return ends
 
 
 def comparison_text(scores: dict) -> str:

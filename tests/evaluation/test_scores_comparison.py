@@ -46,15 +46,21 @@ def test_the_difference_and_its_interval(two):
     assert found["difference"] == pytest.approx(difference)
     assert found["class_iou_difference"]["ghost"] is None
 
-    rng, drawn = np.random.default_rng(5), []
+    rng, drawn, roads = np.random.default_rng(5), [], []
     for _ in range(1000):  # other draws than those of the function
         chosen = rng.integers(0, 12, 12)
+        road = labels[chosen] == 0
+        pair = [(road, guess[chosen] == 0) for guess in (our_guesses, their_guesses)]
+        roads.append(np.subtract(*((t & g).sum() / (t | g).sum() for t, g in pair)))
         drawn.append(
             miou(labels[chosen], our_guesses[chosen])
             - miou(labels[chosen], their_guesses[chosen])
         )
     expected = np.quantile(drawn, [0.025, 0.975])
     np.testing.assert_allclose(found["interval"], expected, atol=0.006)
+    road = np.quantile(roads, [0.025, 0.975])
+    np.testing.assert_allclose(found["class_iou_interval"]["road"], road, atol=0.006)
+    assert found["class_iou_interval"]["ghost"] is None
     assert found["interval"][0] > 0
     said = comparison_text({**found, "weights": "other.keras"})
     assert "which excludes 0" in said and "other.keras" in said
