@@ -1,30 +1,27 @@
-"""Segmentation pictures: palettes, overlays, legends and confusion matrices."""
+"""Segmentation pictures: colours of labels, overlays and confusion matrices."""
 
-import math
-import re
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from keras_lraspp.errors import InputError, naming_packages
-from keras_lraspp.schema import Color, Name, check_value, parse_json, read_text
-
-Palette = Sequence[tuple[int, int, int]]
+from keras_lraspp.errors import naming_packages
+from keras_lraspp.palettes import Palette
+from keras_lraspp.regions import (
+    WIDEST_CONTOUR,
+    contour_coverage,
+    without_small_regions,
+)
 
 _OPAQUE = 256  # weight of an opaque colour: blending shifts by 8 bits
-_PAPER, _INK = (255, 255, 255), (34, 34, 34)
-_LETTERS = (13, 40)  # smallest and largest height beside a picture, in pixels
+_SIDE = 1000  # pixels; in an image with longer sides contours are drawn smaller, and
+# enlarged
+_LINE_SHARE = 1 / 500  # width of the lines by the shorter side
+_THINNEST = 1.5  # pixels; a thinner line is too pale
+_SPECK = 32  # pixels; lines as wide would fill a smaller region
 _LARGEST_MATRIX = 4000  # side in pixels, however many the classes
 _NAMED = 13  # smallest cell, in pixels, with its class beside it
 _GREY, _LINE, _EMPTY = "#6e6e6e", "#e1e1e1", "#f0f0f0"
-_LARGEST_FILE = 1 << 20  # bytes; a palette of 256 classes takes about 10 000
-_FORMS = (
-    'a JSON file is {"road": [128, 64, 128], ...} or a list of [red, green, blue]; '
-    "a .txt file has lines of `red green blue name`"
-)
 
 
 def rgb_picture(image: np.ndarray) -> np.ndarray:
@@ -63,17 +60,20 @@ def overlay(
     palette: Palette,
     opacity: float = 0.5,
     borders: bool = True,
+    min_region: int = 0,
 ) -> np.ndarray:
     """Lays the classes' colours over an image, with a thin line around each region.
 
-    Pixels without a class, such as those with the ignore label, show the image.
+    Pixels without a class, such as those with the ignore label, show the image. Specks
+    of a few pixels get no line.
 
     Args:
         image: uint8 RGB (H, W, 3), or of other channels, see `rgb_picture`.
         labels: Integer (H, W).
         palette: RGB, 0..255, of each class.
         opacity: Weight of the colours, 0 (only the image) to 1 (only the colours).
-        borders: Whether to draw the lines.
+        borders: Whether to draw the lines, which are antialiased.
+        min_region: Regions of fewer pixels are drawn as the class around them.
 
     Returns:
         uint8 RGB (H, W, 3).
@@ -89,6 +89,8 @@ def overlay(
         )
     image = rgb_picture(image)
     index = _class_index(labels, palette)
+    if min_region > 1:
+        index = without_small_regions(index, min_region)
     weight = round(_OPAQUE * opacity)
     colors = _color_table(palette).astype(np.uint16) * weight
     colors += _OPAQUE // 2  # rounds
@@ -97,28 +99,38 @@ def overlay(
     blended = image * np.take(keep, index, axis=0)
     blended += np.take(colors, index, axis=0)
     blended >>= 8
-    blended = blended.astype(np.uint8)
+    blended = blended.astype(np.uint8, order="C")  # whatever the image's
     if borders:
-        line = region_borders(index, width=max(1, round(min(labels.shape) / 500)))
-        blended[line] = _line_colors(palette)[index[line]]
+        _draw_contours(blended, index, palette)
     return blended
 
 
-def region_borders(labels: np.ndarray, width: int = 1) -> np.ndarray:
-    """Finds the pixels just inside the border between two regions.
-
-    Args:
-        labels: Integer (H, W).
-        width: Thickness of the line, in pixels, to the left and above the border.
-
-    Returns:
-        bool (H, W).
-    """
-    border = np.zeros(labels.shape, bool)
-    for step in range(1, width + 1):
-        border[:, :-step] |= labels[:, :-step] != labels[:, step:]
-        border[:-step] |= labels[:-step] != labels[step:]
-    return border
+def _draw_contours(picture: np.ndarray, index: np.ndarray, palette: Palette) -> None:
+    """Draws the lines between regions that are no specks into a picture."""
+    if not index.size:
+        return
+    (height, width), shorter = index.shape, min(index.shape)
+    step = max(1, round(shorter / _SIDE))
+    rows, columns = (
+        np.minimum(np.arange(step // 2, side + step // 2, step), side - 1)
+        for side in (height, width)
+    )
+    small = index if step == 1 else index[np.ix_(rows, columns)]
+    line = np.clip(shorter / step * _LINE_SHARE, _THINNEST, WIDEST_CONTOUR)
+    coverage = contour_coverage(without_small_regions(small, _SPECK), float(line))
+    if step > 1:
+        enlarged = Image.fromarray(coverage).resize(
+            (width, height),
+            Image.Resampling.BILINEAR,
+            box=(0, 0, width / step, height / step),
+        )
+        coverage = np.asarray(enlarged)
+    place = np.flatnonzero(coverage)
+    weight = coverage.reshape(-1)[place, None].astype(np.uint16)
+    pixels, tints = picture.reshape(-1, 3), _line_colors(palette)
+    mixed = pixels[place] * (255 - weight)
+    mixed += tints[index.reshape(-1)[place]] * weight
+    pixels[place] = (mixed + 127) // 255
 
 
 def _line_colors(palette: Palette) -> np.ndarray:
@@ -140,91 +152,6 @@ def _class_index(labels: np.ndarray, palette: Palette) -> np.ndarray:
     if len(palette) > np.iinfo(unsigned.dtype).max:
         return unsigned  # too narrow to hold anything but classes
     return np.minimum(unsigned, unsigned.dtype.type(len(palette)))
-
-
-def with_legend(
-    picture: np.ndarray,
-    labels: np.ndarray,
-    names: Sequence[str],
-    palette: Palette,
-) -> np.ndarray:
-    """Puts a legend under a picture, with letters that suit its size.
-
-    Args:
-        picture: uint8 RGB (H, W, 3), such as an overlay.
-        labels: Integers of any shape; only the classes among them are named.
-        names: Name of each class.
-        palette: RGB, 0..255, of each class.
-
-    Returns:
-        uint8 RGB (H + h, max(W, w), 3): the picture at the top left, unchanged. w is
-        the width of the longest name.
-    """
-    font_size = int(np.clip(picture.shape[1] // 64, *_LETTERS))
-    width = max(picture.shape[1], _longest_name(labels, names, font_size))
-    strip = legend(labels, names, palette, width=width, font_size=font_size)
-    beside = np.full((len(picture), width - picture.shape[1], 3), 255, np.uint8)
-    return np.concatenate([np.concatenate([picture, beside], axis=1), strip])
-
-
-def legend(
-    labels: np.ndarray,
-    names: Sequence[str],
-    palette: Palette,
-    *,
-    width: int,
-    font_size: int = 16,
-) -> np.ndarray:
-    """Draws a strip with the name and colour of each class that is there.
-
-    Args:
-        labels: Integers of any shape; only the classes among them are named.
-        names: Name of each class.
-        palette: RGB, 0..255, of each class.
-        width: Width of the strip in pixels; a longer name is cut off.
-        font_size: Height of the letters in pixels.
-
-    Returns:
-        uint8 RGB (h, width, 3); as many rows as the names need. h is 0 where there
-        is no class.
-    """
-    present = _present_classes(labels, names)
-    font = ImageFont.load_default(font_size)
-    row_height, gap = round(font_size * 1.75), font_size // 2
-    positions, x, row = [], gap, 0
-    for label in present:
-        needed = _entry_width(names[label], font)
-        if x > gap and x + needed + gap > width:
-            x, row = gap, row + 1
-        positions.append((label, x, row * row_height))
-        x += needed + 2 * gap
-    height = (row + 1) * row_height if present else 0
-    strip = Image.new("RGB", (width, height), _PAPER)
-    draw = ImageDraw.Draw(strip)
-    for label, left, top in positions:
-        middle = top + row_height // 2
-        upper = middle - font_size // 2
-        swatch = (left, upper, left + font_size - 1, upper + font_size - 1)
-        draw.rounded_rectangle(swatch, font_size // 5, fill=tuple(palette[label]))
-        start = left + font_size + gap // 2
-        draw.text((start, middle), names[label], fill=_INK, font=font, anchor="lm")
-    return np.array(strip)
-
-
-def _present_classes(labels: np.ndarray, names: Sequence[str]) -> list[int]:
-    return [int(label) for label in np.unique(labels) if 0 <= label < len(names)]
-
-
-def _entry_width(name: str, font: ImageFont.FreeTypeFont) -> int:
-    return int(font.size) + int(font.size) // 4 + math.ceil(font.getlength(name))
-
-
-def _longest_name(labels: np.ndarray, names: Sequence[str], font_size: int) -> int:
-    font = ImageFont.load_default(font_size)
-    widths = [
-        _entry_width(names[label], font) for label in _present_classes(labels, names)
-    ]
-    return max(widths, default=0) + 2 * (font_size // 2)
 
 
 @naming_packages("The picture of a confusion matrix")
@@ -312,69 +239,3 @@ def row_shares(counts: np.ndarray) -> np.ndarray:
     rows = counts.sum(1, keepdims=True)
     shares = np.full(counts.shape, np.nan)
     return np.divide(counts, rows, out=shares, where=rows > 0)
-
-
-def read_palette(
-    path: str | Path, names: Sequence[str]
-) -> tuple[tuple[int, int, int], ...]:
-    """Reads the colour of each class from a file.
-
-    A `.json` file is an object `{name: [red, green, blue]}`, or a list of colours in
-    the order of the classes. Any other file has lines of `red green blue name`, where
-    the name may have spaces; blank lines and those that begin with `#` are skipped.
-    Colours of names that are no class are ignored: one file serves several models.
-
-    Args:
-        path: The file.
-        names: Name of each class.
-
-    Returns:
-        RGB, 0..255, of each class.
-
-    Raises:
-        InputError: If the file cannot be read, has no colour for a class, two for one
-            name, or something that is no colour.
-    """
-    path = Path(path)
-    source = f"The palette {path}"
-    text = read_text(path, mend=_FORMS, most=_LARGEST_FILE)
-    if path.suffix.lower() != ".json":
-        content = _parse_rows(path, text)
-    else:
-        content = parse_json(text, Any, source, mend=_FORMS)
-    if isinstance(content, dict):
-        colors = check_value(content, dict[Name, Color], source, mend=_FORMS)
-        missing = [name for name in names if name not in colors]
-        if missing:
-            raise InputError(
-                f"{source} has no colour for {', '.join(missing)}; give one to each of "
-                f"the model's {len(names)} classes."
-            )
-        return tuple(colors[name] for name in names)
-    colors = check_value(content, tuple[Color, ...], source, mend=_FORMS)
-    if len(colors) != len(names):
-        raise InputError(
-            f"{source} has {len(colors)} colours, but the model has {len(names)} "
-            f"classes; {_FORMS}."
-        )
-    return colors
-
-
-def _parse_rows(path: Path, text: str) -> dict[str, list]:
-    rows = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        *color, name = line.split(maxsplit=3)
-        if len(color) != 3 or not all(re.fullmatch("[0-9]{1,3}", c) for c in color):
-            raise InputError(
-                f"Line {number} of the palette {path} is {line.strip()[:60]!r}; write "
-                "`red green blue name`, as `128 64 128 road`."
-            )
-        if name.strip() in rows:
-            raise InputError(
-                f"The palette {path} has two colours for {name.strip()[:60]!r}; leave "
-                "one of them."
-            )
-        rows[name.strip()] = [int(part) for part in color]
-    return rows

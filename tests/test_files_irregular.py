@@ -19,10 +19,10 @@ from keras_lraspp.errors import InputError, UserError
 from keras_lraspp.export.runtimes import open_exported
 from keras_lraspp.images import read_image
 from keras_lraspp.models.keras_file import open_weights
+from keras_lraspp.palettes import read_palette
 from keras_lraspp.prediction.video import read_video
 from keras_lraspp.report.build import report
 from keras_lraspp.run_dir.log import read_log
-from keras_lraspp.visualize import read_palette
 from keras_lraspp.weights import read_tensors
 from keras_lraspp.weights.keras_archive import check_hdf5
 

@@ -49,7 +49,10 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         help="write Cityscapes' labelIds, 7 to 33, as labels, not trainIds, 0 to 18",
     )
     parser.add_argument(
-        "--palette", metavar="FILE", help="other colours, as JSON or text"
+        "--palette",
+        metavar="FILE",
+        help="other colours, as JSON or text; or `pictures` or `labels` for those of "
+        "overlays or of label pictures in both",
     )
     parser.add_argument(
         "--opacity",
@@ -61,7 +64,14 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         "--legend",
         action="store_true",
         default=None,
-        help="name the colours in a strip under each overlay",
+        help="name the colours in a strip under each overlay, with their shares",
+    )
+    parser.add_argument(
+        "--min_region",
+        type=int,
+        metavar="N",
+        help="leave regions of fewer pixels out of overlays, never out of labels "
+        "(default: 0)",
     )
     parser.add_argument(
         "--max_pixels",

@@ -12,8 +12,10 @@ from keras_lraspp.data.health import SplitHealth
 from keras_lraspp.data.pipeline import training_batches
 from keras_lraspp.data.pipeline_errors import input_errors
 from keras_lraspp.files import replacing
+from keras_lraspp.legends import with_legend
+from keras_lraspp.palettes import picture_palette
 from keras_lraspp.schema import Bounds, Index, check_call
-from keras_lraspp.visualize import overlay, rgb_picture, with_legend
+from keras_lraspp.visualize import overlay, rgb_picture
 
 _GAP = 8  # pixels between pictures
 _MOST_WIDE = 1024  # pixels, of an augmented image
@@ -65,7 +67,7 @@ def show(
         images, labels = next(batches.take(1).as_numpy_iterator())
     step = -(-images.shape[2] // _MOST_WIDE)
     images, labels = images[:, ::step, ::step], labels[:, ::step, ::step]
-    names, palette = listed.classes
+    names, palette = listed.classes.names, picture_palette(listed.classes)
     rows = [
         _side_by_side(rgb_picture(image), overlay(image, label, palette))
         for image, label in zip(images, labels, strict=True)
@@ -97,12 +99,13 @@ def contact_sheet(splits: Sequence[SplitHealth], path: Path) -> bool:
     chosen = [(split, index) for split in splits for index in _evenly_spaced(split)]
     if not chosen:
         return False
-    tiles, present = [], set()
+    tiles, shown = [], []
     for split, index in chosen:
         image, label = map(np.asarray, split.samples.load(index))
-        present |= {*np.unique(label).tolist()}
+        shown.append(label.ravel())
         name = f"{split.split}: {Path(split.samples.source(index)).name}"
-        tiles.append((_tile(image, label, split.samples.classes.palette), name))
+        palette = picture_palette(split.samples.classes)
+        tiles.append((_tile(image, label, palette), name))
     width = 2 * _WIDTH + 2 * _GAP
     height = max(len(picture) for picture, _ in tiles) + _CAPTION + _GAP
     rows = -(-len(tiles) // _COLUMNS)
@@ -116,8 +119,10 @@ def contact_sheet(splits: Sequence[SplitHealth], path: Path) -> bool:
         sheet.paste(Image.fromarray(picture), (left, top))
         caption = _shorten(name, font, width - 2 * _GAP)
         draw.text((left, top + len(picture) + 2), caption, (34, 34, 34), font)
-    classes = chosen[0][0].samples.classes
-    _write_png(path, with_legend(np.array(sheet), np.array([*present]), *classes))
+    names = chosen[0][0].samples.classes.names
+    _write_png(
+        path, with_legend(np.array(sheet), np.concatenate(shown), names, palette)
+    )
     return True
 
 

@@ -6,7 +6,9 @@ from keras_lraspp.inference.functions import (
     probability_function,
 )
 from keras_lraspp.inference.tta import SINGLE_PASS, InferenceOptions
-from keras_lraspp.visualize import colorize, legend, overlay, read_palette, with_legend
+from keras_lraspp.legends import legend, with_legend
+from keras_lraspp.palettes import picture_palette, read_palette
+from keras_lraspp.visualize import colorize, overlay
 
 __all__ = [
     "SINGLE_PASS",
@@ -16,6 +18,7 @@ __all__ = [
     "legend",
     "logit_function",
     "overlay",
+    "picture_palette",
     "probability_function",
     "read_palette",
     "with_legend",

@@ -17,7 +17,9 @@ from PIL import Image
 from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.files import replacing
-from keras_lraspp.visualize import colorize, overlay, with_legend
+from keras_lraspp.legends import with_legend
+from keras_lraspp.palettes import Palette, picture_palette
+from keras_lraspp.visualize import colorize, overlay
 
 _SUFFIXES = {
     "labels": ".png",
@@ -170,8 +172,11 @@ class DrawingStyle:
     """How results are drawn and written."""
 
     classes: ClassSet
+    # Colours of overlays; `None` for those of `picture_palette`.
+    palette: Palette | None = None
     opacity: float = 0.5  # weight of the colours in overlays, 0 to 1
-    legend: bool = False  # whether overlays get a strip with the classes' names below
+    legend: bool = False  # whether overlays get a strip with names and shares below
+    min_region: int = 0  # overlays leave out regions of fewer pixels
     # uint8 (256,), what label PNGs have for each class; `None` for the class itself.
     values: np.ndarray | None = None
 
@@ -187,18 +192,19 @@ class DrawingStyle:
         return colorize(labels, self.classes.palette)
 
     def overlay(
-        self, pixels: np.ndarray, labels: np.ndarray, listed: np.ndarray | None = None
+        self, pixels: np.ndarray, labels: np.ndarray, *, every: bool = False
     ) -> np.ndarray:
         """Lays labels over an image: uint8 RGB of its size, higher with a legend.
 
-        The legend has the classes among `listed`; `None` for those among the labels.
+        The legend has the classes that are there, or `every` class, see `legend`.
         """
-        names, palette = self.classes
-        laid = overlay(pixels, labels, palette, self.opacity)
+        palette = self.palette or picture_palette(self.classes)
+        laid = overlay(
+            pixels, labels, palette, self.opacity, min_region=self.min_region
+        )
         if not self.legend:
             return laid
-        listed = labels if listed is None else listed
-        return with_legend(laid, listed, names, palette)
+        return with_legend(laid, labels, self.classes.names, palette, every=every)
 
 
 def write_results(

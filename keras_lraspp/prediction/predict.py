@@ -30,6 +30,7 @@ from keras_lraspp.images import MAX_PIXELS, WHITE, read_image
 from keras_lraspp.inference.tta import InferenceOptions
 from keras_lraspp.models.keras_file import settle_classes
 from keras_lraspp.models.loading import load_network
+from keras_lraspp.palettes import Palette, picture_palette, read_palette
 from keras_lraspp.parallel import BackgroundWriter, map_threads
 from keras_lraspp.prediction.engines import Engine, with_engine
 from keras_lraspp.prediction.inputs import find_inputs
@@ -48,7 +49,6 @@ from keras_lraspp.prediction.segmenter import Segmenter, results_function
 from keras_lraspp.prediction.video import predict_video, read_video
 from keras_lraspp.progress import ProgressBar
 from keras_lraspp.schema import Bounds, Share, check_call
-from keras_lraspp.visualize import read_palette
 
 _IMAGE_OUTPUTS = ("labels", "color", "overlay")
 _VIDEO_OUTPUTS = ("overlay",)
@@ -69,6 +69,7 @@ def predict(
     label_ids: bool = False,
     opacity: Share = 0.5,
     legend: bool = False,
+    min_region: Annotated[int, Bounds(0, 2**40)] = 0,
     flip: bool = False,
     scales: tuple[float, ...] = (1.0,),
     sliding_window: tuple[int, int] | None = None,
@@ -106,10 +107,13 @@ def predict(
             names, or a number; `None` for those that are in `weights`.
         dataset: A data set's classes are taken where `weights` say none and the network
             has as many. It need not be there.
-        palette: File with other colours, as `read_palette` takes it.
+        palette: File with other colours, as `read_palette` takes it; `"pictures"` for
+            those of `picture_palette`, `"labels"` for the classes' own; `None` for the
+            classes' own in `<name>_color.png` and those of pictures in overlays.
         label_ids: Whether label PNGs hold Cityscapes' labelIds instead of trainIds.
         opacity: Weight of the colours in overlays, 0 to 1.
-        legend: Whether overlays get a strip with the classes' names below.
+        legend: Whether overlays get a strip with the classes' names and shares below.
+        min_region: Overlays leave out regions of fewer pixels, the labels do not.
         flip: As in `InferenceOptions`, like the next three.
         scales: Factors of the image's sides.
         sliding_window: Height and width of the windows; `None` for none.
@@ -144,12 +148,13 @@ def predict(
         network, class_set = _open_network(weights, model, classes, dataset, options)
     expected = len(jobs) + sum(video.length or 0 for video in videos)
     network = with_engine(network, engine, options, expected)
-    if palette is not None:
-        class_set = ClassSet(class_set.names, read_palette(palette, class_set.names))
+    class_set, laid = _with_palette(class_set, palette)
     style = DrawingStyle(
         classes=class_set,
+        palette=laid,
         opacity=opacity,
         legend=legend,
+        min_region=min_region,
         values=_label_ids(class_set) if label_ids else None,
     )
     check_writable(target)
@@ -190,6 +195,21 @@ def _open_network(weights, model, classes, dataset, options: InferenceOptions):
         return found.model, named
     network, known = open_predictor(weights, options)
     return network, settle_classes(classes, known, weights, "predict")
+
+
+def _with_palette(
+    classes: ClassSet, palette: str | Path | None
+) -> tuple[ClassSet, Palette]:
+    """Returns the classes with the colours asked for, and the colours of overlays."""
+    if palette is None:
+        return classes, picture_palette(classes)
+    if palette == "pictures":
+        colors = tuple(picture_palette(classes))
+    elif palette == "labels":
+        colors = classes.palette
+    else:
+        colors = read_palette(palette, classes.names)
+    return ClassSet(classes.names, colors), colors
 
 
 def _label_ids(classes: ClassSet):

@@ -11,6 +11,8 @@ from PIL import Image
 
 from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError
+from keras_lraspp.legends import class_counts, share_text, with_legend
+from keras_lraspp.palettes import Palette, picture_palette
 from keras_lraspp.prediction.outputs import (
     DrawingStyle,
     Job,
@@ -20,11 +22,10 @@ from keras_lraspp.prediction.outputs import (
 )
 from keras_lraspp.prediction.predictors import Predictor
 from keras_lraspp.schema import Color
-from keras_lraspp.visualize import colorize, overlay, rgb_picture, with_legend
+from keras_lraspp.visualize import colorize, overlay, rgb_picture
 
 _SHOWN = 4  # classes in one line
 _NOTEBOOK_SIDE = 1000  # the largest, in pixels
-_COUNTED_AT_ONCE = 2**20  # pixels; each takes 8 bytes for it
 
 
 class ClassShare(NamedTuple):
@@ -55,7 +56,7 @@ class ClassTable(tuple[ClassShare, ...]):
         """A line for each class."""
         width = max((len(row.name) for row in self), default=0)
         return "\n".join(
-            f"{row.name:<{width}} {_percent(row.share):>8} {row.pixels:>11}"
+            f"{row.name:<{width}} {share_text(row.share):>8} {row.pixels:>11}"
             for row in self
         )
 
@@ -108,7 +109,7 @@ class Segmentation:
         """
         if self._classes is None:
             names, palette = self.class_set
-            counts = _count(self.labels, len(names))
+            counts = class_counts(self.labels, len(names))
             order = sorted(np.flatnonzero(counts), key=lambda label: -counts[label])
             self._classes = ClassTable(
                 ClassShare(
@@ -148,24 +149,33 @@ class Segmentation:
         return colorize(self.labels, self.class_set.palette)
 
     def overlay(
-        self, *, opacity: float = 0.5, borders: bool = True, legend: bool = False
+        self,
+        *,
+        opacity: float = 0.5,
+        borders: bool = True,
+        legend: bool = False,
+        min_region: int = 0,
+        palette: Palette | None = None,
     ) -> np.ndarray:
         """Returns the image with its labels laid over it.
 
         Args:
             opacity: Weight of the colours, 0 to 1.
             borders: Whether to draw a thin line around each region.
-            legend: Whether to name the classes that are there in a strip below.
+            legend: Whether to name the classes that are there, with their shares, in a
+                strip below.
+            min_region: Regions of fewer pixels are drawn as the class around them.
+            palette: RGB, 0..255, of each class; `None` for `picture_palette`.
 
         Returns:
             uint8 RGB (H, W, 3); higher, and wider if a name needs it, with a legend.
         """
-        names, palette = self.class_set
+        palette = palette or picture_palette(self.class_set)
         rgb = rgb_picture(self.image)
-        picture = overlay(rgb, self.labels, palette, opacity, borders)
+        picture = overlay(rgb, self.labels, palette, opacity, borders, min_region)
         if not legend:
             return picture
-        return with_legend(picture, self._present, names, palette)
+        return with_legend(picture, self.labels, self.class_set.names, palette)
 
     def save(
         self,
@@ -174,6 +184,7 @@ class Segmentation:
         *,
         opacity: float = 0.5,
         legend: bool = False,
+        min_region: int = 0,
     ) -> dict[str, Path]:
         """Writes the files that the `predict` command writes, under the same names.
 
@@ -187,7 +198,8 @@ class Segmentation:
             folder: Is made if missing.
             outputs: Some of `"labels"`, `"color"`, `"overlay"`, `"probabilities"`.
             opacity: Weight of the colours in the overlay, 0 to 1.
-            legend: Whether the overlay gets a strip with the classes' names below.
+            legend: Whether the overlay gets a strip with names and shares below.
+            min_region: The overlay leaves out regions of fewer pixels.
 
         Returns:
             The path of each output.
@@ -197,7 +209,12 @@ class Segmentation:
             StorageError: If a file cannot be written.
         """
         kinds = check_result_kinds(outputs, "outputs")
-        style = DrawingStyle(classes=self.class_set, opacity=opacity, legend=legend)
+        style = DrawingStyle(
+            classes=self.class_set,
+            opacity=opacity,
+            legend=legend,
+            min_region=min_region,
+        )
         paths = result_paths(Path(os.path.expanduser(folder)), self.name, kinds)
         soft = None
         if "probabilities" in kinds:
@@ -205,10 +222,6 @@ class Segmentation:
         job = Job(Path(self.name), **paths)
         write_results(job, style, rgb_picture(self.image), self.labels, soft)
         return paths
-
-    @property
-    def _present(self) -> np.ndarray:
-        return np.array([row.label for row in self.classes], np.int32)
 
     def _repr_png_(self) -> bytes:
         """Returns the overlay with a legend as a PNG, made smaller, for notebooks."""
@@ -222,12 +235,9 @@ class Segmentation:
             for small, side in ((size[1], height), (size[0], width))
         )
         labels = self.labels[np.ix_(rows.astype(int), columns.astype(int))]
-        names = [*self.class_set.names]
-        for row in self.classes:
-            names[row.label] = f"{row.name} {_percent(row.share)}"
-        palette = self.class_set.palette
+        palette = picture_palette(self.class_set)
         picture = overlay(image, labels, palette)
-        picture = with_legend(picture, self._present, names, palette)
+        picture = with_legend(picture, self.labels, self.class_set.names, palette)
         content = io.BytesIO()
         Image.fromarray(picture).save(content, "PNG")
         return content.getvalue()
@@ -235,29 +245,14 @@ class Segmentation:
     def __repr__(self) -> str:
         """Its size and largest classes in one line."""
         height, width = self.labels.shape
-        parts = [f"{row.name} {_percent(row.share)}" for row in self.classes[:_SHOWN]]
+        parts = [f"{row.name} {share_text(row.share)}" for row in self.classes[:_SHOWN]]
         if len(self.classes) > _SHOWN:
             parts.append(f"{len(self.classes) - _SHOWN} more")
         none = 1 - sum(row.pixels for row in self.classes) / self.labels.size
         if none > 0:
-            parts.append(f"no class {_percent(none)}")
+            parts.append(f"no class {share_text(none)}")
         return f"<Segmentation {self.name!r}, {height}x{width}: {', '.join(parts)}>"
 
     def __getstate__(self) -> dict[str, Any]:
         """Leaves out the network: results of other processes stay small."""
         return {**self.__dict__, "_predictor": None}
-
-
-def _percent(share: float) -> str:
-    return "<0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
-
-
-def _count(labels: np.ndarray, classes: int) -> np.ndarray:
-    """Returns the pixels of each class, int64 (classes,); what is no class is not."""
-    counts = np.zeros(classes + 1, np.int64)
-    flat = labels.reshape(-1)
-    for start in range(0, flat.size, _COUNTED_AT_ONCE):
-        part = flat[start : start + _COUNTED_AT_ONCE]
-        is_class = (part >= 0) & (part < classes)
-        counts += np.bincount(np.where(is_class, part, classes), minlength=classes + 1)
-    return counts[:-1]

@@ -11,6 +11,7 @@ from keras_lraspp.arguments import known_arguments_only
 from keras_lraspp.classes import ClassSet, resolve_classes
 from keras_lraspp.errors import InputError, UserError
 from keras_lraspp.inference.tta import InferenceOptions
+from keras_lraspp.palettes import Palette
 from keras_lraspp.prediction.outputs import Job, Results
 from keras_lraspp.prediction.pictures import (
     Picture,
@@ -223,6 +224,8 @@ class Segmenter:
         opacity: float = 0.5,
         borders: bool = True,
         legend: bool = False,
+        min_region: int = 0,
+        palette: Palette | None = None,
     ) -> np.ndarray:
         """Returns one image with its labels laid over it.
 
@@ -230,7 +233,10 @@ class Segmenter:
             image: As for a call, but no batch and no list.
             opacity: Weight of the colours, 0 to 1.
             borders: Whether to draw a thin line around each region.
-            legend: Whether to name the classes that are there in a strip below.
+            legend: Whether to name the classes that are there, with their shares, in a
+                strip below.
+            min_region: Regions of fewer pixels are drawn as the class around them.
+            palette: RGB, 0..255, of each class; `None` for `picture_palette`.
 
         Returns:
             uint8 RGB (H, W, 3); higher, and wider if a name needs it, with a legend.
@@ -240,7 +246,13 @@ class Segmenter:
             raise InputError(
                 "An overlay is of one image, not of a batch or list; call it for each."
             )
-        return result.overlay(opacity=opacity, borders=borders, legend=legend)
+        return result.overlay(
+            opacity=opacity,
+            borders=borders,
+            legend=legend,
+            min_region=min_region,
+            palette=palette,
+        )
 
     def pixels(self, image: Picture) -> np.ndarray:
         """Returns what the model gets to see of `image`: uint8, RGB of 3 channels."""

@@ -147,7 +147,6 @@ def _frame_writer(job: Job, video: Video, style: DrawingStyle, stack: ExitStack)
         for kind, path in job.results.items()
         if kind in ("color", "overlay")
     }
-    everything = np.arange(len(style.classes.names))
 
     def write(index: int, frame: Frame, results: Results) -> None:
         labels, probabilities = results
@@ -156,7 +155,7 @@ def _frame_writer(job: Job, video: Video, style: DrawingStyle, stack: ExitStack)
         if "color" in videos:
             videos["color"](style.color(labels), frame.seconds)
         if "overlay" in videos:
-            laid = style.overlay(frame.pixels, labels, everything)
+            laid = style.overlay(frame.pixels, labels, every=True)
             videos["overlay"](laid, frame.seconds)
 
     return write

@@ -14,6 +14,7 @@ from keras_lraspp.data.shards.reader import Shards
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference.functions import LabelFunction
 from keras_lraspp.metrics import mean_of_classes
+from keras_lraspp.palettes import Palette
 from keras_lraspp.report.page import (
     Example,
     ExamplePicture,
@@ -32,7 +33,7 @@ from keras_lraspp.report.wrong_pixels import (
 )
 from keras_lraspp.run_dir.best_model import BEST, read_best
 from keras_lraspp.run_dir.record import RUN_RECORD, RunRecord, read_run_record
-from keras_lraspp.visualize import Palette, overlay, rgb_picture
+from keras_lraspp.visualize import overlay, rgb_picture
 
 _MOST_SHOWN = 4  # of the best, and of the worst
 _MOST_NAMED = 3  # classes that lower an image's mIoU

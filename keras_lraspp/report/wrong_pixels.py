@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from keras_lraspp.visualize import Palette, overlay, rgb_picture
+from keras_lraspp.palettes import Palette
+from keras_lraspp.visualize import overlay, rgb_picture
 
 WRONG = (214, 24, 60)
 WRONG_IN_BOTH = (240, 158, 40)  # of two models

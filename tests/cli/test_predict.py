@@ -24,6 +24,7 @@ def given(handed_over):
         ("--palette=p.json", {"palette": "p.json"}),
         ("--opacity=0.3", {"opacity": 0.3}),
         ("--legend", {"legend": True}),
+        ("--min_region=50", {"min_region": 50}),
         ("--engine=onnx", {"engine": "onnx"}),
         ("--flip", {"flip": True}),
         ("--scales=0.75,1.5", {"scales": (0.75, 1.5)}),

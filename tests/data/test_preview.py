@@ -11,6 +11,7 @@ from keras_lraspp.__main__ import main
 from keras_lraspp.data import FileList, recipe_transform, training_batches
 from keras_lraspp.data.preview import show
 from keras_lraspp.errors import InputError, StorageError
+from keras_lraspp.palettes import picture_palette
 from keras_lraspp.visualize import overlay
 
 CROP, GAP = (20, 30), 8
@@ -54,7 +55,7 @@ def test_each_row_is_a_sample_of_the_training_and_its_overlay(root, tmp_path, ca
         dataset(root=root), transform=transform(), batch_size=4, seed=4
     )
     images, labels = next(batches.as_numpy_iterator())
-    palette = dataset(root=root).classes.palette
+    palette = picture_palette(dataset(root=root).classes)
     for row in range(3):
         top = row * (CROP[0] + GAP)
         band = picture[top : top + CROP[0], : 2 * CROP[1] + GAP]

@@ -1,16 +1,28 @@
-"""What the results of images and videos are called."""
+"""What the results of images and videos are called, and how they are drawn."""
 
+import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from harness.pixel_model import random_images
+from keras_lraspp.classes import CLASS_SETS
 from keras_lraspp.errors import InputError
+from keras_lraspp.palettes import picture_palette
 from keras_lraspp.prediction.outputs import (
+    KINDS,
+    DrawingStyle,
+    Job,
     check_result_kinds,
     frame_job,
     image_jobs,
+    result_paths,
     video_job,
+    write_results,
 )
+from keras_lraspp.visualize import colorize, overlay
 
 OUT = Path("out")
 
@@ -60,3 +72,36 @@ def test_other_outputs_are_refused(outputs, said):
         InputError, match=f"labels, color, overlay, probabilities, {said}"
     ):
         check_result_kinds(outputs)
+
+
+def test_overlays_have_colours_of_their_own():
+    """Those that are told apart over an image, unless others are asked for."""
+    image, labels = random_images(20, 30), np.zeros((20, 30), np.uint8)
+    labels[:, 15:] = 13
+    names, own = CLASS_SETS["cityscapes"]
+    style = DrawingStyle(classes=CLASS_SETS["cityscapes"])
+    for given, palette in (
+        (style, picture_palette(style.classes)),
+        (dataclasses.replace(style, palette=own), own),
+    ):
+        laid = overlay(image, labels, palette)
+        np.testing.assert_array_equal(given.overlay(image, labels), laid)
+        np.testing.assert_array_equal(given.color(labels), colorize(labels, own))
+
+
+def test_small_regions_leave_the_picture_and_stay_in_the_files(tmp_path):
+    image, labels = random_images(20, 30), np.zeros((20, 30), np.uint8)
+    labels[5:10, 5:10] = 2
+    style = DrawingStyle(classes=CLASS_SETS["cityscapes"], min_region=26)
+    job = Job(tmp_path / "a.png", **result_paths(tmp_path, "a", KINDS[:3]))
+    write_results(job, style, image, labels, None)
+    found = {kind: np.array(Image.open(path)) for kind, path in job.results.items()}
+    np.testing.assert_array_equal(found["labels"], labels)
+    assert np.array_equal(found["color"] > 0, labels > 0)
+    palette = picture_palette(style.classes)
+    np.testing.assert_array_equal(
+        found["overlay"], overlay(image, np.zeros_like(labels), palette)
+    )
+    # And in the legend, whose shares are those of the labels.
+    listed = dataclasses.replace(style, legend=True).overlay(image, labels)
+    assert (listed[20:] == palette[2]).all(-1).any()

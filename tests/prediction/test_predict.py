@@ -14,7 +14,7 @@ from keras_lraspp import LRASPP
 from keras_lraspp.__main__ import main
 from keras_lraspp.classes import CITYSCAPES, CLASS_SETS, ClassSet
 from keras_lraspp.errors import InputError, StorageError
-from keras_lraspp.inference import with_legend
+from keras_lraspp.inference import picture_palette, with_legend
 from keras_lraspp.models.keras_file import save_network
 from keras_lraspp.prediction.predict import predict
 from keras_lraspp.prediction.segmenter import Segmenter
@@ -23,6 +23,7 @@ from keras_lraspp.visualize import overlay
 pytestmark = pytest.mark.usefixtures("few_blocks")
 
 PALETTE = CLASS_SETS["camvid"].palette
+LAID = picture_palette(CLASS_SETS["camvid"])
 KINDS = ("color", "labels", "overlay")
 
 
@@ -74,7 +75,7 @@ def test_three_pictures_of_one_image(trained, tmp_path):
         )
     with Image.open(job.overlay) as picture:
         np.testing.assert_array_equal(
-            np.array(picture), overlay(image, labels, PALETTE, 0.3)
+            np.array(picture), overlay(image, labels, LAID, 0.3)
         )
 
 
@@ -295,6 +296,19 @@ def test_a_palette_of_ones_own_and_a_legend(trained, tmp_path):
         pixels, with_legend(laid, labels, CLASS_SETS["camvid"].names, colors)
     )
     assert pixels.shape[1] == 400 and len(pixels) > 50
+
+
+def test_both_palettes_by_name(trained, tmp_path):
+    image = put(tmp_path / "street.png", size=(31, 40))
+    labels = expected_labels(trained[0], image).astype(np.uint8)
+    for name, colors in (("labels", PALETTE), ("pictures", LAID)):
+        (job,) = run(trained, tmp_path / "street.png", tmp_path / "out", palette=name)
+        with Image.open(job.color) as picture:
+            painted = np.array(picture.convert("RGB"))
+        np.testing.assert_array_equal(painted, np.array(colors)[labels])
+        with Image.open(job.overlay) as picture:
+            laid = overlay(image, labels, colors)
+            np.testing.assert_array_equal(np.array(picture), laid)
 
 
 def test_the_options_of_inference_are_passed_on(trained, tmp_path):

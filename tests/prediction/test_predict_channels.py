@@ -9,6 +9,7 @@ from keras_lraspp import Segmenter
 from keras_lraspp.classes import CLASS_SETS
 from keras_lraspp.errors import InputError
 from keras_lraspp.export.onnx import export_onnx
+from keras_lraspp.palettes import picture_palette
 from keras_lraspp.prediction.outputs import DrawingStyle, Job
 from keras_lraspp.prediction.predict import predict
 from keras_lraspp.prediction.video import predict_video
@@ -52,7 +53,7 @@ def test_images_of_so_many_channels(tmp_path, channels):
         np.testing.assert_array_equal(np.array(Image.open(job.labels)), labels)
         # The eye gets grey, or the first three.
         seen = image.repeat(3, -1) if channels == 1 else image[..., :3]
-        laid = overlay(np.ascontiguousarray(seen), labels, CAMVID.palette)
+        laid = overlay(np.ascontiguousarray(seen), labels, picture_palette(CAMVID))
         np.testing.assert_array_equal(np.array(Image.open(job.overlay)), laid)
 
 
