@@ -12,9 +12,10 @@ from harness.pixel_model import expected_labels, pixel_model, random_images
 from keras_lraspp import Segmenter
 from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError, StorageError
+from keras_lraspp.legends import legend
 from keras_lraspp.prediction.outputs import DrawingStyle, image_jobs, write_results
 from keras_lraspp.prediction.segmentation import ClassTable, Segmentation
-from keras_lraspp.visualize import colorize, legend, overlay
+from keras_lraspp.visualize import colorize, overlay
 
 CLASSES = ClassSet(
     ("road", "sky", "car", "tree", "cat", "dog"),

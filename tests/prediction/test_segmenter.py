@@ -17,8 +17,9 @@ from keras_lraspp import Segmenter
 from keras_lraspp.classes import CLASS_SETS, ClassSet
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference import InferenceOptions
+from keras_lraspp.legends import legend
 from keras_lraspp.prediction.segmentation import Segmentation
-from keras_lraspp.visualize import legend, overlay
+from keras_lraspp.visualize import overlay
 
 pytestmark = pytest.mark.backends
 
