@@ -125,13 +125,14 @@ def wrong_shares(areas: Sequence[np.ndarray]) -> np.ndarray:
 
 def describe_image(areas: np.ndarray, names: Sequence[str]) -> str:
     """Says what the mIoU of one image is the mean of, and which classes lower it."""
-    iou = image_ious([areas])[0]
-    present = [int(label) for label in np.argsort(iou) if not np.isnan(iou[label])]
+    iou, unions = image_ious([areas])[0], areas[1]
+    order = np.lexsort((-unions, iou))  # of those with the same IoU the largest first
+    present = [int(label) for label in order if not np.isnan(iou[label])]
     low = [label for label in present[:_MOST_NAMED] if iou[label] < _LOW]
     lowest = ", ".join(f"{names[label]} {percent(float(iou[label]))}" for label in low)
     return (
         f"{percent(float(wrong_shares([areas])[0]))} % of its pixels are wrong · "
-        f"{len(present)} class{'es' * (len(present) != 1)} in it"
+        f"{len(present)} class{'es' * (len(present) != 1)} in labels or prediction"
         f"{f', lowest IoU: {lowest}' if low else ''}"
     )
 

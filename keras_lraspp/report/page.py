@@ -139,8 +139,11 @@ def percent(value: float | None, missing: str = "–") -> str:
 
 
 def points(value: float | None) -> str:
-    """Writes a difference of shares in percentage points, with its sign."""
-    return "–" if value is None else f"{100 * value:+.1f}".replace("-", "−")
+    """Writes a difference of shares in percentage points; none has no sign."""
+    if value is None:
+        return "–"
+    text = f"{100 * value:+.1f}".replace("-", "−")
+    return "0.0" if text in ("+0.0", "−0.0") else text
 
 
 def css_color(color: tuple[int, int, int]) -> str:

@@ -199,7 +199,7 @@ def test_the_best_and_worst_images(finished, again):
             assert np.abs(blocks(found) - blocks(pixels)).mean() < 5
         share = 100 * wrong.sum() / (truth != 255).sum()
         present = {*truth[truth != 255], *guess[truth != 255]}
-        note = f"{share:.1f} % of its pixels are wrong · {len(present)} classes in it"
+        note = f"{share:.1f} % of its pixels are wrong · {len(present)} classes in "
         assert note in page.text
 
 

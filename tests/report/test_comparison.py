@@ -112,7 +112,8 @@ def ious(truth, guess):
 
 
 def shown(value):
-    return "–" if np.isnan(value) else f"{100 * value:+.1f}".replace("-", "−")
+    text = "–" if np.isnan(value) else f"{100 * value:+.1f}".replace("-", "−")
+    return text.lstrip("+−") if text[1:] == "0.0" else text
 
 
 def test_the_differences_of_the_classes(two, page):

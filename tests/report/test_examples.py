@@ -47,10 +47,11 @@ def test_best_first_and_worst_first_and_none_in_both(mious, best, worst):
 
 def test_what_an_image_is_scored_by():
     labels = np.array([[[0] * 6 + [1] * 4], [[2] * 10]])
-    confusion = ImageConfusion(4)
-    confusion.update(labels, np.array([[[0] * 6 + [3] + [1] * 3], [[2] * 10]]))
-    notes = [describe_image(areas, "abcd") for areas in confusion.areas]
+    confusion = ImageConfusion(5)
+    confusion.update(labels, np.array([[[0] * 3 + [3, 4, 4] + [1] * 4], [[2] * 10]]))
+    notes = [describe_image(areas, "abcde") for areas in confusion.areas]
     assert notes == [
-        "10.0 % of its pixels are wrong · 3 classes in it, lowest IoU: d 0.0",
-        "0.0 % of its pixels are wrong · 1 class in it",
+        "30.0 % of its pixels are wrong · 4 classes in labels or prediction, lowest "
+        "IoU: e 0.0, d 0.0",
+        "0.0 % of its pixels are wrong · 1 class in labels or prediction",
     ]

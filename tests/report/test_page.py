@@ -13,6 +13,7 @@ from keras_lraspp.report.page import (
     Page,
     css_color,
     percent,
+    points,
     ranks,
     render_page,
 )
@@ -81,6 +82,8 @@ def test_numbers_of_zero_by_zero():
     assert "absent" in Seen(page).text
     assert ("class", "none") in Seen(page).attributes
     assert percent(0.12345) == "12.3" and percent(None) == "–"
+    values = 0.0123, -0.5, -0.0004, 0.0, None
+    assert [*map(points, values)] == ["+1.2", "−50.0", "0.0", "0.0", "–"]
 
 
 def test_rows_are_ordered_by_any_column_without_a_script():
