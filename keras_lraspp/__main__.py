@@ -32,6 +32,7 @@ from keras_lraspp.errors import (
     UserError,
     naming_packages,
 )
+from keras_lraspp.terminal import painted
 
 COMMANDS = (
     TRAIN_COMMAND,
@@ -226,7 +227,7 @@ def _nobody_reads() -> bool:
 
 def _fail(message: str, code: int, ending: Callable[[int], object]) -> int:
     with contextlib.suppress(OSError):  # nobody may read that either
-        print(f"error: {message}", file=sys.stderr)
+        print(f"{painted('error:', 'red', sys.stderr)} {message}", file=sys.stderr)
     ending(code)
     return code
 
@@ -238,7 +239,7 @@ def _plain_warnings() -> Iterator[None]:
 
     def plain(message, category, *place, **line):
         if category is UserWarning:
-            return f"warning: {message}\n"
+            return f"{painted('warning:', 'yellow', sys.stderr)} {message}\n"
         return usual(message, category, *place, **line)
 
     warnings.formatwarning = plain

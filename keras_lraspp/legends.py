@@ -15,8 +15,11 @@ _COUNTED_AT_ONCE = 2**20  # pixels; each takes 8 bytes for it
 
 def class_counts(labels: np.ndarray, classes: int) -> np.ndarray:
     """Counts the pixels of each class: int64 (classes,); what is no class is not."""
+    labels = np.asarray(labels)
+    if labels.dtype == np.uint8 and labels.ndim == 2:  # several times as fast
+        return np.array(Image.fromarray(labels).histogram()[:classes], np.int64)
     counts = np.zeros(classes + 1, np.int64)
-    flat = np.asarray(labels).reshape(-1)
+    flat = labels.reshape(-1)
     for start in range(0, flat.size, _COUNTED_AT_ONCE):
         part = flat[start : start + _COUNTED_AT_ONCE]
         is_class = (part >= 0) & (part < classes)

@@ -1,10 +1,11 @@
 """Progress of long work: a line that moves in a terminal, lines in a log elsewhere."""
 
 import contextlib
-import os
 import sys
 import threading
 import time
+
+from keras_lraspp.terminal import clock, columns, is_terminal
 
 _REDRAW = 0.1  # seconds between two pictures of the line in a terminal
 _FIRST_LINE = 5.0  # seconds before the first line elsewhere, and at least between two
@@ -51,7 +52,7 @@ class ProgressBar:
         self.unit = unit
         self.done = 0
         self._show = show and sys.stderr is not None
-        self._moves = self._show and _is_terminal()
+        self._moves = self._show and is_terminal(sys.stderr)
         self._start = self._now = time.monotonic()
         self._next = self._start + (delay if self._moves else max(delay, _FIRST_LINE))
         self._first = None  # when something was first done, and how much
@@ -66,7 +67,7 @@ class ProgressBar:
         """Says what was done in which time, if progress was shown before."""
         with self._lock:
             if self._shown:
-                elapsed = _clock(self._elapsed())
+                elapsed = clock(self._elapsed())
                 last = f"{self.description}: {self._counts()} in {elapsed}"
                 self._draw(last + self._rate_text())
                 if self._moves:
@@ -106,14 +107,14 @@ class ProgressBar:
             text = f"{self.description}: [{bar}] {self._counts()}"
         text += self._rate_text()
         if share is not None and (rate := self._rate()):
-            text += f", {_clock((self.total - self.done) / rate)} left"
+            text += f", {clock((self.total - self.done) / rate)} left"
         return text
 
     def _draw(self, text: str) -> None:
         if not self._moves:
             self._shown = text
             return self._print(f"{text}\n")
-        text = text[: max(_columns() - 1, 1)]
+        text = text[: max(columns(sys.stderr) - 1, 1)]
         padding = " " * (len(self._shown) - len(text))
         self._shown = text
         return self._print(f"\r{text}{padding}")
@@ -153,24 +154,5 @@ class ProgressBar:
         return f"{counts} {self.unit}"
 
 
-def _is_terminal() -> bool:
-    with contextlib.suppress(AttributeError, ValueError):  # no file, or closed
-        return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    return False
-
-
-def _columns() -> int:
-    with contextlib.suppress(OSError, ValueError):
-        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
-    return 80
-
-
 def _number(value: float) -> str:
     return f"{value:.1f}" if isinstance(value, float) else str(value)
-
-
-def _clock(seconds: float) -> str:
-    """Formats a time as 0:07, 12:07 or 1:12:07."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

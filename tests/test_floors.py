@@ -9,7 +9,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "keras_lraspp"
 # From the bottom up; a room imports rooms of lower floors only.
 FLOORS = (
-    {"errors", "progress"},
+    {"errors", "terminal"},
+    {"progress"},
     {"arguments", "files", "image_bytes", "parallel", "street_scenes"},
     {"multiband", "pixels"},
     {"images", "schema"},

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from keras_lraspp.errors import InputError
+from keras_lraspp.terminal import painted
 
 _SIZE = re.compile(r"([1-9]\d{0,5}) ?[,xX] ?([1-9]\d{0,5})")
 _CHOICE = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)")
@@ -64,7 +65,8 @@ class CommandParser(argparse.ArgumentParser):
         if "--gin_file" in message and configs:
             message += f"; did you mean --gin_file={configs[0]}?"
         end = "" if message.endswith("?") else "."
-        self.exit(2, f"error: {message}{end} See `{self.prog} --help`.\n")
+        word = painted("error:", "red", sys.stderr)
+        self.exit(2, f"{word} {message}{end} See `{self.prog} --help`.\n")
 
 
 def _did_you_mean(typed: str, known: Iterable[str]) -> str:

@@ -52,6 +52,7 @@ from keras_lraspp.prediction.predictors import (
 )
 from keras_lraspp.progress import ProgressBar
 from keras_lraspp.schema import Count, check_call
+from keras_lraspp.terminal import emphasize_head
 
 
 def evaluate(
@@ -150,12 +151,12 @@ def evaluate(
     }
     if images.labelled:
         scores = {**score_dictionary(confusions[0], images.classes, absent), **scores}
-        print(score_table(scores))
+        print(emphasize_head(score_table(scores)))
         if protocol:
             mious = [confusion.miou(absent) for confusion in confusions]
             about = scored.model, images, str(weights)
             scores["protocol"] = protocol_scores(mious, *about)
-            print(f"\n{protocol_table(scores['protocol'])}")
+            print("\n" + emphasize_head(protocol_table(scores["protocol"])))
         if compare:
             compared = comparison_scores(*confusions, images.classes, absent)
             scores["compare"] = {"weights": str(compare), **compared}

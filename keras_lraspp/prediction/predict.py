@@ -45,10 +45,12 @@ from keras_lraspp.prediction.outputs import (
     write_results,
 )
 from keras_lraspp.prediction.predictors import is_exported, open_predictor
+from keras_lraspp.prediction.segmentation import ClassTotals
 from keras_lraspp.prediction.segmenter import Segmenter, results_function
 from keras_lraspp.prediction.video import predict_video, read_video
 from keras_lraspp.progress import ProgressBar
 from keras_lraspp.schema import Bounds, Share, check_call
+from keras_lraspp.terminal import emphasize_head
 
 _IMAGE_OUTPUTS = ("labels", "color", "overlay")
 _VIDEO_OUTPUTS = ("overlay",)
@@ -159,26 +161,33 @@ def predict(
     )
     check_writable(target)
     segmenter = Segmenter(network, class_set, **asdict(options))
+    totals = ClassTotals(class_set.names, "images" if jobs else "frames")
     runs = [
-        partial(predict_video, job, video, segmenter, style)
+        partial(predict_video, job, video, segmenter, style, totals)
         for job, video in zip(films, videos, strict=True)
     ]
     if jobs:
         settings = {"white": white, "channels": segmenter.channels}
         read = partial(read_image, max_pixels=max_pixels, **settings)
-        runs.append(partial(_predict_images, jobs, segmenter, style, target, read))
-    _run_all(runs)
+        given = jobs, segmenter, style, target, read, totals
+        runs.append(partial(_predict_images, *given))
+    _run_all(runs, totals)
     return films + jobs
 
 
-def _run_all(runs: Sequence[Callable[[], object]]) -> None:
-    """Calls all, whatever is wrong with an input of one, and raises that at the end."""
+def _run_all(runs: Sequence[Callable[[], object]], totals: ClassTotals) -> None:
+    """Calls all, whatever is wrong with an input of one, and raises that at the end.
+
+    Before, it prints what classes were found.
+    """
     errors = []
     for run in runs:
         try:
             run()
         except InputError as error:
             errors.append(error)
+    if table := totals.table():
+        print(emphasize_head(table))
     if len(errors) > 1:
         raise InputError(" ".join(map(str, errors))) from errors[0]
     if errors:
@@ -228,6 +237,7 @@ def _predict_images(
     style: DrawingStyle,
     output_dir: Path,
     read_file: Callable[[Path], np.ndarray],
+    totals: ClassTotals,
 ) -> list[Job]:
     """Segments images and writes their results; raises InputError if some failed.
 
@@ -244,9 +254,10 @@ def _predict_images(
         failed.append(job)
         bar.write(with_path(job.image, error))
 
-    def write(job: Job, *results) -> None:
+    def write(job: Job, *results) -> None:  # pixels, labels, probabilities
         try:
             write_results(job, style, *results)
+            totals.add(results[1])
         except StorageError as error:
             if getattr(error.__cause__, "errno", None) in _OF_THE_DISK:
                 raise

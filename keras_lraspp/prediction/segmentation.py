@@ -2,6 +2,7 @@
 
 import io
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ from keras_lraspp.schema import Color
 from keras_lraspp.visualize import colorize, overlay, rgb_picture
 
 _SHOWN = 4  # classes in one line
+_ROWS = 12  # of classes in a table
 _NOTEBOOK_SIDE = 1000  # the largest, in pixels
 
 
@@ -59,6 +61,51 @@ class ClassTable(tuple[ClassShare, ...]):
             f"{row.name:<{width}} {share_text(row.share):>8} {row.pixels:>11}"
             for row in self
         )
+
+
+class ClassTotals:
+    """Counts classes over all images of a run; threads may share it.
+
+    Args:
+        names: Those of the classes, in the order of their labels.
+        unit: What the images are, as "images" or "frames".
+    """
+
+    def __init__(self, names: Sequence[str], unit: str):
+        self.names = names
+        self.unit = unit
+        self._pixels, self._images = np.zeros((2, len(names)), np.int64)
+        self._all = 0  # pixels, also of no class
+        self._lock = threading.Lock()
+
+    def add(self, labels: np.ndarray) -> None:
+        """Counts the labels of an image, (H, W)."""
+        counts = class_counts(labels, len(self.names))
+        with self._lock:
+            self._all += labels.size
+            self._pixels += counts
+            self._images += counts > 0
+
+    def table(self) -> str:
+        """Returns the classes that were found, the largest first, as a table.
+
+        Of more than twelve the smaller ones are one row; nothing found is no text.
+        """
+        order = np.argsort(-self._pixels, kind="stable")
+        order = order[self._pixels[order] > 0]
+        if not len(order):
+            return ""
+        shown = order if len(order) <= _ROWS else order[: _ROWS - 1]
+        rows = [("class", "pixels", self.unit)]
+        for label in shown:
+            share = share_text(self._pixels[label] / self._all)
+            rows.append((self.names[label], share, str(self._images[label])))
+        if rest := order[len(shown) :].tolist():
+            share = share_text(self._pixels[rest].sum() / self._all)
+            rows.append((f"{len(rest)} more", share, ""))
+        width = max(len(name) for name, _, _ in rows)
+        lines = (f"{name:<{width}} {a:>9} {b:>9}".rstrip() for name, a, b in rows)
+        return "\n".join(lines)
 
 
 class Segmentation:

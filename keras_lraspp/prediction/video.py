@@ -24,6 +24,7 @@ from keras_lraspp.prediction.outputs import (
     with_path,
     write_results,
 )
+from keras_lraspp.prediction.segmentation import ClassTotals
 from keras_lraspp.prediction.segmenter import Segmenter, results_function
 from keras_lraspp.progress import ProgressBar
 
@@ -94,12 +95,17 @@ class Video:
 
 
 def predict_video(
-    job: Job, video: Video, segmenter: Segmenter, style: DrawingStyle
+    job: Job,
+    video: Video,
+    segmenter: Segmenter,
+    style: DrawingStyle,
+    totals: ClassTotals,
 ) -> Job:
     """Segments the frames of a video and writes the results of its job.
 
     Decoding, the network and encoding overlap. Whatever ends it early, the frames
-    before that are kept. A legend names all classes, as a video has one size.
+    before that are kept, and are in `totals`. A legend names all classes, as a video
+    has one size.
     """
     if segmenter.channels != 3:
         raise InputError(
@@ -109,7 +115,7 @@ def predict_video(
     segment = results_function(segmenter, job)
     done, ended = 0, None
     with ExitStack() as stack:
-        write = _frame_writer(job, video, style, stack)
+        write = _frame_writer(job, video, style, totals, stack)
         results = stack.enter_context(BackgroundWriter(threads=1))  # in order
         frames = stack.enter_context(closing(video.frames()))
         ahead = map_threads(lambda _: next(frames, None), repeat(None), threads=1)
@@ -140,7 +146,9 @@ def predict_video(
     return job
 
 
-def _frame_writer(job: Job, video: Video, style: DrawingStyle, stack: ExitStack):
+def _frame_writer(
+    job: Job, video: Video, style: DrawingStyle, totals, stack: ExitStack
+):
     """Makes the function that writes all results of a frame."""
     videos = {
         kind: stack.enter_context(video_writer(path, video.rate))
@@ -157,6 +165,7 @@ def _frame_writer(job: Job, video: Video, style: DrawingStyle, stack: ExitStack)
         if "overlay" in videos:
             laid = style.overlay(frame.pixels, labels, every=True)
             videos["overlay"](laid, frame.seconds)
+        totals.add(labels)
 
     return write
 

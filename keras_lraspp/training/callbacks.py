@@ -7,14 +7,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 
 import keras
 
 from keras_lraspp.errors import DivergedError
 from keras_lraspp.run_dir.folder import CheckpointFolder
 from keras_lraspp.run_dir.log import MetricLogger
+from keras_lraspp.terminal import StatusLine, clock
 from keras_lraspp.training.multihost import SINGLE_HOST, Hosts
+
+_REDRAW = 0.1  # seconds between two pictures of the status line
 
 
 class StepCallback(keras.callbacks.Callback):
@@ -189,8 +191,13 @@ class StopOnDivergence(StepCallback):
 class Progress(StepCallback):
     """Prints and logs loss, learning rate and speed every few steps.
 
-    The rate counts training steps only: the first one, which traces and compiles,
-    is reported by itself, and evaluation and saving run inside `paused()`.
+    In a terminal this is a `StatusLine`, whose step and time left change with every
+    step; elsewhere a line each time. The rate counts training steps only: the first
+    one, which traces and compiles, is reported by itself, and evaluation and saving run
+    inside `paused()`. A context manager, at whose end the line stays.
+
+    Attributes:
+        best: Returns the best mIoU so far, in 0..1, `None` before there is one.
     """
 
     def __init__(
@@ -209,31 +216,51 @@ class Progress(StepCallback):
         self.batch_size = batch_size
         self.log_interval = log_interval
         self.write = write
+        self.best: Callable[[], float | None] = lambda: None
+        self._status = StatusLine()
         self._seconds = 0.0  # spent training since the last line
-        self._since = 0.0
+        self._since = self._redrawn = 0.0
         self._last_step = start_step
+        self._values: dict[str, float] = {}  # of the last line
+        self._step = start_step
+
+    def __enter__(self):
+        """Opens the status line."""
+        if self.logger is not None:
+            self._status.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        """Ends the status line."""
+        self._status.__exit__(*error)
 
     def on_train_begin(self, logs=None):
         """Starts the clock."""
         self._since = time.perf_counter()
+        self._status.show([(0, "the first step compiles")])
 
     def on_step(self, step, logs):
         """Writes a line if one is due."""
+        now, self._step = time.perf_counter(), step
         if step == self.start_step + 1:
-            now = time.perf_counter()
             if self.logger is not None:
                 self.write(f"first step after {now - self._since:.1f} s")
             self._since, self._last_step = time.perf_counter(), step
         if step % self.log_interval == 0 or step == self.iterations:
             self._log(step, logs["loss"])
+        elif now - self._redrawn > _REDRAW:
+            self._redrawn = now
+            self._show({"loss": logs["loss"], **self._values})
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Keeps what happens inside out of the rate."""
+        """Keeps what happens inside out of the rate; then there may be a new best."""
         self._seconds += time.perf_counter() - self._since
         try:
             yield
         finally:
+            if self._values:
+                self._show(self._values)
             self._since = time.perf_counter()
 
     def _log(self, step: int, loss: float) -> None:
@@ -241,16 +268,33 @@ class Progress(StepCallback):
         seconds = self._seconds + now - self._since
         steps = step - self._last_step
         values = {"loss": loss, "learning_rate": self.learning_rate()}
-        line = f"iteration {step}/{self.iterations}  loss {loss:.4f}"
-        line += f"  lr {values['learning_rate']:.3g}"
         if steps:  # none yet where the first step of a run is due for a line
-            rate = steps * self.batch_size / seconds
-            left = (self.iterations - step) * seconds / steps
-            values["images_per_second"] = rate
-            line += f"  {rate:.2f} images/s  ETA {timedelta(seconds=round(left))}"
+            values["images_per_second"] = steps * self.batch_size / seconds
+        self._values = values
         if self.logger is not None:
-            self.write(line)
+            if self._status.moves:
+                self._show(values)
+            else:
+                texts = (text for _, text in self._fields(values))
+                self.write(f"iteration {'  '.join(texts)}")
             self.logger.log_scalars(step, values)
         self._seconds, self._since, self._last_step = 0.0, now, step
         self.sync_weights()
         self.model.reset_metrics()  # the next line's loss is the mean from here on
+
+    def _show(self, values: dict[str, float]) -> None:
+        self._status.show(self._fields(values))
+
+    def _fields(self, values: dict[str, float]) -> list[tuple[int, str]]:
+        """The texts of a line, with the ranks in which a narrow terminal drops them."""
+        step, loss = self._step, values["loss"]
+        fields = [(0, f"{step}/{self.iterations}"), (2, f"loss {loss:.4f}")]
+        if "learning_rate" in values:
+            fields.append((5, f"lr {values['learning_rate']:.3g}"))
+        if rate := values.get("images_per_second"):
+            left = (self.iterations - step) * self.batch_size / rate
+            fields.append((4, f"{rate:.2f} images/s"))
+            fields.append((1, f"ETA {clock(left)}"))
+        if (best := self.best()) is not None:
+            fields.append((3, f"best mIoU {best:.4f}"))
+        return fields

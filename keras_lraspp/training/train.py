@@ -252,6 +252,7 @@ class Training:
                 log_interval=self.log_interval,
                 start_step=state.step,
             )
+            stack.enter_context(progress)
             validation = Validation(
                 network,
                 validation_set,
@@ -275,6 +276,7 @@ class Training:
                 paused=progress.paused,
                 hosts=hosts,
             )
+            progress.best = lambda: checkpointer.state.best_miou
             report = TrainingReport(
                 folder, network, checkpointer, best, paused=progress.paused, hosts=hosts
             )

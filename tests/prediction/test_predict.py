@@ -380,6 +380,13 @@ def test_without_a_configuration_the_file_names_network_and_classes(
     np.testing.assert_array_equal(labels, expected)
     color = np.asarray(Image.open(out / "a" / "1_color.png").convert("RGB"))
     np.testing.assert_array_equal(color, np.array(classes.palette)[expected])
-    assert "2 images: labels, color, overlay in output/predictions" in (
-        capsys.readouterr().out
-    )
+    said, head, *rows = capsys.readouterr().out.splitlines()
+    assert said == "2 images: labels, color, overlay in output/predictions"
+    assert head.split() == ["class", "pixels", "images"]
+    both = [np.asarray(Image.open(out / name / "1_labels.png")) for name in "ab"]
+    largest = np.bincount(np.concatenate(both, None)).argmax()
+    share = np.mean([part == largest for part in both])
+    there = sum((part == largest).any() for part in both)
+    found = [classes.names[largest], f"{100 * share:.1f}", "%", str(there)]
+    assert rows[0].split() == found
+    assert len(rows) == len(np.unique(both))

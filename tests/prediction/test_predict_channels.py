@@ -71,7 +71,7 @@ def test_a_file_of_other_channels_is_named(tmp_path, capsys):
 def test_a_video_is_rgb(tmp_path):
     segmenter, job = Segmenter(network(4), CAMVID), Job(tmp_path / "drive.mp4")
     with pytest.raises(InputError, match=r"drive\.mp4 is a video.* 4-channel images"):
-        predict_video(job, None, segmenter, DrawingStyle(classes=CAMVID))
+        predict_video(job, None, segmenter, DrawingStyle(classes=CAMVID), None)
 
 
 def test_an_exported_file_reads_its_channels(tmp_path):

@@ -14,7 +14,11 @@ from keras_lraspp.classes import ClassSet
 from keras_lraspp.errors import InputError, StorageError
 from keras_lraspp.legends import legend
 from keras_lraspp.prediction.outputs import DrawingStyle, image_jobs, write_results
-from keras_lraspp.prediction.segmentation import ClassTable, Segmentation
+from keras_lraspp.prediction.segmentation import (
+    ClassTable,
+    ClassTotals,
+    Segmentation,
+)
 from keras_lraspp.visualize import colorize, overlay
 
 CLASSES = ClassSet(
@@ -54,6 +58,37 @@ def test_shares_of_wide_labels_and_many_pixels():
     expected = dict(zip(values.tolist(), counts.tolist(), strict=True))
     assert {row.label: row.pixels for row in rows} == {k: expected[k] for k in range(6)}
     assert [*rows] == sorted(rows, key=lambda row: -row.pixels)
+
+
+def test_totals_of_images():
+    totals = ClassTotals(CLASSES.names, "frames")
+    assert totals.table() == ""
+    totals.add(LABELS)
+    totals.add(np.full((4, 3), 5, np.int32))
+    totals.add(np.full((1, 1), -1, np.int32))
+    # 25 pixels, 2 of them of no class.
+    assert totals.table().splitlines() == [
+        "class    pixels    frames",
+        "dog      48.0 %         1",
+        "sky      24.0 %         1",
+        "road     12.0 %         1",
+        "tree      8.0 %         1",
+    ]
+    totals.add(np.full((5, 5), 1, np.uint8))
+    assert totals.table().splitlines()[1] == "sky      62.0 %         2"
+
+
+@pytest.mark.parametrize(("count", "rest"), [(12, "n11"), (13, "2 more"), (300, "289")])
+def test_totals_of_many_classes_are_short(count, rest):
+    totals = ClassTotals([f"n{index}" for index in range(count)], "images")
+    labels = np.repeat(np.arange(count), np.arange(count + 1, 1, -1))[None]
+    totals.add(labels.astype(np.uint8 if count <= 256 else np.int32))
+    lines = totals.table().splitlines()
+    assert len(lines) == 13 and lines[-1].startswith(rest)
+    # Class i has count + 1 - i pixels.
+    pixels = np.arange(count + 1, 1, -1)
+    share = 100 * pixels[11:].sum() / pixels.sum()
+    assert lines[-1].split(" %")[0].endswith(f"{share:.1f}")
 
 
 def test_a_line_says_what_is_there():
