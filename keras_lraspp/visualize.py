@@ -172,7 +172,7 @@ def confusion_picture(counts: np.ndarray, names: Sequence[str]) -> np.ndarray:
     from matplotlib.figure import Figure
 
     shares = row_shares(counts)
-    note = "Percent of each true class's pixels, by predicted class; rows add to 100."
+    note = "Percent of each true class's pixels, by predicted class; below 1 left out."
     if np.isnan(shares).any():
         note += "\nGrey rows: the class is not in the labels."
     cell = min(46, max(1, _LARGEST_MATRIX // len(names)))
@@ -227,11 +227,10 @@ def _draw_matrix(axes, shares: np.ndarray, names, cell: int, letters: int) -> No
 
 def _write_percentages(axes, shares: np.ndarray) -> None:
     style = {"size": 15, "ha": "center", "va": "center"}
-    for row, column in np.argwhere(shares > 0):
+    for row, column in np.argwhere(shares >= 0.01):
         share = shares[row, column]
-        text = "<1" if share < 0.005 else f"{100 * share:.0f}"
-        color = "white" if share > 0.2 else _GREY if share < 0.005 else "#222222"
-        axes.text(column + 0.5, row + 0.5, text, color=color, **style)
+        color = "white" if share > 0.2 else "#222222"
+        axes.text(column + 0.5, row + 0.5, f"{100 * share:.0f}", color=color, **style)
 
 
 def row_shares(counts: np.ndarray) -> np.ndarray:
