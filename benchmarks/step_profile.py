@@ -7,7 +7,8 @@ and the floor: multiply-adds over the rate of a matrix product, and bytes over t
 bandwidth of a copy, both measured here. A step needs three times the forward pass's
 multiply-adds. Each layer's output is written once and read twice, its gradient written
 and read once. `--plain` switches off what this package does about it: fused batch norm,
-loops that XLA makes, depthwise convolutions' gradients, and what is computed again.
+loops that XLA makes, products in place of 1x1 convolutions, depthwise convolutions'
+gradients, and what is computed again.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from keras_lraspp.layers import (
     activations,
     batch_norm,
     depthwise_tensorflow,
+    pointwise_tensorflow,
     resizing,
 )
 from keras_lraspp.losses import OhemCrossEntropy, fast_ops
@@ -40,6 +42,7 @@ BATCHES = {32: 4, 8: 2}  # by output stride
 KINDS = (  # of operations, by a part of their names; the first that fits
     ("depthwise convolution", ("Depthwise",)),
     ("convolution", ("Conv2D",)),
+    ("product of 1x1 convolutions, forward and backward", ("MatMul",)),
     ("batch norm", ("BatchNorm",)),
     ("resizing", ("Resize",)),
     ("sums", ("Sum", "Mean", "BiasAddGrad", "AddN")),
@@ -78,7 +81,8 @@ def main() -> None:
 def switch_off() -> None:
     """Leaves everything to Keras and TensorFlow."""
     batch_norm.BatchNorm._can_fuse = lambda *arguments: False
-    for module in (activations, depthwise_tensorflow, fast_ops, resizing):
+    fused = activations, depthwise_tensorflow, pointwise_tensorflow, resizing
+    for module in (*fused, fast_ops):
         module.can_fuse = lambda *tensors: False
 
 

@@ -1,9 +1,10 @@
-"""Keras's convolutions and their padding, faster in training on a CPU."""
+"""Keras's convolutions and what is around them, faster in training on a CPU."""
 
 import keras
 
 from keras_lraspp.arguments import register_class
 from keras_lraspp.layers.depthwise_tensorflow import find_convolution, remember_padding
+from keras_lraspp.layers.pointwise_tensorflow import find_product, remember_parts
 
 
 @register_class
@@ -18,17 +19,37 @@ class ZeroPadding2D(keras.layers.ZeroPadding2D):
 
 
 @register_class
+class Concatenate(keras.layers.Concatenate):
+    """Keras's concatenation, which a 1x1 `Conv2D` behind it can do without."""
+
+    def call(self, inputs):
+        """Returns one tensor."""
+        outputs = super().call(inputs)
+        if self.axis in (-1, len(outputs.shape) - 1):
+            remember_parts(outputs, inputs)
+        return outputs
+
+
+@register_class
 class Conv2D(keras.layers.Conv2D):
-    """Convolution that is faster on PyTorch's CPU.
+    """Convolution that is faster on PyTorch's CPU, and in training on TensorFlow's.
 
     Arguments, weights, numbers and saved files are those of `keras.layers.Conv2D`,
-    which does the work everywhere else. On PyTorch's CPU a kernel of one cell is a
-    matrix product, and the others see Keras's arrays as channels last, without a copy.
+    which does the work everywhere else. A kernel of one cell is a matrix product, on
+    TensorFlow in training only, see `pointwise_tensorflow`. On PyTorch's CPU the
+    other kernels see Keras's arrays as channels last, without a copy.
     """
+
+    def call(self, inputs, training=None):
+        """Convolves (B, H, W, C)."""
+        multiply = find_product(self, inputs) if training else None
+        if multiply is None:
+            return super().call(inputs)
+        return _finish(self, multiply(self.kernel))
 
     def convolution_op(self, inputs, kernel):
         """Convolves (B, H, W, C) with a kernel."""
-        padding = _torch_padding(self, inputs)
+        padding = torch_padding(self, inputs)
         if padding is None:
             return super().convolution_op(inputs, kernel)
         kernel = keras.ops.convert_to_tensor(kernel)
@@ -54,11 +75,11 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
         """Convolves each channel of (B, H, W, C) by itself."""
         convolve = find_convolution(self, inputs) if training else None
         if convolve is not None:
-            return self._finish(convolve(self.kernel))
-        padding = _torch_padding(self, inputs)
+            return _finish(self, convolve(self.kernel))
+        padding = torch_padding(self, inputs)
         if padding is not None and self.depth_multiplier == 1:
             kernel = keras.ops.convert_to_tensor(self.kernel).permute(2, 3, 0, 1)
-            return self._finish(_torch_conv(self, inputs, kernel, padding))
+            return _finish(self, _torch_conv(self, inputs, kernel, padding))
         if not self._by_slices(inputs):
             return super().call(inputs)
         from keras_lraspp.layers.depthwise_jax import Placement, depthwise_conv
@@ -67,12 +88,7 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
             tuple(self.strides), tuple(self.dilation_rate), _padding(self, inputs)
         )
         kernel = keras.ops.convert_to_tensor(self.kernel)
-        return self._finish(depthwise_conv(inputs, kernel[..., 0], placement))
-
-    def _finish(self, outputs):
-        if self.use_bias:
-            outputs = outputs + keras.ops.convert_to_tensor(self.bias)
-        return outputs if self.activation is None else self.activation(outputs)
+        return _finish(self, depthwise_conv(inputs, kernel[..., 0], placement))
 
     def _by_slices(self, inputs) -> bool:
         if keras.backend.backend() != "jax":
@@ -83,6 +99,12 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
 
         known = all(isinstance(side, int) for side in inputs.shape[1:])
         return known and jax.default_backend() == "cpu"
+
+
+def _finish(layer, outputs):
+    if layer.use_bias:
+        outputs = outputs + keras.ops.convert_to_tensor(layer.bias)
+    return outputs if layer.activation is None else layer.activation(outputs)
 
 
 def _padding(layer, inputs) -> tuple[tuple[int, int], ...]:
@@ -102,7 +124,7 @@ def _padding(layer, inputs) -> tuple[tuple[int, int], ...]:
     return tuple(pads)
 
 
-def _torch_padding(layer, inputs) -> tuple[int, ...] | None:
+def torch_padding(layer, inputs) -> tuple[int, ...] | None:
     """Rows and columns on each side; `None` where PyTorch's CPU cannot do it so."""
     if keras.backend.backend() != "torch" or layer.data_format != "channels_last":
         return None

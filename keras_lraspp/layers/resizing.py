@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_lraspp.arguments import register_class
 from keras_lraspp.layers.cpu_fusion import can_fuse, xla_fused
+from keras_lraspp.layers.pointwise_tensorflow import remember_enlarging
 
 
 @register_class
@@ -49,12 +50,16 @@ class ResizeLike(keras.layers.Layer):
             return resize(inputs, reference.shape[1:3])
         import tensorflow as tf
 
+        enlarge = None
         if training and not self.align_corners and can_fuse(inputs, reference):
-            resized = _enlarge(inputs, tuple(reference.shape[1:3]))
+            enlarge = functools.partial(_enlarge, size=tuple(reference.shape[1:3]))
+            resized = enlarge(inputs)
         else:
             resized = resize(inputs, tf.shape(reference)[1:3])
         resized = tf.cast(resized, self.compute_dtype)
         resized.set_shape(self.compute_output_shape(inputs.shape, reference.shape))
+        if enlarge is not None:
+            remember_enlarging(resized, inputs, enlarge)
         return resized
 
     def compute_output_shape(self, inputs_shape, reference_shape):

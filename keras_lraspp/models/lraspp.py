@@ -21,7 +21,7 @@ from keras_lraspp.classes import (
 )
 from keras_lraspp.devices import policy_scope
 from keras_lraspp.errors import InputError
-from keras_lraspp.layers import BatchNorm, LargeKernelPool, ResizeLike
+from keras_lraspp.layers import BatchNorm, Concatenate, LargeKernelPool, ResizeLike
 from keras_lraspp.models.families import (
     FAMILIES,
     Family,
@@ -67,7 +67,7 @@ def _lraspp_head(taps, num_classes, filters, pooling, output_stride, family: Fam
         tap, stride = skip.tap(taps), skip.stride
         x = ResizeLike(name=f"head_to_{stride}")(x, tap)
         fine = conv(tap, skip.filters, f"head_skip_{stride}_conv")
-        x = keras.layers.Concatenate(name=f"head_concat_{stride}")([x, fine])
+        x = Concatenate(name=f"head_concat_{stride}")([x, fine])
         x = _conv_bn_relu(x, filters, f"fuse_{stride}", family)
     if family.dropout:
         x = keras.layers.SpatialDropout2D(
