@@ -5,9 +5,9 @@ A page of reference says by a comment what comes in its place: `<!-- commands --
 """
 
 import argparse
-import importlib
 import inspect
 import math
+import pkgutil
 import re
 import typing
 from collections.abc import Iterable, Iterator
@@ -64,8 +64,7 @@ def _mark_long_words(app, doctree) -> None:
 def _api(*names: str) -> Iterator[str]:
     yield "```{eval-rst}"
     for name in names:
-        module, _, attribute = name.rpartition(".")
-        value = getattr(importlib.import_module(module), attribute)
+        value = pkgutil.resolve_name(name)
         kind = "class" if inspect.isclass(value) else "function"
         yield f".. auto{'module' if inspect.ismodule(value) else kind}:: {name}"
         if inspect.ismodule(value) and hasattr(value, "__all__"):
