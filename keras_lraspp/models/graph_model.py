@@ -16,6 +16,11 @@ import keras
 
 from keras_lraspp.devices import policy_scope
 from keras_lraspp.errors import InputError
+from keras_lraspp.models.torch_graph import (
+    is_for_torch_cpu,
+    run_parts,
+    split_graph_in_parts,
+)
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -104,6 +109,7 @@ class GraphModel(keras.Model):
             )
         # Past Keras, which would look for weights in a dictionary when files are read.
         object.__setattr__(self, "_plain_configs", MappingProxyType(plain))
+        object.__setattr__(self, "_parts", split_graph_in_parts(self))
 
     @property
     def layer_settings(self) -> dict[str, dict[str, Any]]:
@@ -190,5 +196,14 @@ def _called_by_keras() -> bool:
     return name == __name__ or name.startswith("keras.")
 
 
+def _call(self, inputs, training=None, mask=None, **kwargs):
+    """Returns the outputs, on PyTorch's CPU without Keras's code around each layer."""
+    if mask is not None or kwargs or not is_for_torch_cpu(inputs):
+        return super(GraphModel, self).call(inputs, training, mask, **kwargs)
+    (pixels,) = self._standardize_inputs(inputs)
+    return run_parts(self, self._parts, pixels, training)
+
+
 if keras.backend.backend() == "torch":
     GraphModel.train = _train
+    GraphModel.call = _call
