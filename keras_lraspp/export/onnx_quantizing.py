@@ -1,8 +1,11 @@
 """Quantization of ONNX graphs to int8 (QDQ), as ONNX Runtime's integer kernels want it.
 
 Activations are uint8 with a zero point, weights int8 with a scale for each filter and
-no zero point: of U8S8, x86 has fast kernels, of S8S8 none. Every operation stands
-between DequantizeLinear and QuantizeLinear, and any runtime of ONNX gives the same.
+no zero point: of U8S8, x86 has fast kernels, of S8S8 none. On processors without VNNI
+these add two products in 16 bits, and cut off what is too large: weights have 7 bits,
+as 2 * 255 * 64 is not, but for depthwise convolutions, whose kernels have more room.
+Every operation stands between DequantizeLinear and QuantizeLinear, and any runtime of
+ONNX gives the same.
 """
 
 from collections.abc import Mapping
@@ -16,6 +19,7 @@ from keras_lraspp.export.calibration import Range
 from keras_lraspp.export.onnx_rewriting import TO_FIRST, TO_LAST, constant_of
 
 _FOLDED = 4  # columns of pixels
+_LARGEST, _LARGEST_DEPTHWISE = 64, 127  # weights
 _OF_PIXELS = ("Cast", "Transpose", "Reshape", "Unsqueeze")  # before the stem
 _RANGED = ("Add", "Clip", "Conv", "GlobalAveragePool", "HardSwish", "Mul", "Relu")
 _RANGED += ("AveragePool", "Sigmoid")
@@ -209,7 +213,9 @@ class _Quantizer:
                 pixels = self._reshaped(self._image, shape)
             given = self._dequantize(pixels, np.float32(1), zero)
         name = node.outputs[0].name
-        scales = np.maximum(np.abs(kernel).max((1, 2, 3)), 1e-8) / 127
+        depthwise = node.attributes.get_int("group", 1) > 1
+        most = _LARGEST_DEPTHWISE if depthwise else _LARGEST
+        scales = np.maximum(np.abs(kernel).max((1, 2, 3)), 1e-8) / most
         step = self._steps[given][0]  # a filter of nearly nothing may have a bias
         scales = np.maximum(scales, np.abs(bias) / (2**30 * step)).astype("float32")
         steps = scales * step

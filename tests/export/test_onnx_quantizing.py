@@ -68,6 +68,26 @@ def test_eight_bits(model, tmp_path, size):
         assert not {"Conv", "HardSwish", "Relu", "Clip"} & set(found)
 
 
+def test_no_sum_is_cut_off(model, tmp_path):
+    path, images = tmp_path / "int8.onnx", [draw_image(*SIZE)[0]]
+    export_onnx(model, path, size=SIZE, precision="int8", representative=images)
+    proto = onnx.load(path)
+    weights = {w.name: numpy_helper.to_array(w) for w in proto.graph.initializer}
+    scaled = {node.output[0]: node.input[0] for node in proto.graph.node}
+    for node in proto.graph.node:
+        if node.op_type == "Conv":
+            kernel = weights[scaled[node.input[1]]].astype(int)
+            group = onnx.helper.get_node_attr_value(node, "group")
+            # Two products in 16 bits, as processors without VNNI add them.
+            assert group > 1 or 2 * 255 * np.abs(kernel).max() < 2**15
+    # In floats as it stands in the file, and in 8 bits.
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel(0)
+    session = onnxruntime.InferenceSession(path, options)
+    (labels,) = session.run(["labels"], {"image": draw_image(*SIZE)})
+    assert np.mean(labels == open_exported(path).labels(draw_image(*SIZE))) > 0.99
+
+
 def test_another_keras_model(tmp_path):
     model, images = pixel_model(), random_images(2, 12, 20)
     path = tmp_path / "a.onnx"
