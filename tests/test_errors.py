@@ -72,7 +72,7 @@ def test_all_requirements_are_known_to_be_core_or_not():
     optional = [
         line
         for name in extras
-        if name not in ("test", "dev", "cuda")
+        if name not in ("test", "dev", "cuda", "docs")
         for line in extras[name]
     ]
     known = names(OPTIONAL_PACKAGES.values())

@@ -22,6 +22,7 @@ from keras_lraspp.models.keras_file import (
     read_arguments,
 )
 from keras_lraspp.models.lraspp import LRASPP
+from keras_lraspp.palettes import picture_palette
 from keras_lraspp.report.curves import Line, draw_curve
 from keras_lraspp.report.examples import Examples, find_examples
 from keras_lraspp.report.page import (
@@ -302,8 +303,8 @@ def _class_rows(classes: ClassSet, counts: np.ndarray, scores: dict) -> list[Cla
     """Returns the table of classes, in the classes' order."""
     pixels = counts.sum()
     shares = counts.sum(1) / pixels if pixels else np.full(len(counts), math.nan)
-    rows = []
-    for name, color, share in zip(classes.names, classes.palette, shares, strict=True):
+    rows, palette = [], picture_palette(classes)
+    for name, color, share in zip(classes.names, palette, shares, strict=True):
         row = ClassRow(
             name=name,
             color=css_color(color),
@@ -339,7 +340,7 @@ def legend_rows(best: BestScores | None, present: Iterable[int]) -> list[LegendE
     """Names the classes that are in the pictures."""
     if best is None:
         return []
-    names, palette = best.classes
+    names, palette = best.classes.names, picture_palette(best.classes)
     labels = sorted(present)
     return [LegendEntry(names[i], css_color(palette[i])) for i in labels]
 

@@ -10,9 +10,12 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from keras_lraspp.data.dataset import SegmentationDataset
 from keras_lraspp.errors import InputError
 from keras_lraspp.evaluation.scores import comparison_scores
 from keras_lraspp.files import write_text
+from keras_lraspp.inference.functions import LabelFunction
+from keras_lraspp.palettes import picture_palette
 from keras_lraspp.report.build import (
     RunFiles,
     check_run_folder,
@@ -27,7 +30,7 @@ from keras_lraspp.report.build import (
 )
 from keras_lraspp.report.curves import Line, draw_curve
 from keras_lraspp.report.examples import (
-    draw_example,
+    draw_examples,
     image_ious,
     image_mious,
     image_name,
@@ -318,7 +321,7 @@ def _curves(ours: RunFiles, theirs: RunFiles) -> list[Curve]:
 
 
 def _class_rows(ours: RunFiles, theirs: RunFiles, scores: dict) -> list[ComparedClass]:
-    names, palette = ours.best.classes
+    names, palette = ours.best.classes.names, picture_palette(ours.best.classes)
     return [
         ComparedClass(
             name,
@@ -347,7 +350,7 @@ def _limit(rows: Sequence[ComparedClass]) -> float:
 class _Examples(NamedTuple):
     better: list[Example]
     worse: list[Example]
-    present: set[int]
+    present: frozenset[int]
     missing: str
 
 
@@ -363,24 +366,14 @@ def _examples(
     )
     chosen = [*better, *worse]
     examples = {index: _example(ours, theirs, index) for index in chosen}
-    present: set[int] = set()
-    missing = ""
-    try:
+
+    def load() -> tuple[SegmentationDataset, dict[str, LabelFunction]]:
         samples = open_validation_set(ours.record, data_root, chosen)
-        predictors = {
-            name: load_best(run.folder, model)
-            for name, run in (("A", ours), ("B", theirs))
-        }
-        palette = ours.best.classes.palette
-        drawn = {
-            index: draw_example(samples, index, predictors, palette) for index in chosen
-        }
-    except InputError as error:
-        missing = f"The images cannot be shown. {error}"
-    else:
-        for index, (pictures, labels) in drawn.items():
-            examples[index] = examples[index]._replace(pictures=pictures)
-            present |= labels
+        runs = {"A": ours, "B": theirs}
+        return samples, {key: load_best(runs[key].folder, model) for key in runs}
+
+    palette = picture_palette(ours.best.classes)
+    present, missing = draw_examples(examples, load, palette)
     return _Examples(
         [examples[index] for index in better],
         [examples[index] for index in worse],

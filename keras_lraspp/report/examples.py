@@ -14,7 +14,7 @@ from keras_lraspp.data.shards.reader import Shards
 from keras_lraspp.errors import InputError
 from keras_lraspp.inference.functions import LabelFunction
 from keras_lraspp.metrics import mean_of_classes
-from keras_lraspp.palettes import Palette
+from keras_lraspp.palettes import Palette, picture_palette
 from keras_lraspp.report.page import (
     Example,
     ExamplePicture,
@@ -84,27 +84,48 @@ def find_examples(
         )
         for index in (*best, *worst)
     }
-    present, missing = set(), ""
-    try:
-        if samples is None:
-            samples = open_validation_set(record, data_root, examples)
-        predict, palette = load_predictor(), scored.classes.palette
-        drawn = {
-            index: draw_example(samples, index, {"": predict}, palette)
-            for index in examples
-        }
-    except InputError as error:
-        missing = f"The images cannot be shown. {error}"
-    else:
-        for index, (pictures, labels) in drawn.items():
-            examples[index] = examples[index]._replace(pictures=pictures)
-            present |= labels
+
+    def load() -> tuple[SegmentationDataset, dict[str, LabelFunction]]:
+        opened = samples
+        if opened is None:
+            opened = open_validation_set(record, data_root, examples)
+        return opened, {"": load_predictor()}
+
+    present, missing = draw_examples(examples, load, picture_palette(scored.classes))
     return Examples(
         best=[examples[index] for index in best],
         worst=[examples[index] for index in worst],
-        present=frozenset(present),
+        present=present,
         missing=missing,
     )
+
+
+def draw_examples(
+    examples: dict[int, Example],
+    load: Callable[[], tuple[SegmentationDataset, Mapping[str, LabelFunction]]],
+    palette: Palette,
+) -> tuple[frozenset[int], str]:
+    """Puts pictures into examples, by numbers of images; into all, or into none.
+
+    Args:
+        examples: What is drawn, changed in place.
+        load: Returns the validation set, and the models as `draw_example` takes them.
+        palette: RGB, 0..255, of each class.
+
+    Returns:
+        The classes in the pictures, and why there are none, if so.
+    """
+    try:
+        samples, predictors = load()
+        drawn = {
+            index: draw_example(samples, index, predictors, palette)
+            for index in examples
+        }
+    except InputError as error:
+        return frozenset(), f"The images cannot be shown. {error}"
+    for index, (pictures, _) in drawn.items():
+        examples[index] = examples[index]._replace(pictures=pictures)
+    return frozenset().union(*(labels for _, labels in drawn.values())), ""
 
 
 def image_mious(areas: Sequence[np.ndarray]) -> np.ndarray:

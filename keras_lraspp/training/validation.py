@@ -17,6 +17,7 @@ from keras_lraspp.errors import DivergedError, StorageError
 from keras_lraspp.evaluation.loop import evaluate_model
 from keras_lraspp.inference.functions import label_function
 from keras_lraspp.metrics import ImageConfusion
+from keras_lraspp.palettes import picture_palette
 from keras_lraspp.progress import ProgressBar
 from keras_lraspp.report.build import write_report
 from keras_lraspp.report.examples import Examples, find_examples, image_name
@@ -170,7 +171,7 @@ class Validation:
 
     def _pictures(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yields names and pictures of the first images of this process."""
-        palette = self.dataset.classes.palette
+        palette = picture_palette(self.dataset.classes)
         batches = self.batches.unbatch().batch(1).take(self.pictures)
         for number, (images, labels) in enumerate(batches.as_numpy_iterator()):
             index = self.hosts.index + number * self.hosts.count
