@@ -6,6 +6,7 @@ from typing import Annotated, Any, NamedTuple
 
 from keras_lraspp.classes import MOST_CLASSES, ClassCard, ClassSet
 from keras_lraspp.errors import InputError
+from keras_lraspp.palettes import picture_palette
 from keras_lraspp.schema import Bounds, Count, Name, check_value, parse_json
 
 INPUT = "image"  # uint8 (B, H, W, C), of RGB by default
@@ -55,8 +56,11 @@ class Metadata(NamedTuple):
             entries["variant"] = self.variant
         if self.classes is not None:
             names, palette = self.classes
+            pictures = picture_palette(self.classes)
             entries["classes"] = json.dumps(list(names), ensure_ascii=False)
             entries["palette"] = json.dumps([list(color) for color in palette])
+            if pictures != palette:  # for who draws overlays, as our page
+                entries["picture_palette"] = json.dumps([[*c] for c in pictures])
         return entries
 
     @classmethod

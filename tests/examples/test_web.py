@@ -18,10 +18,11 @@ from harness.image_files import save
 from harness.pixel_model import expected_labels, pixel_model, random_images
 from harness.trained_like import trained_like
 from keras_lraspp.__main__ import main
-from keras_lraspp.classes import ClassSet, generic_class_set
+from keras_lraspp.classes import CLASS_SETS, ClassSet, generic_class_set
 from keras_lraspp.demo import site
 from keras_lraspp.demo.server import SiteServer
 from keras_lraspp.export.onnx import export_onnx
+from keras_lraspp.palettes import picture_palette
 
 pytestmark = pytest.mark.browser
 NAMES = ("road", "car", "sky & cloud", "<b>tree</b>", "person")
@@ -170,6 +171,20 @@ def test_labels_are_those_of_arithmetic(pixels, tmp_path):
     saved = np.asarray(Image.open(pixels.saved("save-picture", "a_overlay")))
     mixed = 0.75 * image + 0.25 * palette[expected]
     assert np.abs(saved[..., :3] - mixed).max() <= 2  # as the browser rounds
+
+
+def test_classes_of_cityscapes_have_the_colours_of_overlays(page, tmp_path):
+    model, classes = pixel_model(19), CLASS_SETS["cityscapes"]
+    export_onnx(model, tmp_path / "streets.onnx", classes=classes)
+    page.open(tmp_path / "streets.onnx")
+    page.wait(lambda: "19 classes" in page.text("network"))
+    page.wait_for("Ready\\.")
+    image = random_images(30, 50)
+    found = page.segment(save(tmp_path / "a.png", image))
+    expected = expected_labels(model, image)
+    assert np.array_equal(found, expected)  # what is saved are labels
+    palette = np.array(picture_palette(classes), np.uint8)
+    assert np.array_equal(page.canvas("overlay")[..., :3], palette[expected])
 
 
 def test_labels_of_many_classes_have_16_bits(page, tmp_path):

@@ -70,9 +70,11 @@ export function readMetadata(bytes) {
         "`keras-lraspp export --format=onnx`.",
     );
   }
+  const pictures = list("picture_palette"); // apart over a photograph, if there
+  const isWhole = pictures.length === names.length && pictures.every(isColor);
   return {
     names: names.map(String),
-    palette,
+    palette: isWhole ? pictures : palette,
     variant: found.variant ?? "",
     smallest: Number(found.smallest_side) || 1,
   };
