@@ -109,7 +109,8 @@ class GraphModel(keras.Model):
             )
         # Past Keras, which would look for weights in a dictionary when files are read.
         object.__setattr__(self, "_plain_configs", MappingProxyType(plain))
-        object.__setattr__(self, "_parts", split_graph_in_parts(self))
+        if keras.backend.backend() == "torch":
+            object.__setattr__(self, "_parts", split_graph_in_parts(self))
 
     @property
     def layer_settings(self) -> dict[str, dict[str, Any]]:

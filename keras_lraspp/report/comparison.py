@@ -30,6 +30,7 @@ from keras_lraspp.report.build import (
 )
 from keras_lraspp.report.curves import Line, draw_curve
 from keras_lraspp.report.examples import (
+    Examples,
     draw_examples,
     image_ious,
     image_mious,
@@ -47,7 +48,7 @@ from keras_lraspp.report.page import (
     render_page,
 )
 from keras_lraspp.run_dir.best_model import BEST
-from keras_lraspp.run_dir.log import Series, smooth
+from keras_lraspp.run_dir.log import CONFIG, Series, smooth
 from keras_lraspp.run_dir.settings import read_settings
 
 _MOST_SHOWN = 4  # images in which one of the runs is better
@@ -347,20 +348,13 @@ def _limit(rows: Sequence[ComparedClass]) -> float:
     )
 
 
-class _Examples(NamedTuple):
-    better: list[Example]
-    worse: list[Example]
-    present: frozenset[int]
-    missing: str
-
-
 def _examples(
     ours: RunFiles,
     theirs: RunFiles,
     data_root: str | Path | None,
     model: Callable[..., keras.Model] | None,
-) -> _Examples:
-    """Draws the images whose mIoU differs most, in favour of either run."""
+) -> Examples:
+    """Draws the images whose mIoU differs most: where A is best and worst beside B."""
     better, worse = most_changed(
         image_mious(ours.best.confusion.areas), image_mious(theirs.best.confusion.areas)
     )
@@ -374,11 +368,11 @@ def _examples(
 
     palette = picture_palette(ours.best.classes)
     present, missing = draw_examples(examples, load, palette)
-    return _Examples(
-        [examples[index] for index in better],
-        [examples[index] for index in worse],
-        present,
-        missing,
+    return Examples(
+        best=[examples[index] for index in better],
+        worst=[examples[index] for index in worse],
+        present=present,
+        missing=missing,
     )
 
 
@@ -421,7 +415,7 @@ def _example(ours: RunFiles, theirs: RunFiles, index: int) -> Example:
 def _commands(ours: Path, theirs: Path) -> list[tuple[str, str]]:
     config, best, other, one, two = (
         shlex.quote(str(path))
-        for path in (ours / "config.gin", ours / BEST, theirs / BEST, ours, theirs)
+        for path in (ours / CONFIG, ours / BEST, theirs / BEST, ours, theirs)
     )
     evaluate = f"evaluate --gin_file={config} --weights={best} --compare={other}"
     return [

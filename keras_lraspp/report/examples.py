@@ -23,13 +23,10 @@ from keras_lraspp.report.page import (
     thumbnail_size,
 )
 from keras_lraspp.report.wrong_pixels import (
-    UNLABELLED,
-    WRONG,
     WRONG_IN_BOTH,
-    is_labelled,
     mark_pixels,
     resize_picture,
-    wrong_pixels,
+    wrong_marks,
 )
 from keras_lraspp.run_dir.best_model import BEST, read_best
 from keras_lraspp.run_dir.record import RUN_RECORD, RunRecord, read_run_record
@@ -261,12 +258,10 @@ def draw_example(
     size = thumbnail_size(*truth.shape)
     thumbnail = resize_picture(rgb_picture(image), size, Image.Resampling.LANCZOS)
     found = {name: predict(image[None])[0] for name, predict in predictors.items()}
-    wrong = {
-        name: wrong_pixels(truth, labels, len(palette))
-        for name, labels in found.items()
+    marks = {
+        name: wrong_marks(truth, labels, len(palette)) for name, labels in found.items()
     }
-    in_all = np.logical_and.reduce([*wrong.values()])
-    unlabelled = (~is_labelled(truth, len(palette)), UNLABELLED)
+    in_all = np.logical_and.reduce([mask for _, (mask, _) in marks.values()])
     present: set[int] = set()
 
     def draw(labels: np.ndarray) -> np.ndarray:
@@ -277,11 +272,12 @@ def draw_example(
 
     drawn = [("image", thumbnail), ("truth", draw(truth))]
     for name, labels in found.items():
-        marks = [unlabelled, (wrong[name], WRONG)]
         if len(found) > 1:
-            marks.append((in_all, WRONG_IN_BOTH))
+            marks[name].append((in_all, WRONG_IN_BOTH))
         drawn.append((f"prediction {name}".strip(), draw(labels)))
-        drawn.append((f"wrong pixels {name}".strip(), mark_pixels(thumbnail, marks)))
+        drawn.append(
+            (f"wrong pixels {name}".strip(), mark_pixels(thumbnail, marks[name]))
+        )
     pictures = (
         ExamplePicture(what, data_uri(pixels, "jpeg")) for what, pixels in drawn
     )

@@ -28,7 +28,7 @@ from keras_lraspp.run_dir.folder import (
     run_folder,
     write_versions,
 )
-from keras_lraspp.run_dir.log import MetricLogger
+from keras_lraspp.run_dir.log import CONFIG, MetricLogger
 from keras_lraspp.run_dir.record import (
     RUN_RECORD,
     RunRecord,
@@ -316,7 +316,7 @@ class Training:
 
     def _write_record(self, folder: Path, record: RunRecord) -> None:
         if self.operative_config is not None:
-            write_text(folder / "config.gin", self.operative_config())
+            write_text(folder / CONFIG, self.operative_config())
         write_versions(folder / "versions.json")
         write_run_record(record, folder / RUN_RECORD, resumed=self.resume)
 
