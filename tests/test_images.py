@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps, TiffImagePlugin
 
+from harness import warned
 from harness.bombs import tiff_bytes
 from harness.image_files import (
     FAULTY,
@@ -154,7 +155,8 @@ def test_row_13_alpha_of_an_image_is_dropped_with_one_warning(
     with pytest.warns(UserWarning, match="a.png has an alpha channel.*dropped") as seen:
         for path in (first, second):
             np.testing.assert_array_equal(read_image(path), pixels)
-    assert len(seen) == 1 and seen[0].filename == __file__
+    assert len(warned.texts(seen)) == 1
+    assert [one.filename for one in seen if one.category is UserWarning] == [__file__]
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
@@ -386,7 +388,7 @@ def test_12_bits_in_16_are_warned_of_and_read_with_their_white(
     with pytest.warns(UserWarning) as caught:
         assert read_image(path)[..., 0].tolist() == [[0, 3], [8, 15]]
         read_image(path)
-    assert [str(one.message) for one in caught] == [
+    assert warned.texts(caught) == [
         f"{path} has 16 bits per channel, of which at most 12 are used, so it is "
         "nearly black; if white is 4095, as of 12 bits, set white=4095 (said once)."
     ]
@@ -410,7 +412,7 @@ def test_full_16_bits_are_no_reason_to_warn(tmp_path, dark_not_yet_said, recwarn
     for largest in (0, 4096, 65535):
         values = np.array([[0, largest]], np.uint16)
         read_image(save(tmp_path / "deep.png", values))
-    assert not recwarn.list
+    assert not warned.texts(recwarn)
 
 
 def test_values_with_a_sign_are_not_called_32_bits(tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from harness import warned
 from harness.image_files import (
     FAULTY,
     classes,
@@ -243,7 +244,7 @@ def two_splits(root, values=(0, 1, 2, 3, 4), **changes):
 def test_a_sound_training_passes_without_a_word(tmp_path, recwarn):
     splits = two_splits(tmp_path)
     assert check_training_data(*splits) == (*splits,)
-    assert not recwarn.list
+    assert not warned.texts(recwarn)
 
 
 ABSURD = {
@@ -277,7 +278,7 @@ def test_row_59_a_class_that_only_validation_has(tmp_path):
         save(path, np.resize([0, 1, 3], (6, 8)).astype(np.uint8))
     with pytest.warns(UserWarning) as caught:
         check_training_data(training_set, validation_set)
-    assert [str(one.message) for one in caught] == [
+    assert warned.texts(caught) == [
         "The training set has no pixel of 2 of 5 classes: class 2 (2), class 4 (4); "
         "the validation set has pixels of class 2, class 4."
     ]
@@ -306,7 +307,7 @@ def test_palettes_that_differ_are_warned_of(tmp_path):
         image.save(path)
     with pytest.warns(UserWarning) as caught:
         check_dataset(dataset)
-    assert [str(one.message) for one in caught] == [
+    assert warned.texts(caught) == [
         "Palettes of label files differ: 1 is the colour (128, 0, 0) in "
         f"{dataset.labels[0]} and (0, 128, 0) in {dataset.labels[2]}. The indices are "
         "read as classes; if colours are meant, say what they mean with color_map = "

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import warned
 from harness.image_files import noise, save
 from keras_lraspp.data.pairing import (
     check_names,
@@ -180,7 +181,7 @@ def test_files_of_other_kinds_are_counted(tmp_path):
         (tmp_path / "images" / name).touch()
     with pytest.warns(UserWarning) as caught:
         pair_folders(tmp_path / "images", None)
-    assert [str(one.message) for one in caught] == [
+    assert warned.texts(caught) == [
         f"Files of other kinds in {tmp_path}/images are left out: 2 .heic, 1 .avif, "
         "1 no extension."
     ]

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 
+from harness import warned
 from harness.children import command
 from harness.mutations import mutate_json
 from keras_lraspp.errors import InputError, StorageError
@@ -85,10 +86,10 @@ def test_a_damaged_one_is_passed_over_with_a_word(tmp_path, network, damage):
     newest.write_bytes(
         {"truncated": content[: len(content) // 2], "empty": b""}.get(damage, content)
     )
-    with pytest.warns(UserWarning, match="Falling back.*step_00000002") as warned:
+    with pytest.warns(UserWarning, match="Falling back.*step_00000002") as caught:
         state = folder.restore(network.load_weights)
     assert state.step == 1
-    assert "is kept as step_00000002.damaged; 1 such in" in str(warned[0].message)
+    assert "is kept as step_00000002.damaged; 1 such in" in warned.texts(caught)[0]
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # it was said once
         assert folder.restore(network.load_weights).step == 1

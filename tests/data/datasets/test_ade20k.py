@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness import trees
+from harness import trees, warned
 from keras_lraspp.data import ADE20K, read_label
 from keras_lraspp.errors import InputError
 
@@ -51,6 +51,6 @@ def test_rows_2_and_3_pairs_that_are_not_complete(tmp_path):
         ADE20K(tmp_path)
     with pytest.warns(UserWarning) as caught:
         assert len(ADE20K(tmp_path, missing_label="skip")) == 1
-    messages = [str(one.message) for one in caught]
+    messages = warned.texts(caught)
     assert "1 of 2 images have no label" in messages[0]
     assert messages[1].startswith("1 labels have no image")
