@@ -1,7 +1,7 @@
 """How fast `keras-lraspp predict` is, beside fastseg's and PaddleSeg's, in turns.
 
     python benchmarks/predict.py [--images=100] [--size=1024x2048] [--rounds=1]
-        [--engines=keras,onnx] [--fastseg_python=PYTHON] [--paddle_python=PYTHON]
+        [--engines=keras,onnx,litert] [--fastseg_python=PYTHON] [--paddle_python=PYTHON]
 
 Photographs are drawn street scenes, as JPEG files; all networks are MobileNetV3-large
 at output stride 8 with random weights. Each command writes two PNGs of each photograph:
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--size", default="1024x2048")
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--engines", default="keras,onnx")
+    parser.add_argument("--engines", default="keras,onnx,litert")
     parser.add_argument("--fastseg_python")
     parser.add_argument("--paddle_python")
     flags = parser.parse_args()

@@ -81,10 +81,10 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--engine",
-        choices=("auto", "keras", "onnx"),
-        help="what runs the network: keras; onnx, ONNX Runtime, by an export that is "
-        "made once and kept; auto, which is onnx on a CPU for 30 images and more "
-        "(default: keras)",
+        choices=("auto", "keras", "onnx", "litert"),
+        help="what runs the network: keras; onnx (ONNX Runtime) or litert (LiteRT), by "
+        "an export that is made once and kept; auto, which is onnx on a CPU for 30 "
+        "images and more (default: keras)",
     )
     add_inference_flags(parser)
 

@@ -2,10 +2,10 @@
 
 import errno
 import os
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -32,7 +32,12 @@ from keras_lraspp.models.keras_file import settle_classes
 from keras_lraspp.models.loading import load_network
 from keras_lraspp.palettes import Palette, picture_palette, read_palette
 from keras_lraspp.parallel import BackgroundWriter, map_threads
-from keras_lraspp.prediction.engines import Engine, with_engine
+from keras_lraspp.prediction.engines import (
+    RUNTIMES,
+    Engine,
+    RuntimePredictor,
+    with_engine,
+)
 from keras_lraspp.prediction.inputs import find_inputs
 from keras_lraspp.prediction.outputs import (
     DrawingStyle,
@@ -44,7 +49,11 @@ from keras_lraspp.prediction.outputs import (
     with_path,
     write_results,
 )
-from keras_lraspp.prediction.predictors import is_exported, open_predictor
+from keras_lraspp.prediction.predictors import (
+    KerasPredictor,
+    is_exported,
+    open_predictor,
+)
 from keras_lraspp.prediction.segmentation import ClassTotals
 from keras_lraspp.prediction.segmenter import Segmenter, results_function
 from keras_lraspp.prediction.video import predict_video, read_video
@@ -121,8 +130,9 @@ def predict(
         sliding_window: Height and width of the windows; `None` for none.
         stride: Pixels from window to window; `None` for two thirds of them.
         precision: `"float32"`, `"mixed_float16"` or `"mixed_bfloat16"`.
-        engine: `"keras"`; `"onnx"` for ONNX Runtime, by an export that is made once and
-            kept, see `with_engine`; or `"auto"` for that where it is likely to pay.
+        engine: `"keras"`; `"onnx"` for ONNX Runtime or `"litert"` for LiteRT, by an
+            export that is made once and kept, LiteRT's for each size of images; or
+            `"auto"` for `"onnx"` where that is likely to pay, see `with_engine`.
         max_pixels: The most pixels (height x width) of an image or frame; larger ones
             are refused before they are decoded.
         white: Value of white in images of 16 bits, see `read_image`.
@@ -147,9 +157,11 @@ def predict(
     kinds = check_result_kinds(outputs or _VIDEO_OUTPUTS)
     films = video_jobs(inputs.videos, target, kinds)
     with precision_policy(precision):
-        network, class_set = _open_network(weights, model, classes, dataset, options)
+        opened, class_set = _open_network(weights, model, classes, dataset, options)
     expected = len(jobs) + sum(video.length or 0 for video in videos)
-    network = with_engine(network, engine, options, expected)
+    predictor = with_engine(opened, engine, expected)
+    if isinstance(predictor, RuntimePredictor):
+        print(f"{RUNTIMES[predictor.runtime]} runs the network", file=sys.stderr)
     class_set, laid = _with_palette(class_set, palette)
     style = DrawingStyle(
         classes=class_set,
@@ -160,7 +172,7 @@ def predict(
         values=_label_ids(class_set) if label_ids else None,
     )
     check_writable(target)
-    segmenter = Segmenter(network, class_set, **asdict(options))
+    segmenter = Segmenter(predictor, class_set)
     totals = ClassTotals(class_set.names, "images" if jobs else "frames")
     runs = [
         partial(predict_video, job, video, segmenter, style, totals)
@@ -195,15 +207,15 @@ def _run_all(runs: Sequence[Callable[[], object]], totals: ClassTotals) -> None:
 
 
 def _open_network(weights, model, classes, dataset, options: InferenceOptions):
-    """Loads a network or opens an exported file; returns it and its classes."""
+    """Loads a network or opens an exported file; returns a predictor, its classes."""
     if not is_exported(weights):
         configured = partial(configured_classes, dataset, None)
         found = load_network(weights, model, classes, "predict", configured)
         one_channel = found.model.output_shape[-1] == 1
         named = foreground_classes(found.classes) if one_channel else found.classes
-        return found.model, named
-    network, known = open_predictor(weights, options)
-    return network, settle_classes(classes, known, weights, "predict")
+        return KerasPredictor(found.model, options), named
+    exported, known = open_predictor(weights, options)
+    return exported, settle_classes(classes, known, weights, "predict")
 
 
 def _with_palette(

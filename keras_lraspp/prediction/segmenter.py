@@ -12,6 +12,7 @@ from keras_lraspp.classes import ClassSet, resolve_classes
 from keras_lraspp.errors import InputError, UserError
 from keras_lraspp.inference.tta import InferenceOptions
 from keras_lraspp.palettes import Palette
+from keras_lraspp.prediction.engines import Engine, with_engine
 from keras_lraspp.prediction.outputs import Job, Results
 from keras_lraspp.prediction.pictures import (
     Picture,
@@ -58,6 +59,9 @@ class Segmenter:
             to, where several have the same tensors.
         from_logits: Whether a model of yours returns logits; `None` to find out, which
             a softmax or sigmoid inside a `Lambda` or layer of yours may prevent.
+        engine: What finds the labels of a Keras model: `"keras"`; `"onnx"` or
+            `"litert"`, faster on most CPUs, by an export that is made once and kept,
+            see `with_engine`; or `"auto"`, ONNX Runtime if its file is there already.
 
     Attributes:
         model: The Keras model; `None` for another `Predictor`.
@@ -91,12 +95,14 @@ class Segmenter:
         stride: tuple[int, int] | None = None,
         variant: str | None = None,
         from_logits: bool | None = None,
+        engine: Engine = "keras",
     ):
         """Takes or loads the model; nothing is compiled before the first image."""
         options = InferenceOptions(
             flip=flip, scales=scales, sliding_window=sliding_window, stride=stride
         )
-        self.predictor, known = open_predictor(model, options, variant, from_logits)
+        opened, known = open_predictor(model, options, variant, from_logits)
+        self.predictor = with_engine(opened, engine)
         named = known if classes is None else resolve_classes(classes)
         self.classes = name_classes(self.predictor, named)
 
