@@ -51,10 +51,11 @@ class BatchNorm(keras.layers.BatchNormalization):
         in_training = bool(training and self.trainable)
         # The kernels take half-precision inputs with statistics in float32 only.
         variables = (self.gamma, self.beta, self.moving_mean, self.moving_variance)
-        numbers = [ops.cast(variable, "float32") for variable in variables]
         if keras.backend.backend() == "torch":
+            numbers = [variable.value.float() for variable in variables]
             fused = self._by_torch(inputs, in_training, *numbers)
         else:
+            numbers = [ops.cast(variable, "float32") for variable in variables]
             fused = self._by_tensorflow(inputs, in_training, *numbers)
         outputs, mean, variance = fused
         if in_training:
@@ -101,6 +102,10 @@ class BatchNorm(keras.layers.BatchNormalization):
         return outputs.permute(0, 2, 3, 1), mean.detach(), variance
 
     def _move(self, running, batch):
+        if keras.backend.backend() == "torch":
+            value = running.value.to(batch.dtype)
+            running.assign(batch.lerp(value, self.momentum))
+            return
         kept = ops.cast(running, batch.dtype) * self.momentum
         running.assign(kept + batch * (1.0 - self.momentum))
 

@@ -43,20 +43,17 @@ class Conv2D(keras.layers.Conv2D):
     def call(self, inputs, training=None):
         """Convolves (B, H, W, C)."""
         multiply = find_product(self, inputs) if training else None
-        if multiply is None:
-            return super().call(inputs)
-        return _finish(self, multiply(self.kernel))
-
-    def convolution_op(self, inputs, kernel):
-        """Convolves (B, H, W, C) with a kernel."""
+        if multiply is not None:
+            return _finish(self, multiply(self.kernel))
         padding = torch_padding(self, inputs)
         if padding is None:
-            return super().convolution_op(inputs, kernel)
-        kernel = keras.ops.convert_to_tensor(kernel)
-        plain = self.kernel_size == self.strides == (1, 1) and self.groups == 1
-        if plain:
-            return inputs @ kernel[0, 0]
-        return _torch_conv(self, inputs, kernel.permute(3, 2, 0, 1), padding)
+            return super().call(inputs)
+        kernel = keras.ops.convert_to_tensor(self.kernel)
+        if self.kernel_size == self.strides == (1, 1) and self.groups == 1:
+            # A view both ways: the gradient of `kernel[0, 0]` is a kernel of zeros.
+            return _finish(self, inputs @ kernel.flatten(0, 2))
+        outputs = _torch_conv(self, inputs, kernel.permute(3, 2, 0, 1), padding)
+        return _finish(self, outputs)
 
 
 @register_class

@@ -138,13 +138,20 @@ def run_parts(model: keras.Model, parts: list[Part], inputs, training) -> Any:
 
 
 def _call(node, values: dict[int, Any], training) -> Any:
-    layer = node.operation
-    args, kwargs = node.arguments.fill_in(values)
+    layer, arguments = node.operation, node.arguments
     if not _is_direct(layer):
+        args, kwargs = arguments.fill_in(values)
         return layer(*args, **kwargs)
+
+    def fill(given):  # a tensor, a list of tensors, or a setting
+        if type(given) is list:
+            return [values.get(id(each), each) for each in given]
+        return values.get(id(given), given)
+
+    kwargs = {name: fill(given) for name, given in arguments.kwargs.items()}
     if type(layer) in _TAKING_MODE:
         kwargs["training"] = training
-    return layer.call(*args, **kwargs)
+    return layer.call(*map(fill, arguments.args), **kwargs)
 
 
 def _is_direct(layer) -> bool:

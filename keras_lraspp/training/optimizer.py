@@ -153,20 +153,31 @@ class SGD(BaseOptimizer):
         self._apply_together(list(grads), trainable_variables, float(learning_rate))
 
     def _apply_together(self, grads, variables, rate: float) -> None:
-        """Updates all variables on PyTorch, by an operation over all for each term."""
+        """Updates all variables on PyTorch, by one kernel for each decay."""
         import torch
+        from torch.optim.sgd import sgd
 
-        values = [variable.value for variable in variables]
-        indices = map(self._get_variable_index, variables)
-        momentums = [self.momentums[index].value for index in indices]
+        groups = {}  # values, gradients and momentums by their decay
+        for gradient, variable in zip(grads, variables, strict=True):
+            momentum = self.momentums[self._get_variable_index(variable)].value
+            decay = self.l2 if self._use_weight_decay(variable) else 0.0
+            row = variable.value, gradient.contiguous(), momentum
+            groups.setdefault(decay, []).append(row)
         with torch.no_grad():
-            if self.l2:
-                decays = [self.l2 * self._use_weight_decay(v) for v in variables]
-                penalties = torch._foreach_mul(values, decays)
-                grads = torch._foreach_add(grads, penalties)
-            torch._foreach_mul_(momentums, self.momentum)
-            torch._foreach_add_(momentums, grads)
-            torch._foreach_add_(values, momentums, alpha=-rate)
+            for decay, rows in groups.items():
+                # The kernel goes over memory and does not ask how it is laid out.
+                fused = all(tensor.is_contiguous() for row in rows for tensor in row)
+                sgd(
+                    *map(list, zip(*rows, strict=True)),
+                    fused=fused,
+                    foreach=not fused,
+                    weight_decay=decay,
+                    momentum=self.momentum,
+                    lr=rate,
+                    dampening=0.0,
+                    nesterov=False,
+                    maximize=False,
+                )
 
     def _apply(self, variable, momentum, gradient, rate):
         """Both updates in one pass over memory."""

@@ -34,6 +34,27 @@ def test_momentum_is_free_of_the_rate_and_l2_is_coupled():
 
 
 @pytest.mark.backends
+@pytest.mark.parametrize("turned", ["weights", "gradient", "both"])
+def test_how_tensors_lie_in_memory_changes_nothing(turned):
+    wanted = np.array([[1.0, 2.0, -3.0], [4.0, -5.0, 6.0]], "float32").T
+    gradient = np.array([[0.5, 7.0], [1.5, -2.0], [3.0, 0.25]], "float32")
+    weights = keras.Variable(
+        wanted if turned != "gradient" else np.ascontiguousarray(wanted)
+    )
+    given = keras.ops.convert_to_tensor(gradient)
+    if turned != "weights":
+        given = keras.ops.transpose(keras.ops.convert_to_tensor(gradient.T))
+    optimizer = SGD(0.1, momentum=0.9, l2=0.1)
+    optimizer.build([weights])
+    momentum = np.zeros((3, 2))
+    for _ in range(2):
+        optimizer.apply([given])
+        momentum = 0.9 * momentum + gradient + 0.1 * wanted
+        wanted = wanted - 0.1 * momentum
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(weights), wanted, rtol=1e-5)
+
+
+@pytest.mark.backends
 def test_only_the_backbone_batch_norms_are_spared():
     model = LRASPP(backbone="small", width=0.35)
     optimizer = SGD()
