@@ -12,7 +12,7 @@ import numpy as np
 
 import keras_lraspp
 from keras_lraspp.devices import on_cpu
-from keras_lraspp.errors import InputError, UserError
+from keras_lraspp.errors import InputError, UserError, naming_packages
 from keras_lraspp.files import package_versions
 from keras_lraspp.inference.functions import LARGE_IMAGE
 from keras_lraspp.inference.tta import SINGLE_PASS
@@ -162,13 +162,16 @@ def _exported(
     model: keras.Model, runtime: Runtime, sides: tuple[int, int] | None
 ) -> Path:
     path = engine_file(model, runtime, sides)
-    if not path.is_file():
-        from keras_lraspp.export.litert import export_litert
-        from keras_lraspp.export.onnx import export_onnx
-
-        # Compared with the model, and put in its place when it is whole.
+    if path.is_file():
+        return path
+    # Compared with the model, and put in its place when it is whole.
+    with naming_packages(f"The engine {runtime}"):
         if runtime == "onnx":
+            from keras_lraspp.export.onnx import export_onnx
+
             export_onnx(model, path, overwrite=True)
         else:
+            from keras_lraspp.export.litert import export_litert
+
             export_litert(model, path, size=sides, overwrite=True)
     return path

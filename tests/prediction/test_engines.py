@@ -8,7 +8,7 @@ import pytest
 from harness.pixel_model import pixel_model, random_images
 from harness.trained_like import trained_like
 from keras_lraspp import Segmenter
-from keras_lraspp.errors import InputError, StorageError
+from keras_lraspp.errors import InputError, MissingPackageError, StorageError
 from keras_lraspp.export.runtimes import ExportedModel
 from keras_lraspp.inference import InferenceOptions, label_function
 from keras_lraspp.prediction import engines
@@ -131,6 +131,16 @@ def test_a_runtime_takes_one_pass_only(no_export, engine):
         predictor = KerasPredictor(pixel_model(), **given)
         with pytest.raises(InputError, match="sees each image once; leave out flip"):
             with_engine(predictor, engine, 1)
+
+
+@pytest.mark.parametrize("engine", ["onnx", "litert"])
+def test_a_package_that_is_missing_is_named(engine, monkeypatch):
+    def missing(*_, **__):
+        raise ModuleNotFoundError("No module named 'tf2onnx'", name="tf2onnx")
+
+    monkeypatch.setattr(f"keras_lraspp.export.{engine}.export_{engine}", missing)
+    with pytest.raises(MissingPackageError, match=f"engine {engine} needs .* tf2onnx"):
+        Segmenter(pixel_model(), engine=engine)(random_images(1, 8, 8)[0])
 
 
 def test_an_engine_that_is_none_is_refused():
