@@ -246,40 +246,48 @@ def _read_tiff(path: ImageFile, source: "_Source", layout: TiffLayout) -> np.nda
     return join_bands(pictures, layout)
 
 
-def open_image(path: ImageFile, max_pixels: int = MAX_PIXELS) -> Image.Image:
+@contextlib.contextmanager
+def open_image(path: ImageFile, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
     """Reads a file's header, and refuses what should not be decoded.
 
     Args:
-        path: The image file.
+        path: The image file. It is closed at the end of the `with`.
         max_pixels: The most pixels (height x width) that it may claim.
 
-    Returns:
-        A Pillow image that is not decoded yet. Close it, or use it in a `with`.
+    Yields:
+        A Pillow image that is not decoded yet.
 
     Raises:
         DamagedFileError: If the file is no image, its header is broken or does not end,
             or it is too short for its pixels or lacks parts, which would be black.
-        InputError: If the file cannot be opened, has more than `max_pixels` pixels or
-            more than one frame, or there is not enough memory.
+        InputError: If it cannot be opened, has too many pixels or more than one frame,
+            or there is not enough memory.
     """
-    with _opening_faults(path, max_pixels):
-        source = _open_source(path)
-        _check_webp(path, source, max_pixels)
-        image = Image.open(source, formats=_FORMATS)
-        # A phone's MPO is a JPEG with a second picture behind it, not an animation.
-        animated = image.format != "MPO" and getattr(image, "is_animated", False)
-        animated = animated and not _has_overviews_only(image)
-        source.opening = False
-        _check_pixels(path, image.size, max_pixels)
-        if image.format != "WEBP":
-            codec = image.tile[0][0] if image.tile else ""
-            check_claim(image.format, image.size, source.size, (codec, image.mode))
-        if animated:
-            raise InputError(f"{path} is animated; give a file with a single picture.")
-        is_planar = image.format == "TIFF" and image.tag_v2.get(_PLANAR) == 2
-        planes = len(image.getbands()) if is_planar and len(image.tile) > 1 else 1
-        check_tiles([tile[1] for tile in image.tile], image.size, planes)
-        return image
+    with contextlib.ExitStack() as opened:
+        with _opening_faults(path, max_pixels):
+            source = opened.enter_context(contextlib.closing(_open_source(path)))
+            image = _checked_image(path, source, max_pixels)
+        with image:
+            yield image
+
+
+def _checked_image(path: ImageFile, source: "_Source", max_pixels: int) -> Image.Image:
+    _check_webp(path, source, max_pixels)
+    image = Image.open(source, formats=_FORMATS)
+    # A phone's MPO is a JPEG with a second picture behind it, not an animation.
+    animated = image.format != "MPO" and getattr(image, "is_animated", False)
+    animated = animated and not _has_overviews_only(image)
+    source.opening = False
+    _check_pixels(path, image.size, max_pixels)
+    if image.format != "WEBP":
+        codec = image.tile[0][0] if image.tile else ""
+        check_claim(image.format, image.size, source.size, (codec, image.mode))
+    if animated:
+        raise InputError(f"{path} is animated; give a file with a single picture.")
+    is_planar = image.format == "TIFF" and image.tag_v2.get(_PLANAR) == 2
+    planes = len(image.getbands()) if is_planar and len(image.tile) > 1 else 1
+    check_tiles([tile[1] for tile in image.tile], image.size, planes)
+    return image
 
 
 @contextlib.contextmanager
@@ -363,7 +371,7 @@ class _Source:
         return getattr(self._file, name)
 
     def __del__(self):
-        self._file.close()  # Pillow closes only what it opened
+        self._file.close()  # of `Bands`, which nobody closes
 
 
 def _check_webp(path: ImageFile, source: _Source, max_pixels: int) -> None:
@@ -396,10 +404,8 @@ def read_start(path: ImageFile, count: int) -> bytes:
 
 
 def _too_large(path: ImageFile, size: str, max_pixels: int) -> str:
-    return (
-        f"{path} claims {size} pixels, more than the limit of {max_pixels}; cut it "
-        "into smaller images."
-    )
+    limit = f"more than the limit of {max_pixels}"
+    return f"{path} claims {size} pixels, {limit}; cut it into smaller images."
 
 
 def decode(path: ImageFile, image: Image.Image) -> None:

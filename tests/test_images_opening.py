@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from keras_lraspp.images import (
     read_image,
 )
 
+OPEN_FILES = Path("/proc/self/fd")
 READERS = {
     "read_image": read_image,
     "read_label": lambda path: read_label(path, dataset_of([])),
@@ -51,6 +53,9 @@ def test_rows_16_to_19_are_refused_by_each_reader(tmp_path, reader, faulty):
         READERS[reader](path)
     assert str(path) in str(caught.value)
     assert isinstance(caught.value, DamagedFileError) == faulty.damaged
+    if OPEN_FILES.is_dir():  # Linux's
+        files = [link.resolve() for link in OPEN_FILES.iterdir()]
+        assert path.resolve() not in files  # though `caught` keeps all that was called
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -154,7 +159,7 @@ def test_what_cannot_be_opened_is_no_damage(tmp_path, name):
     with pytest.raises(
         InputError, match=r"Cannot read .*: .*; check the path"
     ) as caught:
-        open_image(tmp_path / name)
+        read_image(tmp_path / name)
     assert not isinstance(caught.value, DamagedFileError)
 
 
