@@ -156,10 +156,9 @@ def test_the_limit_on_pixels_is_the_callers(tmp_path):
 
 @pytest.mark.parametrize("name", ["missing.png", "."])
 def test_what_cannot_be_opened_is_no_damage(tmp_path, name):
-    with pytest.raises(
-        InputError, match=r"Cannot read .*: .*; check the path"
-    ) as caught:
-        read_image(tmp_path / name)
+    says = r"Cannot read .*: .*; check the path"
+    with pytest.raises(InputError, match=says) as caught, open_image(tmp_path / name):
+        pass
     assert not isinstance(caught.value, DamagedFileError)
 
 
