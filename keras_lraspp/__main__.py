@@ -32,6 +32,7 @@ from keras_lraspp.errors import (
     UserError,
     naming_packages,
 )
+from keras_lraspp.processor import prefer_onednn
 from keras_lraspp.terminal import painted
 
 COMMANDS = (
@@ -71,6 +72,7 @@ def main(
         these is our own bug and comes as a traceback.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
+    prefer_onednn()
     with contextlib.suppress(AttributeError):  # a notebook's output cannot be set
         # Progress also into a file; names of files that are not UTF-8 by their bytes.
         sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")

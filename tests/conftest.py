@@ -15,6 +15,10 @@ import typing
 
 import pytest
 
+from keras_lraspp.processor import prefer_onednn
+
+prefer_onednn()  # as the commands do
+
 # What XLA compiles for TensorFlow or JAX is compiled once for all tests and children.
 if "TF_XLA_FLAGS" not in os.environ:
     KERNELS = tempfile.mkdtemp(prefix="kernels-")

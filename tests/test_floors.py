@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "keras_lraspp"
 FLOORS = (
     {"errors", "terminal"},
     {"progress"},
-    {"arguments", "files", "image_bytes", "parallel", "street_scenes"},
+    {"arguments", "files", "image_bytes", "parallel", "processor", "street_scenes"},
     {"multiband", "pixels"},
     {"images", "schema"},
     {"classes", "devices", "layers", "metrics", "weights"},

@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_lraspp.models.tensorflow_graph import batch_norms_folded
+
 
 def compile_function(model: keras.Model, function: Callable) -> Callable:
     """Compiles a function that uses the weights of a model.
@@ -27,7 +29,11 @@ def compile_function(model: keras.Model, function: Callable) -> Callable:
 def _on_tensorflow(_: keras.Model, function: Callable):
     import tensorflow as tf
 
-    compiled = tf.function(function, reduce_retracing=True, autograph=False)
+    @batch_norms_folded()
+    def folded(*arrays):
+        return function(*arrays)
+
+    compiled = tf.function(folded, reduce_retracing=True, autograph=False)
 
     def call(*arrays):
         # An array would be a constant of the graph.

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_lraspp.arguments import register_class
-from keras_lraspp.layers.cpu_fusion import set_remat
+from keras_lraspp.layers.cpu_fusion import avoid_slow_fusions, set_remat
 
 
 @register_class
@@ -67,6 +67,8 @@ class BatchNorm(keras.layers.BatchNormalization):
         """Outputs; in training also mean and biased variance of the batch."""
         import tensorflow as tf
 
+        if not in_training:
+            avoid_slow_fusions()
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             inputs,
             scale=gamma,

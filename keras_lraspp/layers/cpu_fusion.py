@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import keras
 
+from keras_lraspp.processor import has_slow_fusions
+
 
 def can_fuse(*tensors) -> bool:
     """Whether functions of these TensorFlow tensors should be compiled by XLA.
@@ -20,14 +22,28 @@ def can_fuse(*tensors) -> bool:
     if keras.backend.backend() != "tensorflow":
         return False
     known = all(None not in tuple(tensor.shape) for tensor in tensors)
-    return known and not _has_gpu()
+    return known and not has_gpu()
 
 
 @functools.cache
-def _has_gpu() -> bool:
+def has_gpu() -> bool:
+    """Whether TensorFlow computes on a GPU."""
     import tensorflow as tf
 
     return bool(tf.config.list_physical_devices("GPU"))
+
+
+@functools.cache
+def avoid_slow_fusions() -> None:
+    """Has TensorFlow leave convolutions and what is behind them apart, where faster.
+
+    It is a setting of the process. One that somebody made stays.
+    """
+    import tensorflow as tf
+
+    optimizer = tf.config.optimizer
+    if has_slow_fusions() and "remapping" not in optimizer.get_experimental_options():
+        optimizer.set_experimental_options({"remapping": False})
 
 
 def xla_fused(function: Callable) -> Callable:

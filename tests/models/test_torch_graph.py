@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from harness.trained_like import trained_like
 from keras_lraspp import LRASPP
 from keras_lraspp.models.graph_model import GraphModel
 
@@ -17,13 +18,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (2, 33, 64, 3), dtype="uint8"
 @pytest.fixture(scope="module", params=["paddleseg", "torchvision", "tensorflow"])
 def model(request):
     keras.utils.set_random_seed(0)
-    network = LRASPP(5, "small", 0.35, head_filters=16, family=request.param)
-    draw = np.random.default_rng(1)
-    for layer in (*network.backbone.layers, *network.layers):
-        if isinstance(layer, keras.layers.BatchNormalization):
-            shapes = [weight.shape for weight in layer.get_weights()]
-            layer.set_weights([draw.uniform(0.5, 1.5, shape) for shape in shapes])
-    return network
+    return trained_like(family=request.param)
 
 
 @pytest.fixture
