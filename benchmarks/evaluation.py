@@ -18,6 +18,10 @@ import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+from keras_lraspp.processor import prefer_onednn
+
+prefer_onednn()  # as evaluate.py does
+
 import tensorflow as tf
 
 from keras_lraspp import LRASPP

@@ -21,6 +21,10 @@ import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from keras_lraspp.processor import prefer_onednn
+
+prefer_onednn()  # as train.py does
+
 import numpy as np
 import tensorflow as tf
 

@@ -4,20 +4,24 @@ import training_clock as clock  # first: it starts the clock
 
 flags = clock.arguments(__doc__)
 
-import statistics  # noqa: E402
-import tempfile  # noqa: E402
-import time  # noqa: E402
-from pathlib import Path  # noqa: E402
+import statistics
+import tempfile
+import time
+from pathlib import Path
 
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
+from keras_lraspp.processor import prefer_onednn
 
-from keras_lraspp import LRASPP  # noqa: E402
-from keras_lraspp.losses import OhemCrossEntropy  # noqa: E402
-from keras_lraspp.run_dir.log import MetricLogger  # noqa: E402
-from keras_lraspp.training.callbacks import Progress, StopOnDivergence  # noqa: E402
-from keras_lraspp.training.optimizer import SGD  # noqa: E402
-from keras_lraspp.training.setup import compile_network  # noqa: E402
+prefer_onednn()  # as train.py does
+
+import keras
+import numpy as np
+
+from keras_lraspp import LRASPP
+from keras_lraspp.losses import OhemCrossEntropy
+from keras_lraspp.run_dir.log import MetricLogger
+from keras_lraspp.training.callbacks import Progress, StopOnDivergence
+from keras_lraspp.training.optimizer import SGD
+from keras_lraspp.training.setup import compile_network
 
 
 def main() -> None:

@@ -7,10 +7,10 @@ import training_clock as clock  # first: it starts the clock
 
 flags = clock.arguments(__doc__)
 
-import numpy as np  # noqa: E402
-import paddle  # noqa: E402
-from paddleseg.models import LRASPP  # noqa: E402
-from paddleseg.models.backbones import mobilenetv3  # noqa: E402
+import numpy as np
+import paddle
+from paddleseg.models import LRASPP
+from paddleseg.models.backbones import mobilenetv3
 
 BACKBONES = {
     8: mobilenetv3.MobileNetV3_large_x1_0_os8,

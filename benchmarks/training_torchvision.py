@@ -7,7 +7,7 @@ import training_clock as clock  # first: it starts the clock
 
 flags = clock.arguments(__doc__)
 
-import torch  # noqa: E402
+import torch
 
 if "+cpu" in torch.__version__:
     # The compiled operations of torchvision do not load beside such a torch.
@@ -15,7 +15,7 @@ if "+cpu" in torch.__version__:
     library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
-from torchvision.models.segmentation import (  # noqa: E402
+from torchvision.models.segmentation import (
     lraspp_mobilenet_v3_large,
 )
 
