@@ -15,9 +15,7 @@ if "+cpu" in torch.__version__:
     library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
-from torchvision.models.segmentation import (
-    lraspp_mobilenet_v3_large,
-)
+from torchvision.models.segmentation import lraspp_mobilenet_v3_large
 
 
 def main() -> None:

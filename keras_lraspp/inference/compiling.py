@@ -29,10 +29,7 @@ def compile_function(model: keras.Model, function: Callable) -> Callable:
 def _on_tensorflow(_: keras.Model, function: Callable):
     import tensorflow as tf
 
-    @batch_norms_folded()
-    def folded(*arrays):
-        return function(*arrays)
-
+    folded = batch_norms_folded()(function)
     compiled = tf.function(folded, reduce_retracing=True, autograph=False)
 
     def call(*arrays):

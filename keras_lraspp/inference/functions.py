@@ -387,7 +387,6 @@ def _arg_max_on_tensorflow(logits, dtype):
 
     # On a CPU TensorFlow's own arg-max takes a tenth of the time of an os32 network,
     # XLA's a fiftieth; but XLA compiles for every size, so only where it is known.
-    on_cpu = not tf.config.list_logical_devices("GPU")
-    if logits.shape.is_fully_defined() and on_cpu:
+    if logits.shape.is_fully_defined() and on_cpu():
         return tf.function(arg_max, jit_compile=True, autograph=False)(logits)
     return arg_max(logits)

@@ -22,12 +22,11 @@ def can_fuse(*tensors) -> bool:
     if keras.backend.backend() != "tensorflow":
         return False
     known = all(None not in tuple(tensor.shape) for tensor in tensors)
-    return known and not has_gpu()
+    return known and not _has_gpu()
 
 
 @functools.cache
-def has_gpu() -> bool:
-    """Whether TensorFlow computes on a GPU."""
+def _has_gpu() -> bool:
     import tensorflow as tf
 
     return bool(tf.config.list_physical_devices("GPU"))

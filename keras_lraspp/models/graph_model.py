@@ -20,6 +20,11 @@ from keras_lraspp.models.graph_parts import split_graph_in_parts
 from keras_lraspp.models.tensorflow_graph import folds_on_tensorflow, run_on_tensorflow
 from keras_lraspp.models.torch_graph import is_for_torch_cpu, run_on_torch
 
+# On these backends: whether to run a graph past Keras, for inputs and a mode, and how.
+_WAYS = {
+    "tensorflow": (folds_on_tensorflow, run_on_tensorflow),
+    "torch": (is_for_torch_cpu, run_on_torch),
+}
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 Settings = Mapping[str, Mapping[str, Any]]  # by name of layer and of setting
@@ -107,7 +112,7 @@ class GraphModel(keras.Model):
             )
         # Past Keras, which would look for weights in a dictionary when files are read.
         object.__setattr__(self, "_plain_configs", MappingProxyType(plain))
-        if keras.backend.backend() != "jax":
+        if keras.backend.backend() in _WAYS:
             object.__setattr__(self, "_parts", split_graph_in_parts(self))
 
     @property
@@ -195,24 +200,16 @@ def _called_by_keras() -> bool:
     return name == __name__ or name.startswith("keras.")
 
 
-def _call_on_torch(self, inputs, training=None, mask=None, **kwargs):
-    """Returns the outputs, on PyTorch's CPU without Keras's code around each layer."""
-    if mask is not None or kwargs or not is_for_torch_cpu(inputs):
+def _call(self, inputs, training=None, mask=None, **kwargs):
+    """Returns the outputs, on a CPU where possible past Keras's code."""
+    applies, run = _WAYS[keras.backend.backend()]
+    if mask is not None or kwargs or not applies(inputs, training):
         return super(GraphModel, self).call(inputs, training, mask, **kwargs)
     (pixels,) = self._standardize_inputs(inputs)
-    return run_on_torch(self, self._parts, pixels, training)
+    return run(self, self._parts, pixels, training)
 
 
-def _call_on_tensorflow(self, inputs, training=None, mask=None, **kwargs):
-    """Returns the outputs, of inference in this process with batch norms folded."""
-    if mask is not None or kwargs or not folds_on_tensorflow(inputs, training):
-        return super(GraphModel, self).call(inputs, training, mask, **kwargs)
-    (pixels,) = self._standardize_inputs(inputs)
-    return run_on_tensorflow(self, self._parts, pixels)
-
-
+if keras.backend.backend() in _WAYS:
+    GraphModel.call = _call
 if keras.backend.backend() == "torch":
     GraphModel.train = _train
-    GraphModel.call = _call_on_torch
-elif keras.backend.backend() == "tensorflow":
-    GraphModel.call = _call_on_tensorflow

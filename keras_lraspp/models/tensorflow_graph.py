@@ -12,8 +12,9 @@ from typing import Any
 
 import keras
 
+from keras_lraspp.devices import on_cpu
 from keras_lraspp.layers import DepthwiseConv2D, ZeroPadding2D
-from keras_lraspp.layers.cpu_fusion import avoid_slow_fusions, has_gpu
+from keras_lraspp.layers.cpu_fusion import avoid_slow_fusions
 from keras_lraspp.models.graph_parts import (
     ACTIVATIONS,
     CONVOLUTIONS,
@@ -40,13 +41,13 @@ def folds_on_tensorflow(inputs, training: bool | None) -> bool:
     import tensorflow as tf
 
     wanted = _folding.get() and not training
-    return wanted and isinstance(inputs, tf.Tensor) and not has_gpu()
+    return wanted and isinstance(inputs, tf.Tensor) and on_cpu()
 
 
-def run_on_tensorflow(model: keras.Model, parts: list[Part], inputs) -> Any:
+def run_on_tensorflow(model: keras.Model, parts: list[Part], inputs, training) -> Any:
     """Returns the outputs of a graph with one input, as Keras would."""
     avoid_slow_fusions()
-    return run_parts(model, parts, inputs, False, _convolve)
+    return run_parts(model, parts, inputs, training, _convolve)
 
 
 def _convolve(part: Part, x) -> Any:

@@ -9,7 +9,7 @@ from keras_lraspp.layers.convolutions import torch_padding
 from keras_lraspp.models.graph_parts import CONVOLUTIONS, Part, fold_norm, run_parts
 
 
-def is_for_torch_cpu(inputs) -> bool:
+def is_for_torch_cpu(inputs, _: bool | None) -> bool:
     """Whether `inputs` is a tensor of PyTorch's CPU that is computed with now."""
     import torch
 

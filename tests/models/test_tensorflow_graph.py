@@ -69,7 +69,7 @@ def test_a_gpu_and_other_precisions_are_keras_own(model, monkeypatch):
     half = trained_like(dtype="mixed_bfloat16")
     with batch_norms_folded():
         assert "FusedBatchNormV3" in operations(lambda x: half(x, training=False))
-        monkeypatch.setattr(tensorflow_graph, "has_gpu", lambda: True)
+        monkeypatch.setattr(tensorflow_graph, "on_cpu", lambda: False)
         assert "FusedBatchNormV3" in operations(lambda x: model(x, training=False))
 
 
